@@ -1,0 +1,1 @@
+"""What the operator does: command line, panel, importers and evaluation."""

@@ -1,0 +1,1 @@
+"""What happens to a message: the server, its store, channels, API and agent desk."""

@@ -1,0 +1,1 @@
+"""What text means: features, networks, calibration and artefacts. Strings and arrays in, arrays out."""
