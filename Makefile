@@ -1,0 +1,63 @@
+# The two commands of the README: `make demo` and `make test`. Each sets up all it needs.
+# Variables: PYTHON (3.11+), TORCH_INDEX (a package index with the CPU build of torch, where the
+# default index would bring the CUDA one), PIP_ARGS.
+
+PYTHON ?= $(shell command -v python3.13 || command -v python3.12 || command -v python3.11 || command -v python3)
+VENV := .venv
+BIN := $(VENV)/bin
+# FAISS for the GPU where a driver answers, for the CPU otherwise; both wheels own one folder, so
+# never both.
+FAISS := $(shell nvidia-smi >/dev/null 2>&1 && echo gpu || echo cpu)
+PIP := $(BIN)/python -m pip --disable-pip-version-check $(PIP_ARGS)
+
+.PHONY: demo test lint types contracts unit trust bench results clean help
+
+help: ## list the commands
+	@grep -E '^[a-z-]+:.*##' Makefile | sed -E 's/:.*## /\t/'
+
+demo: $(VENV)/.run ## a made-up company, trained and served with a scripted customer
+	$(BIN)/neurobot demo
+
+test: lint types contracts unit ## everything a change must pass
+
+lint: $(VENV)/.dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: $(VENV)/.dev
+	$(BIN)/mypy
+
+contracts: $(VENV)/.dev
+	$(BIN)/lint-imports
+
+unit: $(VENV)/.dev
+	$(BIN)/python -m pytest
+
+trust: $(VENV)/.dev ## slow proofs: kills under load, faults
+	$(BIN)/python -m pytest -m trust tests/trust
+
+results: $(VENV)/.dev ## the figures of docs/results.md; DATA names a folder with the corpora
+	$(BIN)/neurobot evaluate replay --knowledge $(DATA)/rutube_support_ru/knowledge_base.csv \
+	  --train $(DATA)/rutube_support_ru/train.csv --test $(DATA)/rutube_support_ru/test.csv --repeat 10
+DATA ?= ../shared/data
+
+$(VENV)/bin/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "Neurobot needs Python 3.11 or newer; set PYTHON=/path/to/python3.11" >&2; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.torch: $(VENV)/bin/python
+	$(if $(TORCH_INDEX),$(PIP) install -q --index-url $(TORCH_INDEX) "torch>=2.11$(comma)<2.14")
+	@touch $@
+comma := ,
+
+$(VENV)/.run: $(VENV)/.torch pyproject.toml
+	$(PIP) install -q -e '.[$(FAISS)]'
+	@touch $@
+
+$(VENV)/.dev: $(VENV)/.torch pyproject.toml
+	$(PIP) install -q -e '.[$(FAISS),dev]'
+	@touch $@ $(VENV)/.run
+
+clean: ## remove what the commands made, not your data
+	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
