@@ -1,0 +1,133 @@
+"""What a vector index promises, and the exact one in NumPy.
+
+Vectors are unit rows; similarity is the inner product. Ids are the caller's, ``int64``, distinct.
+"""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+Ids = NDArray[np.int64]
+Floats = NDArray[np.float32]
+
+
+class VectorIndex(Protocol):
+    """Nearest vectors by inner product."""
+
+    dimension: int
+
+    def __len__(self) -> int:
+        """Number of vectors that can be found."""
+
+    def add(self, ids: Ids, vectors: Floats) -> None:
+        """Add rows ``(n, dimension)``; a known id gets the new vector.
+
+        Raises:
+            ValueError: shapes do not fit, or a value is not finite.
+        """
+
+    def remove(self, ids: Ids) -> None:
+        """Forget ids at once; unknown ones are passed over."""
+
+    def search(self, queries: Floats, k: int) -> tuple[Floats, Ids]:
+        """Scores and ids ``(n, k)``, best first; places beyond the end hold -inf and -1."""
+
+    def vectors(self, ids: Ids) -> Floats:
+        """Stored rows ``(n, dimension)``; zeros for unknown ids."""
+
+
+class ExactIndex:
+    """Every vector compared with every query; removal swaps the last row into the gap."""
+
+    def __init__(self, dimension: int) -> None:
+        self.dimension = dimension
+        self._ids = np.empty(0, np.int64)
+        self._rows = np.empty((0, dimension), np.float32)
+        self._size = 0
+        self._place: dict[int, int] = {}
+
+    def __len__(self) -> int:
+        return self._size
+
+    @property
+    def ids(self) -> Ids:
+        """Ids that can be found, in storage order."""
+        return self._ids[: self._size]
+
+    def add(self, ids: Ids, vectors: Floats) -> None:
+        """Add rows ``(n, dimension)``; a known id gets the new vector."""
+        ids, vectors = checked(ids, vectors, self.dimension)
+        self._reserve(self._size + len(ids))
+        for position, key in enumerate(ids.tolist()):
+            row = self._place.get(key)
+            if row is None:
+                row = self._place[key] = self._size
+                self._ids[row] = key
+                self._size += 1
+            self._rows[row] = vectors[position]
+
+    def remove(self, ids: Ids) -> None:
+        """Forget ids at once; unknown ones are passed over."""
+        for key in np.asarray(ids, np.int64).tolist():
+            row = self._place.pop(key, None)
+            if row is None:
+                continue
+            self._size -= 1
+            if row != self._size:
+                moved = int(self._ids[self._size])
+                self._ids[row] = moved
+                self._rows[row] = self._rows[self._size]
+                self._place[moved] = row
+
+    def search(self, queries: Floats, k: int) -> tuple[Floats, Ids]:
+        """Scores and ids ``(n, k)``, best first; ties go to the lower id."""
+        queries = np.ascontiguousarray(queries, np.float32).reshape(-1, self.dimension)
+        scores = np.full((len(queries), k), -np.inf, np.float32)
+        found = np.full((len(queries), k), -1, np.int64)
+        take = min(k, self._size)
+        if take <= 0 or not len(queries):
+            return scores, found
+        similarity = queries @ self._rows[: self._size].T
+        part = np.argpartition(-similarity, take - 1, axis=1)[:, :take]
+        values = np.take_along_axis(similarity, part, axis=1)
+        keys = self._ids[part]
+        order = np.lexsort((keys, -values), axis=1)
+        scores[:, :take] = np.take_along_axis(values, order, axis=1)
+        found[:, :take] = np.take_along_axis(keys, order, axis=1)
+        return scores, found
+
+    def vectors(self, ids: Ids) -> Floats:
+        """Stored rows ``(n, dimension)``; zeros for unknown ids."""
+        keys = np.asarray(ids, np.int64).tolist()
+        places = np.asarray([self._place.get(key, -1) for key in keys], np.int64)
+        rows = np.zeros((len(places), self.dimension), np.float32)
+        known = places >= 0
+        rows[known] = self._rows[places[known]]
+        return rows
+
+    def _reserve(self, size: int) -> None:
+        if size <= len(self._ids):
+            return
+        room = max(size, 2 * len(self._ids), 64)
+        self._ids = np.resize(self._ids, room) if len(self._ids) else np.zeros(room, np.int64)
+        rows = np.zeros((room, self.dimension), np.float32)
+        rows[: self._size] = self._rows[: self._size]
+        self._rows = rows
+
+
+def checked(ids: Ids, vectors: Floats, dimension: int) -> tuple[Ids, Floats]:
+    """Both as contiguous arrays.
+
+    Raises:
+        ValueError: shapes do not fit, or a value is not finite.
+    """
+    keys = np.ascontiguousarray(ids, np.int64)
+    rows = np.ascontiguousarray(vectors, np.float32)
+    if rows.ndim != 2 or rows.shape != (len(keys), dimension):
+        raise ValueError(f"Vectors of shape {rows.shape} for {len(keys)} ids of {dimension} numbers.")
+    if not np.isfinite(rows).all():
+        raise ValueError("A vector holds a number that is not finite.")
+    return keys, rows

@@ -1,0 +1,150 @@
+"""Reads text typed in the wrong keyboard layout ("ghbdtn" for "привет").
+
+A character-trigram model of the desk's own texts judges both readings on their skeletons. The
+reader is careful: it leaves short texts, codes and unknown names as they were typed.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from types import MappingProxyType
+from typing import Final, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nlp.skeleton import fold, normalise
+
+Floats = NDArray[np.float32]
+
+_ENGLISH: Final = "qwertyuiop[]asdfghjkl;'zxcvbnm,./`{}:\"<>?&"
+_RUSSIAN: Final = "йцукенгшщзхъфывапролджэячсмитьбю.ехъжэбю,?"
+_TO_RUSSIAN: Final = MappingProxyType(str.maketrans(_ENGLISH, _RUSSIAN))
+_TO_ENGLISH: Final = MappingProxyType(
+    str.maketrans(dict(reversed(list(zip(map(ord, _RUSSIAN), _ENGLISH, strict=True)))))
+)
+_LATIN: Final = re.compile("[a-z]")
+_CYRILLIC: Final = re.compile("[а-я]")
+# Tokens with a digit are codes and versions: no evidence of a layout.
+_CODE: Final = re.compile(r"\S*\d\S*")
+
+_SYMBOLS: Final = 29  # a-z, digit, space, anything else
+_DIGIT, _SPACE, _OTHER = 26, 27, 28
+_LEAD: Final = 0.3  # nats per character by which the swapped reading must win
+_MIN_LETTERS: Final = 4
+_FLOOR_QUANTILE: Final = 0.02
+_SMOOTHING: Final = 3.0  # pseudo-counts of the lower order
+_LONGEST: Final = 400  # characters judged; more cannot change the outcome
+
+
+class LayoutReader:
+    """Chooses between a text as typed and the same keys in the other layout.
+
+    Source: interpolated n-gram model, Jurafsky and Martin, Speech and Language Processing, ch. 3.
+    """
+
+    def __init__(self, log_proba: Floats, floor: float, usual: float) -> None:
+        self._log_proba = log_proba
+        self._floor = floor
+        self._usual = usual
+
+    @classmethod
+    def fit(cls, texts: Iterable[str]) -> Self:
+        """Learn the trigrams of the desk's texts (raw strings; none at all gives a reader that
+        changes nothing).
+        """
+        folded = [f for f in (fold(text)[:_LONGEST] for text in texts) if f]
+        counts = np.zeros(_SYMBOLS**3, np.float64)
+        for text in folded:
+            np.add.at(counts, _trigrams(text), 1.0)
+        log_proba = _interpolate(counts.reshape((_SYMBOLS,) * 3))
+        if not folded:
+            return cls(log_proba, 0.0, 0.0)
+        reader = cls(log_proba, 0.0, 0.0)
+        # Beginnings, because short texts scatter more than the whole ones.
+        starts = np.array([reader._score(" ".join(text.split()[:2])) for text in folded])
+        floor, usual = np.quantile(starts, [_FLOOR_QUANTILE, 0.25])
+        return cls(log_proba, float(floor), float(usual))
+
+    def read(self, text: str) -> str:
+        """The text as typed, or normalised and in the other layout where that is surely meant."""
+        return self._choose(text)[0]
+
+    def fold(self, text: str) -> str:
+        """Skeleton of the chosen reading; saves a second folding."""
+        return self._choose(text)[1]
+
+    def to_arrays(self) -> dict[str, Floats]:
+        """State as arrays: ``layout_log_proba`` (29^3,) and ``layout_limits`` (2,), in nats."""
+        limits = np.array([self._floor, self._usual], np.float32)
+        return {"layout_log_proba": self._log_proba, "layout_limits": limits}
+
+    @classmethod
+    def from_arrays(cls, arrays: Mapping[str, NDArray[np.generic]]) -> Self:
+        """The reader that ``to_arrays`` described.
+
+        Raises:
+            ValueError: an array is missing or has another shape.
+        """
+        try:
+            log_proba = np.asarray(arrays["layout_log_proba"], np.float32)
+            limits = np.asarray(arrays["layout_limits"], np.float32)
+        except KeyError as error:
+            raise ValueError(f"layout reader: array {error} is missing") from None
+        if log_proba.shape != (_SYMBOLS**3,) or limits.shape != (2,):
+            raise ValueError("layout reader: arrays of an unknown shape")
+        return cls(log_proba, float(limits[0]), float(limits[1]))
+
+    def _choose(self, text: str) -> tuple[str, str]:
+        typed = fold(text)
+        swapped = _swap(normalise(text[:_LONGEST]))
+        if swapped is None:
+            return text, typed
+        score = self._score(typed[:_LONGEST])
+        if score >= self._usual:
+            return text, typed
+        other = fold(swapped)
+        if sum(c.isalpha() for c in other) < _MIN_LETTERS:
+            return text, typed
+        rival = self._score(other)
+        if rival < self._floor or rival < score + _LEAD:
+            return text, typed
+        if len(text) > _LONGEST:
+            swapped = _swap(normalise(text)) or swapped
+            other = fold(swapped)
+        return swapped, other
+
+    def _score(self, folded: str) -> float:
+        """Mean log likelihood per character, nats."""
+        return float(self._log_proba[_trigrams(folded)].mean())
+
+
+def _swap(normal: str) -> str | None:
+    """The other layout of a one-script text, or None where no swap can be meant."""
+    evidence = _CODE.sub(" ", normal)
+    latin, cyrillic = len(_LATIN.findall(evidence)), len(_CYRILLIC.findall(evidence))
+    if latin and cyrillic or latin + cyrillic < _MIN_LETTERS:
+        return None
+    return normal.translate(_TO_RUSSIAN if latin else _TO_ENGLISH)
+
+
+def _trigrams(folded: str) -> NDArray[np.int64]:
+    """Cell of each character after its two predecessors, the text padded with spaces."""
+    raw = np.frombuffer(f"  {folded} ".encode("ascii", "replace"), np.uint8).astype(np.int64)
+    codes = np.full(len(raw), _OTHER, np.int64)
+    letters = (raw >= ord("a")) & (raw <= ord("z"))
+    codes[letters] = raw[letters] - ord("a")
+    codes[(raw >= ord("0")) & (raw <= ord("9"))] = _DIGIT
+    codes[raw == ord(" ")] = _SPACE
+    cells: NDArray[np.int64] = (codes[:-2] * _SYMBOLS + codes[1:-1]) * _SYMBOLS + codes[2:]
+    return cells
+
+
+def _interpolate(counts: NDArray[np.float64]) -> Floats:
+    """log p(c | a b), each order smoothed by the one below it."""
+    single = (counts.sum((0, 1)) + 1) / (counts.sum() + _SYMBOLS)
+    pairs = counts.sum(0)
+    double = (pairs + _SMOOTHING * single) / (pairs.sum(-1, keepdims=True) + _SMOOTHING)
+    triple = (counts + _SMOOTHING * double) / (counts.sum(-1, keepdims=True) + _SMOOTHING)
+    return np.log(triple).reshape(-1).astype(np.float32)

@@ -1,0 +1,61 @@
+"""The normal form of a text, and one skeleton alphabet for Russian and English letters.
+
+The skeleton makes "privet", "привет" and "privét" the same string: Cyrillic is spelled in Latin
+letters first and then both go through one reading of Latin digraphs, so a text keeps its skeleton
+under the usual transliterations (ICAO, GOST, informal).
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from types import MappingProxyType
+from typing import Final
+
+_YO: Final = re.compile("[её]\u0308*")
+_SPACES: Final = re.compile(r"\s+")
+_REPEATED: Final = re.compile(r"([a-z])\1+")
+_DIGRAPHS: Final = re.compile("shch|sch|shh|sh|zh|kh|ch|ph|ck|[yji]a|[yji]u|[wqcxyj]")
+# The six letters that the reading frees (w, q, c, x, y, j) stand for the sounds of digraphs.
+_READING: Final = MappingProxyType({
+    "shch": "w", "sch": "w", "shh": "w", "sh": "x", "zh": "j", "kh": "h", "ch": "c", "ph": "f",
+    "ck": "k", "ya": "q", "ja": "q", "ia": "q", "yu": "y", "ju": "y", "iu": "y",
+    "w": "v", "q": "k", "c": "k", "x": "ks", "y": "i", "j": "i",
+})  # fmt: skip
+_LATIN_OF: Final = MappingProxyType(
+    str.maketrans({
+        **dict(zip("абвгдезийклмнопрстуфыэіїєґў", "abvgdeziiklmnoprstufieiiegu", strict=True)),
+        "ж": "zh", "х": "kh", "ц": "ts", "ч": "ch", "ш": "sh", "щ": "shch", "ю": "yu", "я": "ya",
+        "ь": "", "ъ": "", "'": "", "`": "", "\u2019": "", "\u02bc": "", "\u02b9": "",
+    })
+)  # fmt: skip
+
+
+def normalise(text: str) -> str:
+    """Lower-case NFKC without invisible characters, one space between words, ``ё`` as ``е``.
+
+    Control, format (zero-width), surrogate, private and unassigned code points vanish, except that
+    line breaks and tabs become spaces. Running it again changes nothing.
+    """
+    while True:
+        before = text
+        text = unicodedata.normalize("NFKC", text).lower()
+        if not text.isprintable():
+            text = "".join(c if c.isprintable() else " " if c.isspace() else "" for c in text)
+        text = _SPACES.sub(" ", _YO.sub("е", text)).strip()
+        # Dropping a character may let its neighbours compose, and lower() may undo NFKC.
+        if text == before:
+            return text
+
+
+def fold(text: str) -> str:
+    """Skeleton of a text: ASCII letters for Russian and English, repeated letters merged.
+
+    Other scripts keep their letters without accents. The result is for matching, never for eyes,
+    and is not meant to be folded again.
+    """
+    spelled = normalise(text).translate(_LATIN_OF)
+    if not spelled.isascii():
+        decomposed = unicodedata.normalize("NFD", spelled)
+        spelled = "".join(c for c in decomposed if not unicodedata.combining(c))
+    return _REPEATED.sub(r"\1", _DIGRAPHS.sub(lambda m: _READING[m.group()], spelled))
