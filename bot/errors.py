@@ -55,6 +55,12 @@ class NotFound(NeurobotError):
     code, status, exit_code = "not-found", 404, 1
 
 
+class MethodNotAllowed(NeurobotError):
+    """This address does not take that method."""
+
+    code, status = "method-not-allowed", 405
+
+
 class Conflict(NeurobotError):
     """Somebody changed this before you."""
 
@@ -71,6 +77,18 @@ class TooLarge(NeurobotError):
     """This is too large."""
 
     code, status, exit_code = "too-large", 413, 65
+
+
+class RequestTimeout(NeurobotError):
+    """The request did not arrive in time."""
+
+    code, status = "request-timeout", 408
+
+
+class UnsupportedMedia(NeurobotError):
+    """The body is of a kind that is not understood here."""
+
+    code, status = "unsupported-media", 415
 
 
 class TooManyRequests(NeurobotError):

@@ -104,7 +104,7 @@ class LexicalIndex:
         if not len(terms) or not self.rows:
             return np.zeros(self.rows, np.float32)
         unique, repeats = np.unique(terms, return_counts=True)
-        idf = self._idf(unique)
+        idf = self._weight_of(unique)
         if self.weighting == "bm25":
             factors = repeats * idf
         else:
@@ -118,7 +118,7 @@ class LexicalIndex:
         if not len(terms) or not self.rows:
             return np.zeros(self.rows, np.float32)
         unique = np.unique(terms)
-        idf = self._idf(unique)
+        idf = self._weight_of(unique)
         return self._sum(unique, idf / max(float(idf.sum()), 1e-9), presence=True)
 
     def search(self, terms: Ids, k: int) -> tuple[Ids, Floats]:
@@ -135,6 +135,11 @@ class LexicalIndex:
     def search_many(self, queries: Sequence[Ids], k: int) -> list[tuple[Ids, Floats]]:
         """``search`` for each query."""
         return [self.search(query, k) for query in queries]
+
+    def idf(self, terms: Ids) -> NDArray[np.float64]:
+        """Weight of terms as the index knows them now, rare ones high, shape ``(terms,)``."""
+        self._settle()
+        return self._weight_of(terms)
 
     def to_arrays(self) -> dict[str, NDArray[np.generic]]:
         """Everything needed to go on, as plain arrays."""
@@ -188,7 +193,7 @@ class LexicalIndex:
     def _segments(self) -> list[_Segment]:
         return [self._main] if self._recent is None else [self._main, self._recent]
 
-    def _idf(self, terms: Ids) -> NDArray[np.float64]:
+    def _weight_of(self, terms: Ids) -> NDArray[np.float64]:
         df = np.zeros(len(terms))
         for segment in self._segments():
             where, found = _locate(segment, terms)
@@ -218,12 +223,12 @@ class LexicalIndex:
             norm = self._k1 * (1.0 - self._b + self._b * self._lengths / max(mean, 1e-9))
             segment.weights = tf * (self._k1 + 1.0) / (tf + norm[segment.rows] + 1e-9)
             return
-        idf = self._idf(segment.vocabulary).astype(np.float32)
+        idf = self._weight_of(segment.vocabulary).astype(np.float32)
         weights = np.where(tf > 0, 1.0 + np.log(np.maximum(tf, 1.0)), 0.0).astype(np.float32)
         full = weights * np.repeat(idf, np.diff(segment.starts))
         squares = np.bincount(segment.rows, full * full, minlength=self.rows)
-        norm = np.sqrt(np.maximum(squares, 1e-12)).astype(np.float32)
-        segment.weights = weights / norm[segment.rows]
+        lengths = np.sqrt(np.maximum(squares, 1e-12)).astype(np.float32)
+        segment.weights = weights / lengths[segment.rows]
 
     def _sum(self, terms: Ids, factors: NDArray[np.float64], *, presence: bool = False) -> Floats:
         total = np.zeros(self.rows)

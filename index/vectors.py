@@ -127,7 +127,7 @@ def checked(ids: Ids, vectors: Floats, dimension: int) -> tuple[Ids, Floats]:
     keys = np.ascontiguousarray(ids, np.int64)
     rows = np.ascontiguousarray(vectors, np.float32)
     if rows.ndim != 2 or rows.shape != (len(keys), dimension):
-        raise ValueError(f"Vectors of shape {rows.shape} for {len(keys)} ids of {dimension} numbers.")
+        raise ValueError(f"Vectors of shape {rows.shape} for {len(keys)} ids.")
     if not np.isfinite(rows).all():
         raise ValueError("A vector holds a number that is not finite.")
     return keys, rows

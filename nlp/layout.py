@@ -69,11 +69,11 @@ class LayoutReader:
 
     def read(self, text: str) -> str:
         """The text as typed, or normalised and in the other layout where that is surely meant."""
-        return self._choose(text)[0]
+        return self.choose(text)[0]
 
     def fold(self, text: str) -> str:
         """Skeleton of the chosen reading; saves a second folding."""
-        return self._choose(text)[1]
+        return self.choose(text)[1]
 
     def to_arrays(self) -> dict[str, Floats]:
         """State as arrays: ``layout_log_proba`` (29^3,) and ``layout_limits`` (2,), in nats."""
@@ -96,7 +96,8 @@ class LayoutReader:
             raise ValueError("layout reader: arrays of an unknown shape")
         return cls(log_proba, float(limits[0]), float(limits[1]))
 
-    def _choose(self, text: str) -> tuple[str, str]:
+    def choose(self, text: str) -> tuple[str, str]:
+        """The chosen reading and its skeleton in one pass."""
         typed = fold(text)
         swapped = _swap(normalise(text[:_LONGEST]))
         if swapped is None:

@@ -1,0 +1,1 @@
+"""Files that people have, read into rows: knowledge bases and past tickets."""

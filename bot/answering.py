@@ -1,0 +1,273 @@
+"""Ranked suggestions for a question, with calibrated confidence and reasons.
+
+Pure computing over a candidate index and the live models: no database, no network, one to three
+milliseconds. Which candidates there are and what is measured of them is in ``bot.candidates``.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bot.candidates import FEATURES, FIXED_WEIGHTS, CandidateIndex, Candidates, KnowledgeItem
+from bot.domain import CategoryGuess, Reasons, Suggestion, Suggestions
+from nlp.correction import Correction
+from nlp.terms import MAX_CHARS
+from nlp.text import guess_language
+
+Floats = NDArray[np.float32]
+
+_CANDIDATES = 60
+_SHOWN_CATEGORIES = 5
+_LEAST_CATEGORY = 0.01
+_MATCHED_FROM = 0.2  # likeness below which a past question is no reason
+# Without a trained correction only a past question in nearly the same words makes sure.
+_NEAR_IDENTICAL = 0.85
+_COLD_MOST = 0.25
+
+
+class Reading(Protocol):
+    """What a classifier says of one text."""
+
+    @property
+    def proba(self) -> Floats:
+        """Calibrated probability of each label."""
+
+    @property
+    def foreign(self) -> bool:
+        """Probably not a question for this desk."""
+
+    @property
+    def text(self) -> str:
+        """The text as read: the other keyboard layout where that was meant."""
+
+
+class Reader(Protocol):
+    """A ticket classifier."""
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """Names of the categories."""
+
+    def classify(self, texts: Sequence[str]) -> Sequence[Reading]:
+        """A reading of each text."""
+
+
+class Models(Protocol):
+    """The part of a bundle that answers."""
+
+    @property
+    def version(self) -> str:
+        """Name of the bundle."""
+
+    @property
+    def classifier(self) -> Reader | None:
+        """The classifier, where one is trained."""
+
+    @property
+    def correction(self) -> Correction | None:
+        """The correction layer, where one is trained."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Read:
+    """What is known of a question before the search."""
+
+    categories: Mapping[str, float]
+    foreign: bool
+    text: str
+
+
+@dataclass(slots=True)
+class _Ranked:
+    """One article on its way to the list; merging twins adds their probabilities."""
+
+    item: KnowledgeItem
+    confidence: float
+    near: bool
+    matched: str | None
+    other_language: bool
+
+
+class Answerer:
+    """Suggests answers; immutable apart from the index it reads.
+
+    Args:
+        bundle: live models, or None for a cold start.
+        index: candidate index built with the same encoder.
+        revision: knowledge revision that the index reflects.
+        sure_from: confidence from which a suggestion is shown as sure.
+
+    Raises:
+        ValueError: the correction was trained on features that the index does not give.
+    """
+
+    def __init__(
+        self,
+        bundle: Models | None,
+        index: CandidateIndex,
+        revision: int,
+        *,
+        sure_from: float = 0.3,
+    ) -> None:
+        self.index = index
+        self.revision = revision
+        self._sure_from = sure_from
+        self._version = bundle.version if bundle is not None else None
+        self._classifier = bundle.classifier if bundle is not None else None
+        self._correction = bundle.correction if bundle is not None else None
+        self._columns = [FEATURES.index(name) for name in FIXED_WEIGHTS]
+        self._weights = np.asarray(list(FIXED_WEIGHTS.values()), np.float32)
+        if self._correction is not None and self._correction.feature_names != FEATURES:
+            raise ValueError("The correction was trained on other features than the index gives.")
+
+    def suggest(self, text: str, top_k: int = 5, *, language: str = "") -> Suggestions:
+        """Suggestions for one question of any text; see ``suggest_many``."""
+        return self.suggest_many([text], top_k, language=language)[0]
+
+    def suggest_many(
+        self, texts: Sequence[str], top_k: int = 5, *, language: str = ""
+    ) -> list[Suggestions]:
+        """Suggestions for each question.
+
+        Args:
+            texts: questions; the first 2,000 characters of each are read, any text is allowed.
+            top_k: most suggestions per question.
+            language: language of the questions where it is known, else it is guessed.
+        """
+        started = time.perf_counter()
+        texts = [text[:MAX_CHARS] for text in texts]
+        readings = self._read(texts)
+        found = [
+            self.index.search(reading.text, _CANDIDATES, category_proba=reading.categories)
+            for reading in readings
+        ]
+        confidences = self._confidences(found)
+        spent = (time.perf_counter() - started) / max(len(texts), 1)
+        results = []
+        for reading, candidates, rated in zip(readings, found, confidences, strict=True):
+            begun = time.perf_counter()
+            spoken = language or guess_language(reading.text)
+            ranked = self._merge(spoken, candidates, *rated)[: max(top_k, 0)]
+            guesses = reading.categories
+            best = max(guesses, key=guesses.__getitem__, default="")
+            results.append(
+                Suggestions(
+                    categories=_guesses(guesses),
+                    items=tuple(self._suggestion(reading.text, best, entry) for entry in ranked),
+                    foreign=reading.foreign,
+                    language=spoken,
+                    model_version=self._version,
+                    knowledge_revision=self.revision,
+                    cold=self._correction is None,
+                    elapsed_ms=(spent + time.perf_counter() - begun) * 1e3,
+                )
+            )
+        return results
+
+    def _read(self, texts: Sequence[str]) -> list[_Read]:
+        if self._classifier is None:
+            return [_Read({}, False, text) for text in texts]
+        labels = self._classifier.labels
+        read = []
+        for text, reading in zip(texts, self._classifier.classify(texts), strict=True):
+            if not text.strip():
+                read.append(_Read({}, False, text))
+                continue
+            values = np.asarray(reading.proba, np.float32).tolist()
+            categories = dict(zip(labels, values, strict=True))
+            read.append(_Read(categories, bool(reading.foreign), reading.text))
+        return read
+
+    def _confidences(self, found: Sequence[Candidates]) -> list[tuple[Floats, NDArray[np.bool_]]]:
+        """Confidence of each candidate, and whether it may be shown as sure."""
+        if self._correction is None:
+            return [self._cold(candidates.features) for candidates in found]
+        sizes = [len(candidates.answer_ids) for candidates in found]
+        empty = np.zeros((0, len(FEATURES)), np.float32)
+        features = np.concatenate([empty, *(candidates.features for candidates in found)])
+        proba = self._correction.predict_proba(features, sizes)
+        parts = np.split(proba, np.cumsum(sizes)[:-1]) if sizes else []
+        return [(part, np.ones(len(part), bool)) for part in parts]
+
+    def _cold(self, features: Floats) -> tuple[Floats, NDArray[np.bool_]]:
+        """A cautious confidence without training: high for near-identical past questions alone."""
+        level = features[:, FEATURES.index("past_level")]
+        near = level >= _NEAR_IDENTICAL
+        share = features[:, self._columns] @ self._weights / self._weights.sum()
+        confidence = _COLD_MOST * share
+        # Several articles with the same past question cannot all be right.
+        rivals = max(int(near.sum()), 1)
+        confidence[near] = (0.6 + 2.0 * (level[near] - _NEAR_IDENTICAL)) / rivals
+        return confidence.astype(np.float32), near
+
+    def _merge(
+        self, language: str, candidates: Candidates, confidence: Floats, near: NDArray[np.bool_]
+    ) -> list[_Ranked]:
+        """Best first; an article and its twin, or two with one text, become one entry."""
+        level = candidates.features[:, FEATURES.index("past_level")]
+        merged: dict[str, _Ranked] = {}
+        for row in np.argsort(-confidence, kind="stable").tolist():
+            found = self.index.item(candidates.answer_ids[row])
+            if found is None:
+                continue
+            item = self._in_language(found, language)
+            key = self.index.text_key(item.answer_id)
+            known = merged.get(key)
+            if known is None:
+                matched = candidates.matched_questions[row] if level[row] >= _MATCHED_FROM else None
+                merged[key] = _Ranked(
+                    item,
+                    float(confidence[row]),
+                    bool(near[row]),
+                    matched,
+                    bool(language and item.language and item.language != language),
+                )
+            else:
+                known.confidence += float(confidence[row])
+                known.near = known.near or bool(near[row])
+        return sorted(merged.values(), key=lambda entry: -entry.confidence)
+
+    def _in_language(self, item: KnowledgeItem, language: str) -> KnowledgeItem:
+        """The article's twin if that one is in the language of the question, else the article.
+
+        Where neither is, the one with the lower id stands for both, so that a pair is shown once.
+        """
+        twin = self.index.item(item.twin_id) if item.twin_id is not None else None
+        if twin is None or (language and item.language == language):
+            return item
+        if language and twin.language == language:
+            return twin
+        return min(item, twin, key=lambda article: article.answer_id)
+
+    def _suggestion(self, text: str, category: str, entry: _Ranked) -> Suggestion:
+        item = entry.item
+        confidence = min(max(entry.confidence, 0.0), 1.0)
+        return Suggestion(
+            answer_id=item.answer_id,
+            text=item.text,
+            title=item.title,
+            category=item.category,
+            language=item.language,
+            confidence=confidence,
+            sure=entry.near and confidence >= self._sure_from,
+            reasons=Reasons(
+                matched_question=entry.matched,
+                shared_terms=self.index.shared_words(text, item.answer_id),
+                category=item.category or None,
+                category_matches=bool(item.category) and item.category == category,
+                accepted=item.accepted,
+                shown=item.shown,
+                other_language=entry.other_language,
+            ),
+        )
+
+
+def _guesses(categories: Mapping[str, float]) -> tuple[CategoryGuess, ...]:
+    best = sorted(categories.items(), key=lambda pair: -pair[1])[:_SHOWN_CATEGORIES]
+    return tuple(CategoryGuess(name, value) for name, value in best if value >= _LEAST_CATEGORY)

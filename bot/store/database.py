@@ -1,0 +1,205 @@
+"""SQLite behind one writer thread with group commit, and a pool of readers.
+
+All writes and all checkpoints happen on one connection in one thread: SQLite before 3.51.3 can corrupt a
+WAL that two connections checkpoint at once. A write's future resolves after its COMMIT, never before.
+No table is known here.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import queue
+import sqlite3
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal, TypeVar
+
+from bot.errors import StorageUnavailable
+from bot.store.lock import DatabaseLock
+from bot.store.writer import Stop, Task, Writer
+
+T = TypeVar("T")
+
+# The first release without the WAL-reset bug; older ones are safe here because one thread writes.
+SAFE_SQLITE = (3, 51, 3)
+
+
+@dataclass(frozen=True, slots=True)
+class DatabaseHealth:
+    """Figures of the file and its writer."""
+
+    path: str
+    size_bytes: int
+    wal_bytes: int
+    queued: int
+    commits: int
+    writes: int
+    failures: int
+    last_error: str
+    last_checkpoint_at: float | None
+    sqlite_version: str
+    sqlite_old: bool
+
+
+def connect(path: Path, *, synchronous: str = "FULL", read_only: bool = False) -> sqlite3.Connection:
+    """A connection in WAL mode with the product's pragmas; statements commit by themselves.
+
+    Raises:
+        StorageUnavailable: the file cannot be opened or is no database.
+    """
+    try:
+        connection = sqlite3.connect(
+            path, timeout=10.0, isolation_level=None, check_same_thread=False, cached_statements=256
+        )
+        connection.row_factory = sqlite3.Row
+        connection.execute("PRAGMA journal_mode=WAL")
+        connection.execute(f"PRAGMA synchronous={synchronous}")
+        connection.execute("PRAGMA wal_autocheckpoint=0")
+        connection.execute("PRAGMA journal_size_limit=67108864")
+        connection.execute("PRAGMA temp_store=MEMORY")
+        connection.execute("PRAGMA foreign_keys=ON")
+        if read_only:
+            connection.execute("PRAGMA query_only=ON")
+    except sqlite3.Error as error:
+        raise StorageUnavailable(
+            f"The database {path} cannot be opened: {error}.",
+            remedy="Check the disk and the owner of the folder; a damaged file is replaced by 'neurobot restore'.",
+        ) from error
+    return connection
+
+
+class Database:
+    """One database file of this process.
+
+    ``await write(fn)`` and ``await read(fn)`` run ``fn(connection)`` on the writer or on a reader.
+
+    Raises:
+        AlreadyRunning: another process has the database.
+        StorageUnavailable: the file cannot be opened.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        synchronous: Literal["FULL", "NORMAL"] = "FULL",
+        readers: int = 4,
+        prepare: Callable[[sqlite3.Connection], None] | None = None,
+    ) -> None:
+        self.path = path
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            self._lock = DatabaseLock(path)
+        except OSError as error:
+            raise StorageUnavailable(
+                f"The data folder {path.parent} cannot be used: {error}.",
+                remedy="Set data_dir to a folder this user may write.",
+            ) from error
+        try:
+            connection = connect(path, synchronous=synchronous)
+            if prepare is not None:
+                prepare(connection)
+        except BaseException:
+            self._lock.release()
+            raise
+        self._queue: queue.SimpleQueue[Task | Stop] = queue.SimpleQueue()
+        self._writer = Writer(connection, path, self._queue)
+        self._thread = threading.Thread(target=self._writer.run, name="store-writer", daemon=True)
+        self._readers: queue.LifoQueue[sqlite3.Connection] = queue.LifoQueue()
+        for _ in range(readers):
+            self._readers.put(connect(path, read_only=True))
+        self._pool = ThreadPoolExecutor(max_workers=readers, thread_name_prefix="store-reader")
+        self._reader_count = readers
+        self._closed = False
+        self._thread.start()
+
+    async def write(self, fn: Callable[[sqlite3.Connection], T]) -> T:
+        """What ``fn`` gives, after the commit that holds its work.
+
+        ``fn`` runs in a savepoint: when it raises, its own work is undone and only this caller hears of
+        it. It runs even if the caller is cancelled meanwhile.
+
+        Raises:
+            StorageUnavailable: the disk is full or failing, or the store is closed; nothing was stored.
+        """
+        if self._closed:
+            raise StorageUnavailable("The store is closed.")
+        loop = asyncio.get_running_loop()
+        future: asyncio.Future[T] = loop.create_future()
+        self._queue.put(Task(fn, future, loop))
+        return await future
+
+    async def read(self, fn: Callable[[sqlite3.Connection], T]) -> T:
+        """What ``fn`` gives, on one consistent snapshot of everything committed so far.
+
+        Raises:
+            StorageUnavailable: the file cannot be read, or the store is closed.
+        """
+        if self._closed:
+            raise StorageUnavailable("The store is closed.")
+        return await asyncio.get_running_loop().run_in_executor(self._pool, self._read, fn)
+
+    def _read(self, fn: Callable[[sqlite3.Connection], T]) -> T:
+        connection = self._readers.get()
+        try:
+            connection.execute("BEGIN")
+            try:
+                return fn(connection)
+            finally:
+                if connection.in_transaction:
+                    connection.execute("ROLLBACK")
+        except sqlite3.DatabaseError as error:
+            if isinstance(error, sqlite3.IntegrityError | sqlite3.ProgrammingError):
+                raise
+            raise StorageUnavailable(f"The database cannot be read: {error}.") from error
+        finally:
+            self._readers.put(connection)
+
+    async def close(self) -> None:
+        """Finish what is queued, fold the WAL into the file and release the lock."""
+        if self._closed:
+            return
+        self._closed = True
+        loop = asyncio.get_running_loop()
+        await loop.run_in_executor(None, self._close)
+
+    def _close(self) -> None:
+        self._pool.shutdown(wait=True)
+        for _ in range(self._reader_count):
+            self._readers.get().close()
+        # Readers first: the last checkpoint can then empty the WAL.
+        self._queue.put(Stop())
+        self._thread.join()
+        self._lock.release()
+
+    def health(self) -> DatabaseHealth:
+        """Figures of the moment; touches the file system, not the database."""
+        writer = self._writer
+        return DatabaseHealth(
+            path=str(self.path),
+            size_bytes=_size(self.path),
+            wal_bytes=_size(self.path.with_name(self.path.name + "-wal")),
+            queued=self._queue.qsize(),
+            commits=writer.commits,
+            writes=writer.writes,
+            failures=writer.failures,
+            last_error=writer.last_error,
+            last_checkpoint_at=writer.last_checkpoint_at,
+            sqlite_version=sqlite3.sqlite_version,
+            sqlite_old=sqlite3.sqlite_version_info < SAFE_SQLITE,
+        )
+
+
+def _size(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except OSError:
+        return 0
+
+
+def scalar(connection: sqlite3.Connection, sql: str, *params: Any) -> Any:
+    """First column of the first row, or None."""
+    row = connection.execute(sql, params).fetchone()
+    return None if row is None else row[0]

@@ -1,0 +1,13 @@
+"""Server-rendered pages: one environment, one look, two languages.
+
+``setup`` prepares an application once; ``render`` answers with a page, ``fragment`` gives the text
+of a part of one. Templates see ``t``, ``number``, ``percent``, ``ago``, ``charts`` and the viewer.
+"""
+
+from __future__ import annotations
+
+from bot.ui.navigation import NavigationItem
+from bot.ui.rendering import UI, fragment, render, setup, translate
+from bot.ui.viewer import Viewer, viewer_of
+
+__all__ = ["UI", "NavigationItem", "Viewer", "fragment", "render", "setup", "translate", "viewer_of"]

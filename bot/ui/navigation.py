@@ -1,0 +1,34 @@
+"""Places in the head of the page, each shown to the roles that may open it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from bot.domain import Agent, Role
+
+_RANK = {Role.AGENT: 0, Role.ADMIN: 1, Role.OWNER: 2}
+
+
+@dataclass(frozen=True, slots=True)
+class NavigationItem:
+    """One link. ``key`` is the catalogue key of its label."""
+
+    key: str
+    href: str
+    role: Role = Role.AGENT
+
+
+DESK = NavigationItem("ui.nav.desk", "/desk")
+
+
+def visible(items: Iterable[NavigationItem], agent: Agent | None) -> list[NavigationItem]:
+    """What this agent may open; nothing for a visitor."""
+    if agent is None:
+        return []
+    return [item for item in items if _RANK[agent.role] >= _RANK[item.role]]
+
+
+def is_current(href: str, path: str) -> bool:
+    """True when ``path`` is this place or inside of it."""
+    return path == href or path.startswith(href.rstrip("/") + "/")

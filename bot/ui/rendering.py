@@ -1,0 +1,198 @@
+"""The template environment of an application and the functions that fill pages.
+
+Macros are imported without context in most templates, so what they need of the viewer comes through
+a context variable that is set only while a template runs; rendering never awaits.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+from functools import partial
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import jinja2
+from aiohttp import web
+
+from bot.catalogue import Catalogue
+from bot.ui import charts
+from bot.ui.formats import UNITS, Formats
+from bot.ui.navigation import DESK, NavigationItem, is_current, visible
+from bot.ui.viewer import Viewer, Who, viewer_of
+
+_TEMPLATES = Path(__file__).parent / "templates"
+
+# What the template that runs right now is rendered for.
+_SHOWN: ContextVar[_Shown] = ContextVar("shown")
+
+
+@dataclass(frozen=True)
+class _Shown:
+    viewer: Viewer
+    formats: Formats
+    translate: Callable[..., str]
+    now: float
+
+
+@dataclass(frozen=True)
+class UI:
+    """Everything pages need that does not change while the server runs."""
+
+    environment: jinja2.Environment
+    catalogue: Catalogue
+    navigation: tuple[NavigationItem, ...]
+    who: Who
+    default_language: str
+    version: str
+    clock: Callable[[], float]
+    script_strings: dict[tuple[str, str], str] = field(default_factory=dict)
+
+
+_KEY: web.AppKey[UI] = web.AppKey("ui", UI)
+
+
+def _nobody(request: web.Request) -> tuple[None, str]:
+    del request
+    return None, ""
+
+
+def setup(
+    app: web.Application,
+    *,
+    catalogue: Catalogue,
+    who: Who = _nobody,
+    templates: Sequence[Path] = (),
+    navigation: Sequence[NavigationItem] = (),
+    default_language: str = "en",
+    clock: Callable[[], float] = time.time,
+) -> None:
+    """Prepare ``app`` for ``render``.
+
+    Args:
+        app: the application; its sub-applications share what is set here.
+        catalogue: texts of the interface.
+        who: gives the signed-in agent (or None) and the CSRF token of a request.
+        templates: further folders, searched after this package's own.
+        navigation: links after the desk's, e.g. the panel's pages.
+        default_language: of visitors whose browser asks for neither language.
+        clock: gives the present moment.
+    """
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader([_TEMPLATES, *templates]),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        auto_reload=False,
+    )
+    environment.globals.update(_functions())
+    app[_KEY] = UI(
+        environment=environment,
+        catalogue=catalogue,
+        navigation=(DESK, *navigation),
+        who=who,
+        default_language=default_language,
+        version=_version(),
+        clock=clock,
+    )
+
+
+def render(request: web.Request, template: str, *, status: int = 200, **context: Any) -> web.Response:
+    """A whole page for the viewer of ``request``."""
+    return web.Response(text=fragment(request, template, **context), content_type="text/html", status=status)
+
+
+def fragment(request: web.Request, template: str, **context: Any) -> str:
+    """The text of ``template`` for the viewer of ``request``."""
+    ui = request.config_dict[_KEY]
+    viewer = viewer_of(request, ui.who, ui.default_language)
+    shown = _Shown(
+        viewer=viewer,
+        formats=Formats(viewer.language, viewer.timezone),
+        translate=partial(ui.catalogue.text, viewer.language),
+        now=ui.clock(),
+    )
+    with _showing(shown):
+        return ui.environment.get_template(template).render(
+            lang=viewer.language,
+            theme=viewer.theme,
+            agent=viewer.agent,
+            nav=_navigation(ui, shown),
+            csrf_token=viewer.csrf_token,
+            path=viewer.path,
+            version=ui.version,
+            ui_strings=_script_strings(ui, viewer.language, "ui.js."),
+            script_strings=partial(_script_strings, ui, viewer.language),
+            **context,
+        )
+
+
+def translate(request: web.Request, key: str, **params: Any) -> str:
+    """One text in the viewer's language, for answers that are not pages."""
+    ui = request.config_dict[_KEY]
+    return ui.catalogue.text(viewer_of(request, ui.who, ui.default_language).language, key, **params)
+
+
+@contextmanager
+def _showing(shown: _Shown) -> Iterator[None]:
+    token = _SHOWN.set(shown)
+    try:
+        yield
+    finally:
+        _SHOWN.reset(token)
+
+
+def _navigation(ui: UI, shown: _Shown) -> list[dict[str, Any]]:
+    return [
+        {"href": item.href, "label": shown.translate(item.key), "current": is_current(item.href, shown.viewer.path)}
+        for item in visible(ui.navigation, shown.viewer.agent)
+    ]
+
+
+def _script_strings(ui: UI, language: str, prefix: str) -> str:
+    """JSON of the texts under ``prefix`` for a data attribute, with the unit words of times."""
+    if (language, prefix) not in ui.script_strings:
+        texts: dict[str, Any] = {
+            key.removeprefix(prefix): ui.catalogue.text(language, key)
+            for key in ui.catalogue.keys()
+            if key.startswith(prefix)
+        }
+        ui.script_strings[language, prefix] = json.dumps({**texts, "units": UNITS[language]}, ensure_ascii=False)
+    return ui.script_strings[language, prefix]
+
+
+def _functions() -> dict[str, Any]:
+    """Functions that every template and macro sees."""
+
+    def shown() -> _Shown:
+        return _SHOWN.get()
+
+    return {
+        "charts": charts,
+        "viewer": lambda: shown().viewer,
+        "t": lambda key, **params: shown().translate(key, **params),
+        "number": lambda value, digits=0: shown().formats.number(value, digits),
+        "percent": lambda share, digits=0: shown().formats.percent(share, digits),
+        "size": lambda count: shown().formats.size(count),
+        "span": lambda seconds: shown().formats.span(seconds),
+        "ago": lambda at: shown().formats.ago(at, shown().now),
+        "date": lambda at: shown().formats.date(at, shown().now),
+        "exact": lambda at: shown().formats.exact(at),
+        "clock": lambda at: shown().formats.clock(at),
+        "iso": lambda at: shown().formats.iso(at),
+        "day_distance": lambda at: shown().formats.day_distance(at, shown().now),
+        "now": lambda: shown().now,
+    }
+
+
+def _version() -> str:
+    try:
+        return metadata.version("neurobot")
+    except metadata.PackageNotFoundError:
+        return "0"

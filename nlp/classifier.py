@@ -1,0 +1,233 @@
+"""Reads a message's category: calibrated probabilities, and whether it is "not ours".
+
+The serving side: loads a folder that ``nlp.train.classifier`` wrote and computes with NumPy alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nlp.artifacts import ArtifactDamaged, load_arrays, load_json, save_arrays, save_json
+from nlp.calibration import Isotonic, recalibrate_top, softmax
+from nlp.features import MAX_CHARS, Features, HashedTrigrams, Rows, VocabularyFeatures
+from nlp.layout import LayoutReader
+from nlp.network import Network
+
+Floats = NDArray[np.float32]
+
+CONFIG: Final = "classifier.json"
+WEIGHTS: Final = "classifier.safetensors"
+_FORMAT: Final = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Classified:
+    """What the classifier says of one text.
+
+    Attributes:
+        proba: (n_labels,) calibrated, in the order of ``TicketClassifier.labels``.
+        foreign_score: about -4..4, larger is less ours.
+        foreign: the score is above the threshold.
+        text: the text as read: the other keyboard layout where that was meant.
+    """
+
+    proba: Floats
+    foreign_score: float
+    foreign: bool
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class ForeignRule:
+    """How "not ours" is judged.
+
+    Two scores of the first network, each centred and scaled on tickets it had not seen: the best
+    category's logit, and its lead over the foreign logit. The sum, negated, is the foreign score.
+    """
+
+    centre: tuple[float, float]
+    spread: tuple[float, float]
+    threshold: float
+
+    def score(self, logits: Floats) -> Floats:
+        """Shapes: (n, n_labels + 1) -> (n,)."""
+        best = logits[:, :-1].max(axis=1)
+        lead = best - logits[:, -1]
+        return -(
+            (best - self.centre[0]) / self.spread[0] + (lead - self.centre[1]) / self.spread[1]
+        ).astype(np.float32)
+
+
+@dataclass(frozen=True, slots=True)
+class ClassifierState:
+    """Everything a classifier is made of.
+
+    Attributes:
+        networks: one or two networks over the same rows; their calibrated outputs are averaged.
+        scales: factor on each network's logits before softmax.
+        isotonic: steps for the best probability, or None where too few rows were held out.
+        thresholds: promised precision, e.g. ``"0.95"``, to the confidence that keeps it.
+    """
+
+    preset: str
+    labels: tuple[str, ...]
+    reader: LayoutReader
+    features: Features
+    networks: tuple[Network, ...]
+    scales: tuple[float, ...]
+    foreign: ForeignRule
+    isotonic: Isotonic | None = None
+    thresholds: Mapping[str, float] = field(default_factory=dict)
+
+
+class TicketClassifier:
+    """Predicts categories of texts."""
+
+    def __init__(self, state: ClassifierState) -> None:
+        self._state = state
+
+    @classmethod
+    def load(cls, folder: Path) -> Self:
+        """The classifier of a folder.
+
+        Raises:
+            ArtifactDamaged: a file is missing, unreadable or of another format.
+        """
+        config = load_json(folder / CONFIG)
+        arrays = load_arrays(folder / WEIGHTS)
+        if config.get("format") != _FORMAT:
+            raise ArtifactDamaged(f"{CONFIG}: format {config.get('format')} is not {_FORMAT}")
+        try:
+            return cls(_state(config, arrays))
+        except (KeyError, TypeError, ValueError) as error:
+            raise ArtifactDamaged(f"{CONFIG}: {error}") from error
+
+    def save(self, folder: Path) -> None:
+        """Write ``classifier.json`` and ``classifier.safetensors`` into an existing folder."""
+        state = self._state
+        arrays: dict[str, NDArray[Any]] = {**state.reader.to_arrays(), **state.features.to_arrays()}
+        for i, network in enumerate(state.networks):
+            arrays |= network.to_arrays(f"network{i}")
+        if state.isotonic is not None:
+            arrays |= {"isotonic_x": state.isotonic.x, "isotonic_y": state.isotonic.y}
+        hashed = isinstance(state.features, HashedTrigrams)
+        save_arrays(folder / WEIGHTS, arrays)
+        save_json(
+            folder / CONFIG,
+            {
+                "format": _FORMAT,
+                "preset": state.preset,
+                "features": "trigrams" if hashed else "vocabulary",
+                "networks": [[layer.residual for layer in net.layers] for net in state.networks],
+                "scales": list(state.scales),
+                "foreign": {
+                    "centre": list(state.foreign.centre),
+                    "spread": list(state.foreign.spread),
+                    "threshold": state.foreign.threshold,
+                },
+                "thresholds": dict(state.thresholds),
+                "labels": list(state.labels),
+            },
+        )
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """Category names in the order of the probabilities."""
+        return self._state.labels
+
+    @property
+    def preset(self) -> str:
+        """Preset it was trained with."""
+        return self._state.preset
+
+    @property
+    def foreign_threshold(self) -> float:
+        """Foreign scores above this are "not ours"; 5 % of own tickets lie there."""
+        return self._state.foreign.threshold
+
+    @property
+    def thresholds(self) -> Mapping[str, float]:
+        """Confidence that keeps a promised precision, by the promise (``"0.95"``)."""
+        return self._state.thresholds
+
+    def predict_proba(self, texts: Sequence[str]) -> Floats:
+        """Calibrated probabilities. Shapes: n texts -> (n, n_labels)."""
+        return self._proba(self._logits(self._fold(texts)[1]))
+
+    def foreign_score(self, texts: Sequence[str]) -> Floats:
+        """How far texts are from this desk's tickets. Shapes: n texts -> (n,)."""
+        return self._state.foreign.score(self._logits(self._fold(texts)[1])[0])
+
+    def classify(self, texts: Sequence[str]) -> list[Classified]:
+        """Probabilities, foreign score and reading of each text in one pass."""
+        if not texts:
+            return []
+        read, folded = self._fold(texts)
+        logits = self._logits(folded)
+        scores = self._state.foreign.score(logits[0]).tolist()
+        return [
+            Classified(proba, score, score > self.foreign_threshold, text)
+            for proba, score, text in zip(self._proba(logits), scores, read, strict=True)
+        ]
+
+    def _fold(self, texts: Sequence[str]) -> tuple[list[str], list[str]]:
+        pairs = [self._state.reader.choose(text[:MAX_CHARS]) for text in texts]
+        read = [
+            text if len(text) > MAX_CHARS else chosen
+            for text, (chosen, _) in zip(texts, pairs, strict=True)
+        ]
+        return read, [folded for _, folded in pairs]
+
+    def _logits(self, folded: Sequence[str]) -> list[Floats]:
+        rows: Rows = self._state.features.transform(folded)
+        return [network.logits(rows) for network in self._state.networks]
+
+    def _proba(self, logits: Sequence[Floats]) -> Floats:
+        return blend(logits, self._state.scales, self._state.isotonic)
+
+
+def blend(logits: Sequence[Floats], scales: Sequence[float], isotonic: Isotonic | None) -> Floats:
+    """Mean of the scaled softmaxes of several networks, foreign column left out.
+
+    Shapes: each (n, n_labels + 1) -> (n, n_labels).
+    """
+    proba = np.zeros((len(logits[0]), logits[0].shape[1] - 1), np.float32)
+    for values, scale in zip(logits, scales, strict=True):
+        proba += softmax(values[:, :-1] * np.float32(scale)) / np.float32(len(scales))
+    return proba if isotonic is None else recalibrate_top(proba, isotonic)
+
+
+def _state(config: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> ClassifierState:
+    kinds = {"vocabulary": VocabularyFeatures, "trigrams": HashedTrigrams}
+    features = kinds[config["features"]].from_arrays(arrays)
+    labels = tuple(str(label) for label in config["labels"])
+    networks = tuple(
+        Network.from_arrays(arrays, f"network{i}", residual)
+        for i, residual in enumerate(config["networks"])
+    )
+    for network in networks:
+        if network.outputs != len(labels) + 1 or len(network.table) != features.width:
+            raise ValueError("a network does not fit the labels or the features")
+    steps = arrays.get("isotonic_x"), arrays.get("isotonic_y")
+    rule = config["foreign"]
+    return ClassifierState(
+        preset=str(config["preset"]),
+        labels=labels,
+        reader=LayoutReader.from_arrays(arrays),
+        features=features,
+        networks=networks,
+        scales=tuple(float(scale) for scale in config["scales"]),
+        foreign=ForeignRule(
+            (float(rule["centre"][0]), float(rule["centre"][1])),
+            (float(rule["spread"][0]), float(rule["spread"][1])),
+            float(rule["threshold"]),
+        ),
+        isotonic=None if steps[0] is None or steps[1] is None else Isotonic(steps[0], steps[1]),
+        thresholds={str(k): float(v) for k, v in config["thresholds"].items()},
+    )

@@ -1,0 +1,183 @@
+"""The correction layer in NumPy: from the scores of several rankers to one probability.
+
+A candidate's logit is a linear part plus a small softsign layer over its features; the probability
+is a softmax over the candidates of one question and one more outcome, "none of them". Training is
+in ``nlp.train.correction``.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nlp.artifacts import ArtifactDamaged, load_arrays, load_json, save_arrays, save_json
+
+Floats = NDArray[np.float32]
+Ids = NDArray[np.int64]
+
+_ARRAYS = "correction.safetensors"
+_CONFIG = "correction.json"
+
+
+@dataclass(frozen=True, slots=True)
+class Network:
+    """Weights over ``f`` features with ``h`` hidden units; ``h`` may be 0 (a weighted sum)."""
+
+    mean: Floats  # (f,) subtracted first
+    scale: Floats  # (f,) then multiplied
+    linear: Floats  # (f,)
+    hidden: Floats  # (f, h)
+    bias: Floats  # (h,)
+    output: Floats  # (h,)
+
+    def logits(self, features: Floats) -> Floats:
+        """Unscaled logits, shape ``(candidates,)``."""
+        x = (features - self.mean) * self.scale
+        layer = x @ self.hidden + self.bias
+        total = x @ self.linear + (layer / (1.0 + np.abs(layer))) @ self.output
+        return np.asarray(total, np.float32)
+
+
+@dataclass(frozen=True, slots=True)
+class Calibration:
+    """From logits to probabilities: ``softmax(slope * logits, none)``.
+
+    The logit of "none of them" is ``none_bias + slope * none_slope * best``, where ``best`` is the
+    highest logit of the question: a good best candidate leaves less room for "none".
+    """
+
+    slope: float = 1.0
+    none_bias: float = 0.0
+    none_slope: float = 0.0
+
+
+class Correction:
+    """Calibrated probability that a candidate is the right answer.
+
+    Args:
+        feature_names: names of the features, in column order.
+        network: trained or fixed weights.
+        calibration: fitted on questions that the network has not seen.
+        variant: what was kept after comparison, e.g. ``"mlp"``, ``"fixed"``, ``"single:past"``.
+    """
+
+    def __init__(
+        self,
+        feature_names: tuple[str, ...],
+        network: Network,
+        calibration: Calibration,
+        variant: str,
+    ) -> None:
+        if len(feature_names) != len(network.linear) or len(network.hidden) != len(feature_names):
+            raise ArtifactDamaged(
+                f"{_ARRAYS}: the weights do not fit {len(feature_names)} features"
+            )
+        self.feature_names = feature_names
+        self.variant = variant
+        self.calibration = calibration
+        self._network = network
+
+    def predict_proba(self, features: Floats, segments: Ids | list[int]) -> Floats:
+        """Probability of each candidate, shape ``(candidates,)``.
+
+        Args:
+            features: ``(candidates, f)`` of several questions, one question after the other.
+            segments: number of candidates of each question; sums to ``candidates``.
+
+        Raises:
+            ValueError: the shapes do not fit.
+        """
+        sizes = np.asarray(segments, np.int64)
+        if features.ndim != 2 or features.shape != (int(sizes.sum()), len(self.feature_names)):
+            raise ValueError(f"Features of shape {features.shape} for {sizes.tolist()} candidates.")
+        if not len(features):
+            return np.zeros(0, np.float32)
+        return probabilities(self._network.logits(features), sizes, self.calibration)
+
+    def save(self, folder: Path) -> None:
+        """Write the correction into an existing or new folder."""
+        folder.mkdir(parents=True, exist_ok=True)
+        net = self._network
+        save_arrays(
+            folder / _ARRAYS,
+            {
+                "mean": net.mean,
+                "scale": net.scale,
+                "linear": net.linear,
+                "hidden": net.hidden,
+                "bias": net.bias,
+                "output": net.output,
+            },
+        )
+        calibration = self.calibration
+        save_json(
+            folder / _CONFIG,
+            {
+                "features": list(self.feature_names),
+                "variant": self.variant,
+                "slope": calibration.slope,
+                "none_bias": calibration.none_bias,
+                "none_slope": calibration.none_slope,
+            },
+        )
+
+    @classmethod
+    def load(cls, folder: Path) -> Correction:
+        """The correction that ``save`` wrote.
+
+        Raises:
+            ArtifactDamaged: a file or a value is missing or does not fit.
+        """
+        arrays = load_arrays(folder / _ARRAYS)
+        config = load_json(folder / _CONFIG)
+        try:
+            fields = ("mean", "scale", "linear", "hidden", "bias", "output")
+            network = Network(*(arrays[name].astype(np.float32) for name in fields))
+            calibration = Calibration(
+                float(config["slope"]), float(config["none_bias"]), float(config["none_slope"])
+            )
+            names = tuple(str(name) for name in config["features"])
+            return cls(names, network, calibration, str(config["variant"]))
+        except (KeyError, TypeError) as error:
+            raise ArtifactDamaged(f"{_CONFIG}: {error} is missing or unreadable") from None
+
+
+def probabilities(logits: Floats, sizes: Ids, calibration: Calibration) -> Floats:
+    """Softmax within each question over its candidates and "none of them"."""
+    sizes = sizes[sizes > 0]
+    starts = np.concatenate([[0], np.cumsum(sizes)[:-1]])
+    scaled = calibration.slope * logits.astype(np.float64)
+    best = np.maximum.reduceat(scaled, starts)
+    none = calibration.none_bias + calibration.none_slope * best
+    top = np.maximum(best, none)
+    parts = np.exp(scaled - np.repeat(top, sizes))
+    whole = np.add.reduceat(parts, starts) + np.exp(none - top)
+    return np.asarray(parts / np.repeat(whole, sizes), np.float32)
+
+
+def contrast(scores: Floats) -> Floats:
+    """Each ranker's scores of one question relative to each other, shape ``(n, 2 * rankers)``.
+
+    Columns come in pairs: the score divided by the ranker's best, and its lead over the best other
+    candidate in the same measure (negative for all but the first). A ranker without a positive
+    score gives zeros.
+
+    Args:
+        scores: ``(n, rankers)``, higher is better.
+    """
+    n, rankers = scores.shape
+    features = np.zeros((n, 2 * rankers), np.float32)
+    if not n:
+        return features
+    scaled = np.maximum(scores, 0.0) / np.maximum(scores.max(axis=0), 1e-9)
+    best = scaled.max(axis=0)
+    second = np.partition(scaled, n - 2, axis=0)[n - 2] if n > 1 else np.zeros(rankers)
+    first = scaled.argmax(axis=0)
+    lead = scaled - best
+    lead[first, np.arange(rankers)] = best - second
+    features[:, 0::2] = scaled
+    features[:, 1::2] = lead
+    return features

@@ -1,0 +1,261 @@
+"""Texts as sparse rows of weighted term ids; the same code weighs terms in training and serving.
+
+``VocabularyFeatures`` keeps its terms (words, characters, word pairs of the folded text);
+``HashedTrigrams`` keeps none and hashes character trigrams into a fixed table. Models read rows by
+gathering and summing table rows, so a matrix library is not needed.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final, Protocol, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nlp.skeleton import fold, normalise
+
+Floats = NDArray[np.float32]
+Arrays = Mapping[str, NDArray[Any]]
+
+MAX_CHARS: Final = 1500  # what decides a category stands at the beginning; time stays bounded
+_TOKEN: Final = re.compile(r"[^\W_]+")
+_PAIR_WORDS: Final = 25
+_CHAR_SIZES: Final = (2, 3, 4, 5)
+
+
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """Compressed sparse rows. ``indptr`` (n + 1,), ``indices`` and ``values`` (nnz,)."""
+
+    indptr: NDArray[np.int64]
+    indices: NDArray[np.int64]
+    values: Floats
+    width: int
+
+    def __len__(self) -> int:
+        return len(self.indptr) - 1
+
+
+class Features(Protocol):
+    """What a model needs of a feature extractor."""
+
+    @property
+    def width(self) -> int:
+        """Number of columns."""
+
+    def transform(self, texts: Sequence[str]) -> Rows:
+        """Weighted rows of texts; each block of a row has unit length or is empty."""
+
+    def to_arrays(self) -> dict[str, NDArray[Any]]:
+        """State as named arrays."""
+
+
+class VocabularyFeatures:
+    """Sublinear TF-IDF of kept terms, one block each for words, characters and word pairs.
+
+    Blocks: word 1-2-grams, character 2-5-grams inside word borders, unordered pairs of words.
+    Reads folded text. Source: Manning, Raghavan and Schuetze, Introduction to Information
+    Retrieval, ch. 6 (1 + log tf, smoothed idf, cosine length).
+    """
+
+    BLOCKS: Final = ("words", "chars", "pairs")
+    _MIN_COUNT: Final = {"words": 2, "chars": 2, "pairs": 3}
+    _WEIGHT: Final = {"words": 1.0, "chars": 1.0, "pairs": 0.7}
+
+    def __init__(self, vocabularies: Mapping[str, dict[str, int]], idf: Floats) -> None:
+        self._vocabularies = vocabularies
+        self._idf = idf
+
+    @classmethod
+    def fit(cls, texts: Sequence[str], *, pairs: bool) -> Self:
+        """Keep the terms that occur in enough of the folded texts (2; pairs 3)."""
+        vocabularies: dict[str, dict[str, int]] = {}
+        counts: list[int] = []
+        for block in cls.BLOCKS if pairs else cls.BLOCKS[:2]:
+            seen: Counter[str] = Counter()
+            for text in texts:
+                seen.update(set(_terms(text[:MAX_CHARS], block)))
+            kept = sorted(term for term, n in seen.items() if n >= cls._MIN_COUNT[block])
+            vocabularies[block] = {term: len(counts) + i for i, term in enumerate(kept)}
+            counts += [seen[term] for term in kept]
+        return cls(vocabularies, _idf(np.array(counts, np.float64), len(texts)))
+
+    @property
+    def width(self) -> int:
+        """Number of columns."""
+        return len(self._idf)
+
+    def transform(self, texts: Sequence[str]) -> Rows:
+        """Weighted rows of folded texts."""
+        return _stack([self._row(text[:MAX_CHARS]) for text in texts], self.width)
+
+    def to_arrays(self) -> dict[str, NDArray[Any]]:
+        """``idf`` and, per block, its terms as UTF-8 separated by line feeds."""
+        arrays: dict[str, NDArray[Any]] = {"idf": self._idf}
+        for block, vocabulary in self._vocabularies.items():
+            joined = "\n".join(vocabulary).encode("utf-8")
+            arrays[f"terms_{block}"] = np.frombuffer(joined, np.uint8)
+        return arrays
+
+    @classmethod
+    def from_arrays(cls, arrays: Arrays) -> Self:
+        """The extractor that ``to_arrays`` described.
+
+        Raises:
+            ValueError: arrays are missing or disagree in length.
+        """
+        idf = _array(arrays, "idf", np.float32)
+        vocabularies: dict[str, dict[str, int]] = {}
+        start = 0
+        for block in cls.BLOCKS:
+            if f"terms_{block}" not in arrays:
+                continue
+            joined = _array(arrays, f"terms_{block}", np.uint8).tobytes().decode("utf-8")
+            terms = joined.split("\n") if joined else []
+            vocabularies[block] = {term: start + i for i, term in enumerate(terms)}
+            start += len(terms)
+        if start != len(idf):
+            raise ValueError(f"features: {start} terms and {len(idf)} weights")
+        return cls(vocabularies, idf)
+
+    def _row(self, text: str) -> tuple[NDArray[np.int64], Floats]:
+        ids: list[NDArray[np.int64]] = []
+        values: list[Floats] = []
+        for block, vocabulary in self._vocabularies.items():
+            known = [i for i in map(vocabulary.get, _terms(text, block)) if i is not None]
+            if known:
+                columns, counts = np.unique(np.array(known, np.int64), return_counts=True)
+                ids.append(columns)
+                values.append(_weigh(counts, self._idf[columns], self._WEIGHT[block]))
+        return _join(ids, values)
+
+
+class HashedTrigrams:
+    """TF-IDF of character trigrams hashed into a fixed number of columns.
+
+    Reads folded text. The hash is part of the format: ``HASH_VERSION`` stands in the artefact, and
+    a model of another version is refused.
+    """
+
+    HASH_VERSION: Final = 1
+
+    def __init__(self, idf: Floats) -> None:
+        self._idf = idf
+
+    @classmethod
+    def fit(cls, texts: Sequence[str], *, width: int = 10_000) -> Self:
+        """Learn the document frequency of each column from folded texts."""
+        counts = np.zeros(width, np.float64)
+        for text in texts:
+            counts[np.unique(trigram_columns(text, width))] += 1
+        return cls(_idf(counts, len(texts)))
+
+    @property
+    def width(self) -> int:
+        """Number of columns."""
+        return len(self._idf)
+
+    def transform(self, texts: Sequence[str]) -> Rows:
+        """Weighted rows of folded texts."""
+        rows = []
+        for text in texts:
+            columns, counts = np.unique(trigram_columns(text, self.width), return_counts=True)
+            rows.append((columns, _weigh(counts, self._idf[columns], 1.0)))
+        return _stack(rows, self.width)
+
+    def to_arrays(self) -> dict[str, NDArray[Any]]:
+        """``idf`` and ``hash_version``."""
+        return {"idf": self._idf, "hash_version": np.array([self.HASH_VERSION], np.int64)}
+
+    @classmethod
+    def from_arrays(cls, arrays: Arrays) -> Self:
+        """The extractor that ``to_arrays`` described.
+
+        Raises:
+            ValueError: an array is missing or the hash is of another version.
+        """
+        version = _array(arrays, "hash_version", np.int64).tolist()
+        if version != [cls.HASH_VERSION]:
+            raise ValueError(f"features: hash version {version}, not {cls.HASH_VERSION}")
+        return cls(_array(arrays, "idf", np.float32))
+
+
+def trigram_columns(text: str, width: int) -> NDArray[np.int64]:
+    """Column of each character trigram of a folded text padded with one space, with repeats.
+
+    Source: multiply-and-shift mixing after Steele, Lea and Flood, Fast splittable pseudorandom
+    number generators, OOPSLA 2014.
+    """
+    raw = f" {text[:MAX_CHARS]} ".encode("utf-32-le", "surrogatepass")
+    points = np.frombuffer(raw, np.uint32).astype(np.uint64)
+    if len(points) < 3:
+        return np.empty(0, np.int64)
+    # A code point has 21 bits, so a trigram fills 63 bits without loss before it is mixed.
+    key = (points[:-2] << np.uint64(42)) | (points[1:-1] << np.uint64(21)) | points[2:]
+    key = (key ^ (key >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    key = (key ^ (key >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return ((key ^ (key >> np.uint64(31))) % np.uint64(width)).astype(np.int64)
+
+
+def prepare(texts: Iterable[str]) -> list[str]:
+    """Folded texts without layout reading, for places that have no reader yet."""
+    return [fold(normalise(text)[:MAX_CHARS]) for text in texts]
+
+
+def _terms(text: str, block: str) -> list[str]:
+    tokens = _TOKEN.findall(text)
+    if block == "words":
+        return tokens + [f"{a} {b}" for a, b in zip(tokens, tokens[1:], strict=False)]
+    if block == "pairs":
+        return _pairs(tokens[:_PAIR_WORDS])
+    found = []
+    for token in tokens:
+        padded = f" {token} "
+        length = len(padded)
+        for size in _CHAR_SIZES:
+            found += [padded[i : i + size] for i in range(length - size + 1)]
+    return found
+
+
+def _pairs(tokens: Sequence[str]) -> list[str]:
+    distinct = sorted(set(tokens))
+    return [f"{a}|{b}" for i, a in enumerate(distinct) for b in distinct[i + 1 :]]
+
+
+def _idf(counts: NDArray[np.float64], documents: int) -> Floats:
+    return (np.log((1 + documents) / (1 + counts)) + 1).astype(np.float32)
+
+
+def _weigh(counts: NDArray[np.int64], idf: Floats, weight: float) -> Floats:
+    values = (1 + np.log(counts)) * idf
+    length = math.sqrt(float(values @ values))
+    return (values * (weight / length) if length else values).astype(np.float32)
+
+
+def _join(
+    ids: Sequence[NDArray[np.int64]], values: Sequence[Floats]
+) -> tuple[NDArray[np.int64], Floats]:
+    if not ids:
+        return np.empty(0, np.int64), np.empty(0, np.float32)
+    return np.concatenate(ids), np.concatenate(values)
+
+
+def _stack(rows: Sequence[tuple[NDArray[np.int64], Floats]], width: int) -> Rows:
+    indptr = np.zeros(len(rows) + 1, np.int64)
+    np.cumsum([len(ids) for ids, _ in rows], out=indptr[1:])
+    indices, values = _join([ids for ids, _ in rows], [v for _, v in rows])
+    return Rows(indptr, indices, values, width)
+
+
+def _array(arrays: Arrays, name: str, dtype: type[np.generic]) -> NDArray[Any]:
+    if name not in arrays:
+        raise ValueError(f"features: array '{name}' is missing")
+    array = arrays[name]
+    if array.dtype != dtype:
+        raise ValueError(f"features: array '{name}' is {array.dtype}")
+    return array

@@ -1,0 +1,96 @@
+"""The predictor of every classifier network: gather table rows, sum, a few dense layers, NumPy."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nlp.features import Rows
+
+Floats = NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True)
+class Layer:
+    """A dense layer. Shapes: ``weight`` (inputs, outputs), ``bias`` (outputs,).
+
+    A residual layer adds its input to its output; it needs inputs = outputs.
+    """
+
+    weight: Floats
+    bias: Floats
+    residual: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Network:
+    """Weighted sum of table rows, softsign, hidden softsign layers, linear output.
+
+    Without layers it is linear: the sum itself. Shapes: ``table`` (width, h), ``bias`` (h,).
+    """
+
+    table: Floats
+    bias: Floats
+    layers: tuple[Layer, ...] = ()
+
+    def logits(self, rows: Rows) -> Floats:
+        """Shapes: n rows -> (n, outputs of the last layer)."""
+        out = np.empty((len(rows), len(self.bias)), np.float32)
+        starts = rows.indptr.tolist()
+        for i, (start, stop) in enumerate(zip(starts, starts[1:], strict=False)):
+            np.dot(rows.values[start:stop], self.table[rows.indices[start:stop]], out=out[i])
+        out += self.bias
+        if not self.layers:
+            return out
+        hidden = _softsign(out)
+        for layer in self.layers[:-1]:
+            step = _softsign(hidden @ layer.weight + layer.bias)
+            hidden = hidden + step if layer.residual else step
+        last = self.layers[-1]
+        return np.asarray(hidden @ last.weight + last.bias, np.float32)
+
+    def to_arrays(self, prefix: str) -> dict[str, Floats]:
+        """Weights as arrays named ``<prefix>.table``, ``<prefix>.0.weight``, ..."""
+        arrays = {f"{prefix}.table": self.table, f"{prefix}.bias": self.bias}
+        for i, layer in enumerate(self.layers):
+            arrays |= {f"{prefix}.{i}.weight": layer.weight, f"{prefix}.{i}.bias": layer.bias}
+        return arrays
+
+    @classmethod
+    def from_arrays(
+        cls, arrays: Mapping[str, NDArray[Any]], prefix: str, residual: Sequence[bool]
+    ) -> Self:
+        """The network that ``to_arrays`` described; ``residual`` has one entry per layer.
+
+        Raises:
+            ValueError: an array is missing or shapes do not fit together.
+        """
+        try:
+            table, bias = arrays[f"{prefix}.table"], arrays[f"{prefix}.bias"]
+            layers = tuple(
+                Layer(arrays[f"{prefix}.{i}.weight"], arrays[f"{prefix}.{i}.bias"], flag)
+                for i, flag in enumerate(residual)
+            )
+        except KeyError as error:
+            raise ValueError(f"network: array {error} is missing") from None
+        size = len(bias)
+        fits = table.ndim == 2 and table.shape[1] == size
+        for layer in layers:
+            fits = fits and layer.weight.shape == (size, len(layer.bias))
+            size = len(layer.bias)
+        if not fits:
+            raise ValueError(f"network '{prefix}': shapes do not fit together")
+        return cls(table, bias, layers)
+
+    @property
+    def outputs(self) -> int:
+        """Number of logits."""
+        return len(self.layers[-1].bias if self.layers else self.bias)
+
+
+def _softsign(x: Floats) -> Floats:
+    return x / (1 + np.abs(x))

@@ -1,0 +1,262 @@
+"""Trains a ticket classifier: chooses by cross-validation, calibrates, writes a folder.
+
+Vocabulary, document frequencies and the layout reader see the held-out texts, never their
+categories; everything that knows categories is trained without them.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nlp.artifacts import save_json
+from nlp.calibration import ISOTONIC_FROM, Isotonic, fit_scale, threshold_for
+from nlp.classifier import ClassifierState, ForeignRule, TicketClassifier, blend
+from nlp.features import MAX_CHARS, Features, HashedTrigrams, VocabularyFeatures
+from nlp.labels import encode
+from nlp.layout import LayoutReader
+from nlp.metrics import (
+    accuracy,
+    auroc,
+    expected_calibration_error,
+    macro_f1,
+    top_k_accuracy,
+)
+from nlp.network import Network
+from nlp.train.foreign import foreign_questions
+from nlp.train.loop import Progress, silent
+from nlp.train.nets import SEED, SMALL
+from nlp.train.problem import HeldOut, Problem, build_problem, fit_linear, fit_net, hold_out
+from nlp.train.rows import Fold, LabelledText, TooLittleData, clean_rows, make_folds
+
+__all__ = ["LabelledText", "Preset", "TooLittleData", "fit_classifier"]
+
+Ints = NDArray[np.int64]
+Preset = Literal["default", "seed", "fast"]
+
+METRICS: Final = "metrics.json"
+_NET_FROM: Final = 1000  # judged rows; below, the linear model is alone
+_PROMISES: Final = (0.9, 0.95, 0.98)
+_REJECTED: Final = 0.05  # share of own tickets that may look foreign
+_COPIES_MAY_COST: Final = 0.005  # accuracy on clean texts that misspelt copies may cost
+
+
+@dataclass(frozen=True, slots=True)
+class _Task:
+    """What stays the same while variants are tried."""
+
+    own: list[str]
+    numbers: Ints
+    foreign: list[str]
+    n_labels: int
+    folds: list[Fold]
+    seed: int
+    threads: int
+
+    def problem(self, features: Features, *, copies: bool) -> Problem:
+        return build_problem(
+            self.own, self.numbers, self.foreign, features,
+            n_labels=self.n_labels, copies=copies, seed=self.seed,
+        )  # fmt: skip
+
+    def everything(self, problem: Problem) -> Ints:
+        return problem.training_rows(np.arange(problem.n_own), np.arange(problem.n_foreign))
+
+
+@dataclass(frozen=True, slots=True)
+class _Choice:
+    """The chosen variant with held-out logits of each of its networks (the same rows)."""
+
+    features: Features
+    problem: Problem
+    held_out: tuple[HeldOut, ...]
+    nets: tuple[bool, ...]  # True: the torch network, False: the linear model
+    notes: dict[str, Any]
+
+
+def fit_classifier(
+    rows: Sequence[LabelledText],
+    folder: Path,
+    *,
+    seed: int = 0,
+    threads: int = 1,
+    preset: Preset = "default",
+    foreign: Sequence[str] = (),
+    progress: Progress = silent,
+) -> dict[str, Any]:
+    """Train on rows and write the model and its metrics into ``folder``.
+
+    Args:
+        rows: tickets and knowledge-base questions and answers with their categories.
+        folder: created; gets ``classifier.json``, ``classifier.safetensors``, ``metrics.json``.
+        seed: same seed and rows, same model (on the same machine with the same threads).
+        threads: torch threads.
+        preset: ``default``; ``fast`` (linear, few variants); ``seed`` (hashed trigrams, softsign).
+        foreign: texts that people marked as not for this desk.
+        progress: told stages and their share.
+
+    Returns:
+        Cross-validated figures: ``accuracy``, ``macro_f1``, ``top3``, ``ece``, ``foreign_auroc``,
+        ``foreign_recall``, sizes, what was tried and chosen, ``cpu_s``.
+
+    Raises:
+        TooLittleData: fewer than two categories or 10 rows.
+    """
+    started = time.process_time()
+    kept = clean_rows(rows)
+    progress("reading", 0.0)
+    reader = LayoutReader.fit(row.text for row in kept)
+    labels, numbers = encode([row.label for row in kept])
+    own = [reader.fold(row.text[:MAX_CHARS]) for row in kept]
+    known = set(own)
+    strangers = [reader.fold(text) for text in (*foreign_questions(), *foreign)]
+    task = _Task(
+        own, numbers, [text for text in dict.fromkeys(strangers) if text not in known],
+        len(labels), make_folds(kept, numbers, seed=seed), seed, threads,
+    )  # fmt: skip
+    choice = _choose_seed(task, progress) if preset == "seed" else _choose(task, preset, progress)
+    progress("training", 0.6)
+    networks = _fit_final(task, choice)
+    progress("calibrating", 0.95)
+    state, metrics = _finish(choice, networks, labels, reader, preset)
+    metrics |= {"rows": len(kept), "labels": len(labels), **choice.notes}
+    metrics["cpu_s"] = round(time.process_time() - started, 2)
+    folder.mkdir(parents=True, exist_ok=True)
+    TicketClassifier(state).save(folder)
+    save_json(folder / METRICS, metrics)
+    progress("done", 1.0)
+    return metrics
+
+
+def _choose(task: _Task, preset: Preset, progress: Progress) -> _Choice:
+    texts = [*task.own, *task.foreign]
+    tried: dict[str, float] = {}
+
+    def attempt(name: str, features: Features, *, copies: bool) -> tuple[Problem, HeldOut]:
+        progress(f"trying {name}", 0.1 + 0.1 * len(tried))
+        problem = task.problem(features, copies=copies)
+        held_out = hold_out(problem, task.folds, None, seed=task.seed)
+        tried[name] = round(accuracy(held_out.truth, held_out.predicted), 4)
+        return problem, held_out
+
+    features: Features = VocabularyFeatures.fit(texts, pairs=False)
+    best = attempt("plain", features, copies=False)
+    notes = {"tried": tried, "pairs": False, "copies": False, "net": False}
+    if preset == "fast":
+        return _Choice(features, best[0], (best[1],), (False,), notes)
+    with_copies = attempt("copies", features, copies=True)
+    if tried["copies"] >= tried["plain"] - _COPIES_MAY_COST:
+        best, notes["copies"] = with_copies, True
+    paired = VocabularyFeatures.fit(texts, pairs=True)
+    with_pairs = attempt("pairs", paired, copies=bool(notes["copies"]))
+    if _better(with_pairs[1].right, best[1].right):
+        best, features, notes["pairs"] = with_pairs, paired, True
+    choice = _Choice(features, best[0], (best[1],), (False,), notes)
+    return _try_net(task, choice, progress) if len(best[1].truth) >= _NET_FROM else choice
+
+
+def _try_net(task: _Task, choice: _Choice, progress: Progress) -> _Choice:
+    """Add the network where its average with the linear model is surely better on one fold."""
+    progress("trying network", 0.4)
+    fold = task.folds[:1]
+    net = hold_out(choice.problem, fold, SMALL, seed=task.seed, threads=task.threads)
+    linear = hold_out(choice.problem, fold, None, seed=task.seed)
+    both = blend([linear.own, net.own], _scales((linear, net)), None)
+    right = both.argmax(axis=1) == linear.truth
+    tried = {
+        **choice.notes["tried"],
+        "network_fold": round(accuracy(net.truth, net.predicted), 4),
+        "linear_fold": round(accuracy(linear.truth, linear.predicted), 4),
+        "both_fold": round(float(right.mean()), 4),
+    }
+    notes = {**choice.notes, "tried": tried}
+    if not _better(right, linear.right):
+        return _Choice(choice.features, choice.problem, choice.held_out, choice.nets, notes)
+    notes["net"] = True
+    return _Choice(choice.features, choice.problem, (linear, net), (False, True), notes)
+
+
+def _choose_seed(task: _Task, progress: Progress) -> _Choice:
+    progress("cross-validation", 0.1)
+    features = HashedTrigrams.fit([*task.own, *task.foreign])
+    problem = task.problem(features, copies=False)
+    held_out = hold_out(problem, task.folds[:1], SEED, seed=task.seed, threads=task.threads)
+    tried = {"seed_fold": round(accuracy(held_out.truth, held_out.predicted), 4)}
+    notes = {"tried": tried, "pairs": False, "copies": False, "net": True}
+    return _Choice(features, problem, (held_out,), (True,), notes)
+
+
+def _fit_final(task: _Task, choice: _Choice) -> tuple[Network, ...]:
+    problem = choice.problem
+    chosen = task.everything(problem)
+    recipe = SEED if isinstance(choice.features, HashedTrigrams) else SMALL
+    return tuple(
+        fit_net(problem, chosen, recipe, seed=task.seed, threads=task.threads)
+        if net
+        else fit_linear(problem, chosen, seed=task.seed)
+        for net in choice.nets
+    )
+
+
+def _finish(
+    choice: _Choice,
+    networks: tuple[Network, ...],
+    labels: tuple[str, ...],
+    reader: LayoutReader,
+    preset: Preset,
+) -> tuple[ClassifierState, dict[str, Any]]:
+    first = choice.held_out[0]
+    scales = _scales(choice.held_out)
+    logits = [part.own for part in choice.held_out]
+    proba = blend(logits, scales, None)
+    right = proba.argmax(axis=1) == first.truth
+    isotonic = Isotonic.fit(proba.max(axis=1), right) if len(right) >= ISOTONIC_FROM else None
+    calibrated = blend(logits, scales, isotonic)
+    top = calibrated.max(axis=1)
+    rule, foreign = _foreign_rule(first)
+    limits = {str(p): threshold_for(top, right, p) for p in _PROMISES}
+    thresholds = {promise: limit[0] for promise, limit in limits.items() if limit is not None}
+    state = ClassifierState(
+        preset, labels, reader, choice.features, networks, scales, rule, isotonic, thresholds
+    )
+    metrics = {
+        "accuracy": accuracy(first.truth, calibrated.argmax(axis=1)),
+        "macro_f1": macro_f1(first.truth, calibrated.argmax(axis=1)),
+        "top3": top_k_accuracy(first.truth, calibrated, 3),
+        "ece": expected_calibration_error(top, right),
+        "judged": len(right),
+        **foreign,
+    }
+    metrics = {k: round(v, 4) if isinstance(v, float) else v for k, v in metrics.items()}
+    metrics["coverage"] = {p: round(limit[1], 4) for p, limit in limits.items() if limit}
+    return state, metrics
+
+
+def _foreign_rule(held_out: HeldOut) -> tuple[ForeignRule, dict[str, float]]:
+    best = held_out.own[:, :-1].max(axis=1)
+    lead = best - held_out.own[:, -1]
+    centre = float(best.mean()), float(lead.mean())
+    spread = float(best.std()) or 1.0, float(lead.std()) or 1.0
+    own = ForeignRule(centre, spread, 0.0).score(held_out.own)
+    rule = ForeignRule(centre, spread, float(np.quantile(own, 1 - _REJECTED)))
+    foreign = rule.score(held_out.foreign)
+    scores = np.concatenate([own, foreign])
+    positive = np.arange(len(scores)) >= len(own)
+    recall = float((foreign > rule.threshold).mean()) if len(foreign) else 0.0
+    return rule, {"foreign_auroc": auroc(scores, positive), "foreign_recall": recall}
+
+
+def _scales(held_out: Sequence[HeldOut]) -> tuple[float, ...]:
+    return tuple(fit_scale(part.own[:, :-1], part.truth) for part in held_out)
+
+
+def _better(new: NDArray[np.bool_], old: NDArray[np.bool_]) -> bool:
+    """Whether more rows are right by over one standard error of the paired difference."""
+    gained, lost = int((new & ~old).sum()), int((old & ~new).sum())
+    return gained - lost > float(np.sqrt(gained + lost))

@@ -1,0 +1,90 @@
+"""Which words of questions go with which words of answers: the translation table, in NumPy.
+
+Fitted in ``nlp.train.translation`` from pairs of question and answer; here it scores.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+Ids = NDArray[np.int64]
+Floats = NDArray[np.float32]
+
+_BACKGROUND = 0.1  # share of a question word's probability that no answer has to explain
+_SELF = 0.5  # share that the same word in the answer explains
+
+
+@dataclass(frozen=True, slots=True)
+class Translation:
+    """P(question term | answer term), sparse, grouped by question term."""
+
+    vocabulary: Ids  # (terms,) sorted ids of both sides
+    background: Floats  # (terms,) probability of a term in any question
+    starts: Ids  # (terms + 1,) ranges of ``sources`` per question term
+    sources: NDArray[np.int32]  # (entries,) places of answer terms
+    probabilities: Floats  # (entries,)
+
+    def places(self, terms: Ids) -> Ids:
+        """Places of the distinct known terms in the vocabulary."""
+        unique = np.unique(terms)
+        if not len(self.vocabulary):
+            return np.empty(0, np.int64)
+        at = np.minimum(np.searchsorted(self.vocabulary, unique), len(self.vocabulary) - 1)
+        return np.asarray(at[self.vocabulary[at] == unique], np.int64)
+
+    def scores(self, question: Ids, answers: Sequence[Ids]) -> Floats:
+        """Mean log-likelihood ratio of the question under each answer, shape ``(answers,)``.
+
+        0 means that an answer explains the question no better than chance.
+
+        Source: Berger et al., "Bridging the Lexical Chasm", SIGIR 2000; self-translation as in
+        Xue, Jeon and Croft, "Retrieval Models for Question and Answer Archives", SIGIR 2008.
+
+        Args:
+            question: places of the question's terms.
+            answers: places of each answer's terms.
+        """
+        total = np.zeros(len(answers), np.float64)
+        if not len(question) or not len(answers):
+            return total.astype(np.float32)
+        sizes = np.fromiter((len(answer) for answer in answers), np.int64, len(answers))
+        flat = np.concatenate(answers) if sizes.sum() else np.empty(0, np.int64)
+        owner = np.repeat(np.arange(len(answers)), sizes)
+        lengths = np.maximum(sizes, 1)
+        dense = np.zeros(len(self.vocabulary), np.float32)
+        for term in question.tolist():
+            span = slice(int(self.starts[term]), int(self.starts[term + 1]))
+            sources = self.sources[span]
+            dense[sources] = (1.0 - _SELF) * self.probabilities[span]
+            dense[term] += _SELF
+            explained = np.bincount(owner, dense[flat], minlength=len(answers)) / lengths
+            dense[sources] = 0.0
+            dense[term] = 0.0
+            chance = max(float(self.background[term]), 1e-7)
+            total += np.log1p((1.0 - _BACKGROUND) / _BACKGROUND * explained / chance)
+        return (total / len(question)).astype(np.float32)
+
+    def to_arrays(self) -> dict[str, NDArray[np.generic]]:
+        """Everything as plain arrays."""
+        return {
+            "vocabulary": self.vocabulary,
+            "background": self.background,
+            "starts": self.starts,
+            "sources": self.sources,
+            "probabilities": self.probabilities,
+        }
+
+    @classmethod
+    def from_arrays(cls, arrays: Mapping[str, NDArray[np.generic]]) -> Translation:
+        """The table that ``to_arrays`` described."""
+        return cls(
+            arrays["vocabulary"].astype(np.int64),
+            arrays["background"].astype(np.float32),
+            arrays["starts"].astype(np.int64),
+            arrays["sources"].astype(np.int32),
+            arrays["probabilities"].astype(np.float32),
+        )
