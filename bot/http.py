@@ -166,8 +166,7 @@ async def form(request: web.Request) -> Mapping[str, Any]:
     except (*_DAMAGED_BODY, LookupError, AssertionError) as error:
         raise BadRequest("The form cannot be read.") from error
     values = {
-        clean(name): clean(item) if isinstance(item, str) else item
-        for name, item in fields.items()
+        clean(name): clean(item) if isinstance(item, str) else item for name, item in fields.items()
     }
     request[FORM] = values
     return values
@@ -352,6 +351,12 @@ def static_files(folder: Path, *, max_age_s: int = 3600) -> Handler:
                 raise NotFound
         except (OSError, ValueError):
             raise NotFound from None
-        return web.FileResponse(path, headers={"Cache-Control": f"public, max-age={max_age_s}"})
+        headers = {
+            "Cache-Control": f"public, max-age={max_age_s}",
+            # the widget's script runs in pages of other sites
+            "Access-Control-Allow-Origin": "*",
+            "Cross-Origin-Resource-Policy": "cross-origin",
+        }
+        return web.FileResponse(path, headers=headers)
 
     return handler

@@ -62,7 +62,7 @@ class ConsoleFormatter(logging.Formatter):
 
 
 class JsonFormatter(logging.Formatter):
-    """One JSON object a line: ``at``, ``level``, ``logger``, ``message``, ``request_id``, ``trace``."""
+    """One JSON object a line: at, level, logger, message, request_id, trace."""
 
     def __init__(self, redact: Redactor, context: Callable[[], str]) -> None:
         super().__init__()

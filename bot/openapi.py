@@ -31,21 +31,29 @@ class Operation(Protocol):
     """A route as the document needs it."""
 
     @property
-    def method(self) -> str: ...
+    def method(self) -> str:
+        """Method, in capitals."""
     @property
-    def path(self) -> str: ...
+    def path(self) -> str:
+        """Path with ``{placeholders}``."""
     @property
-    def right(self) -> str: ...
+    def right(self) -> str:
+        """Who may call it."""
     @property
-    def summary(self) -> str: ...
+    def summary(self) -> str:
+        """One line; empty: not shown."""
     @property
-    def body(self) -> Any: ...
+    def body(self) -> Any:
+        """Type of the JSON body, or None."""
     @property
-    def reply(self) -> Any: ...
+    def reply(self) -> Any:
+        """Type of the JSON answer, or None."""
     @property
-    def query(self) -> Any: ...
+    def query(self) -> Any:
+        """Type of the query string, or None."""
     @property
-    def status(self) -> int: ...
+    def status(self) -> int:
+        """Of a good answer."""
 
 
 def document(routes: Iterable[Operation], *, version: str, server: str = "") -> dict[str, Any]:

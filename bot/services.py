@@ -1,18 +1,23 @@
 """Everything that was built at the start, in one frozen object under one key.
 
 Handlers read ``request.config_dict[SERVICES]``: a sub-application sees it there as well.
+``build`` makes the parts and starts nothing; ``started`` runs them.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import logging
+import time
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from aiohttp import web
 
 from bot.bus import Bus
-from bot.ports import Channel, Clock
+from bot.errors import NeurobotError
+from bot.ports import Channel, Clock, SendFailed
 from bot.settings import Settings
 
 if TYPE_CHECKING:
@@ -21,6 +26,8 @@ if TYPE_CHECKING:
     from bot.pipeline import Pipeline
     from bot.serving import Serving
     from bot.store import Store
+
+_LOG = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -40,3 +47,82 @@ class Services:
 
 
 SERVICES: web.AppKey[Services] = web.AppKey("services")
+
+
+@dataclass(frozen=True)
+class ChannelParts:
+    """What a channel may be built from."""
+
+    settings: Settings
+    store: Store
+    pipeline: Pipeline
+    bus: Bus
+    clock: Clock
+
+
+ChannelFactory = Callable[[ChannelParts], Channel]
+
+
+@asynccontextmanager
+async def build(
+    settings: Settings,
+    *,
+    channels: Sequence[ChannelFactory] = (),
+    clock: Clock = time.time,
+) -> AsyncIterator[Services]:
+    """The parts, with the database open and the model loaded; nothing receives or sends yet.
+
+    Raises:
+        AlreadyRunning: another process holds the database.
+        SettingsInvalid: the data folder cannot be used.
+    """
+    # here, so that modules which need the key alone do not load models and channels
+    from bot.delivery import Delivery  # noqa: PLC0415
+    from bot.learning.jobs import JobRunner  # noqa: PLC0415
+    from bot.pipeline import Pipeline  # noqa: PLC0415
+    from bot.serving import Serving  # noqa: PLC0415
+    from bot.store import Store  # noqa: PLC0415
+
+    async with AsyncExitStack() as stack:
+        store = await Store.open(settings, clock)
+        stack.push_async_callback(store.close)
+        bus = Bus()
+        stack.callback(bus.close)
+        serving = Serving(settings, store, clock)
+        await serving.start()
+        pipeline = Pipeline(settings, store, serving, bus, clock)
+        parts = ChannelParts(settings, store, pipeline, bus, clock)
+        built = [factory(parts) for factory in channels]
+        by_name = {channel.name: channel for channel in built}
+        yield Services(
+            settings=settings,
+            store=store,
+            serving=serving,
+            pipeline=pipeline,
+            delivery=Delivery(store, by_name, bus, clock),
+            bus=bus,
+            channels=by_name,
+            jobs=JobRunner(settings, store, serving, bus, clock),
+            clock=clock,
+            started_at=clock(),
+        )
+
+
+@asynccontextmanager
+async def started(services: Services) -> AsyncIterator[Services]:
+    """Work while the context lasts: unfinished work first, then senders, then receivers.
+
+    Stops in the opposite order, so that what was received is stored and what was stored is kept.
+    A channel that cannot start is logged and shown by its ``health``; the others go on.
+    """
+    async with AsyncExitStack() as stack:
+        for part in (services.jobs, services.pipeline, services.delivery):
+            await part.start()
+            stack.push_async_callback(part.stop)
+        for channel in services.channels.values():
+            stack.push_async_callback(channel.stop)
+            try:
+                await channel.start()
+            except (OSError, SendFailed, NeurobotError):
+                _LOG.exception("The channel %s did not start", channel.name)
+        yield services

@@ -13,7 +13,6 @@ from bot.access.identity import (
     SESSION_TOKEN,
     Access,
     begin_session,
-    csrf_token,
     identify,
     who,
 )
@@ -34,7 +33,6 @@ __all__ = [
     "add_routes",
     "begin_session",
     "checked_password",
-    "csrf_token",
     "declared_routes",
     "identify",
     "may",

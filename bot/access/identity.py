@@ -5,11 +5,9 @@ Tokens are random and stored as hashes by ``bot.store``; here they are only carr
 
 from __future__ import annotations
 
-import base64
-import hashlib
 import hmac
 import re
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from aiohttp import web
 
@@ -21,12 +19,12 @@ from bot.limits import ClientAddresses, RateLimiter
 from bot.services import SERVICES, Services
 
 if TYPE_CHECKING:
-    from bot.store import ApiToken
+    from bot.store.records import ApiToken, Session
 
 AGENT: web.RequestKey[Agent] = web.RequestKey("agent", Agent)
 API_TOKEN: web.RequestKey[ApiToken] = web.RequestKey("api_token")
 SESSION_TOKEN: web.RequestKey[str] = web.RequestKey("session_token", str)
-SESSION: web.RequestKey[Any] = web.RequestKey("session")
+SESSION: web.RequestKey[Session] = web.RequestKey("session")
 
 SESSION_TTL_S = 7 * 86_400.0
 _GOOD_TOKEN = re.compile(r"[A-Za-z0-9_.~+/=-]{16,256}")
@@ -71,21 +69,14 @@ async def identify(request: web.Request) -> Agent | None:
 
 def who(request: web.Request) -> tuple[Agent | None, str]:
     """The person that a page is drawn for and the CSRF token of its forms."""
-    token = request.get(SESSION_TOKEN)
-    return request.get(AGENT), csrf_token(token) if token else ""
+    session = request.get(SESSION)
+    return request.get(AGENT), session.csrf_token if session is not None else ""
 
 
-def csrf_token(session_token: str) -> str:
-    """The token that unsafe requests of this session carry; derived, so nothing is stored."""
-    digest = hmac.digest(session_token.encode(), b"csrf", hashlib.sha256)
-    return base64.urlsafe_b64encode(digest[:18]).decode()
-
-
-def csrf_matches(session_token: str, given: str) -> bool:
-    """Compare in constant time."""
-    return hmac.compare_digest(
-        csrf_token(session_token).encode(), given.encode("utf-8", "surrogatepass")
-    )
+def csrf_matches(request: web.Request, given: str) -> bool:
+    """True when ``given`` is the token of this session; compared in constant time."""
+    known = request[SESSION].csrf_token
+    return hmac.compare_digest(known.encode(), given.encode("utf-8", "surrogatepass"))
 
 
 def bearer(request: web.Request) -> str | None:

@@ -22,7 +22,6 @@ from bot.access.identity import (
     ACCESS,
     AGENT,
     API_TOKEN,
-    SESSION_TOKEN,
     bearer,
     csrf_matches,
     identify,
@@ -83,7 +82,7 @@ def add_routes(app: web.Application, routes: Iterable[Route]) -> None:
 
 
 def declared_routes(app: web.Application) -> Iterator[Route | None]:
-    """The declaration of every route of ``app`` and its sub-applications; None where it has none."""
+    """The declaration of every route, also of sub-applications; None where one has none."""
     for entry in app.router.routes():
         if entry.method != "HEAD":
             yield getattr(entry.handler, "route", None)
@@ -108,7 +107,8 @@ async def _check(request: web.Request, route: Route) -> None:
     if route.right in _OPEN:
         if route.limited:
             access.anonymous.take(access.addresses.address(request))
-        if request.method not in _SAFE:
+        # visitors come from the sites that embed the chat; its handlers know which
+        if route.right == "public" and request.method not in _SAFE:
             _refuse_foreign_origin(request)
         return
     if route.right in _ROLES:
@@ -158,16 +158,14 @@ async def _need_csrf(request: web.Request) -> None:
     }:
         field = (await form(request)).get("csrf_token")
         given = field if isinstance(field, str) else None
-    if not csrf_matches(request[SESSION_TOKEN], given or ""):
-        raise Forbidden(
-            "The form is out of date.", remedy="Reload the page and send it once more."
-        )
+    if not csrf_matches(request, given or ""):
+        raise Forbidden("The form is out of date.", remedy="Reload the page and send it once more.")
 
 
 def _refuse_foreign_origin(request: web.Request) -> None:
-    """Refuse a request that a page of another site made the browser send.
+    """Refuse what a page of another site made the browser send; programs send no such headers.
 
-    Source: Fetch Metadata (W3C) and the Origin header (RFC 6454); programs send neither.
+    Source: Fetch Metadata (W3C), the Origin header (RFC 6454).
     """
     site = request.headers.get("Sec-Fetch-Site")
     if site in {"same-origin", "none"}:

@@ -16,7 +16,7 @@ from bot import ui
 from bot.access.identity import ACCESS, SESSION_TOKEN, begin_session, drop_cookie, identify
 from bot.access.routes import Route
 from bot.domain import Agent
-from bot.errors import NotFound
+from bot.errors import NotFound, NotSignedIn
 from bot.http import form
 from bot.services import SERVICES
 
@@ -100,10 +100,10 @@ async def redeem_link(request: web.Request) -> web.StreamResponse:
     access.bad_tokens.check(address)
     token = request.match_info["token"]
     try:
-        if not token.isascii():
-            raise NotFound
-        agent = await request.config_dict[SERVICES].store.people.redeem(token)
-    except NotFound:
+        # a token is ASCII; anything else is looked up as the text "-", which is nobody's
+        known = token if token.isascii() else "-"
+        agent = await request.config_dict[SERVICES].store.people.redeem(known)
+    except (NotFound, NotSignedIn):
         access.bad_tokens.take(address)
         return ui.render(
             request,
@@ -127,7 +127,9 @@ async def sign_out(request: web.Request) -> web.StreamResponse:
 
 async def _audit(request: web.Request, agent: Agent, action: str) -> None:
     address = request.config_dict[ACCESS].addresses.address(request)
-    await request.config_dict[SERVICES].store.people.audit(agent.login, action, agent.login, address)
+    await request.config_dict[SERVICES].store.people.audit(
+        agent.login, action, agent.login, address
+    )
 
 
 def _go(path: str) -> web.Response:

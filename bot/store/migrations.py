@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable
+from collections.abc import Callable
 
 import sqlite_utils
 from sqlite_utils import Migrations
@@ -14,23 +14,24 @@ from bot.store import schema
 _SET = "neurobot"
 
 
-def migrations() -> Migrations:
-    """The ordered steps."""
-    steps = Migrations(_SET)
+def _first_release(db: sqlite_utils.Database) -> None:
+    for group in (
+        schema.PEOPLE,
+        schema.CONVERSATIONS,
+        schema.SEARCH,
+        schema.DELIVERY,
+        schema.KNOWLEDGE,
+        schema.MODELS,
+    ):
+        # One by one: a script would commit the step's transaction half way.
+        for statement in group:
+            db.execute(statement)
 
-    @steps(name="0001_first_release")
-    def _first_release(db: sqlite_utils.Database) -> None:
-        for group in (
-            schema.PEOPLE,
-            schema.CONVERSATIONS,
-            schema.SEARCH,
-            schema.DELIVERY,
-            schema.KNOWLEDGE,
-            schema.MODELS,
-        ):
-            _execute(db, group)
 
-    return steps
+# In order; a released step is never changed nor removed.
+_STEPS: tuple[tuple[str, Callable[[sqlite_utils.Database], None]], ...] = (
+    ("0001_first_release", _first_release),
+)
 
 
 def migrate(connection: sqlite3.Connection) -> None:
@@ -39,14 +40,15 @@ def migrate(connection: sqlite3.Connection) -> None:
     Raises:
         StorageUnavailable: the file was written by a newer release, is damaged, or the disk is full.
     """
+    steps = Migrations(_SET)
+    for name, step in _STEPS:
+        steps(name=name)(step)
     try:
         db = sqlite_utils.Database(connection)
-        steps = migrations()
-        known = {step.name for step in steps.pending(db)} | {step.name for step in steps.applied(db)}
-        today = {step.name for step in migrations().pending(sqlite_utils.Database(memory=True))}
-        if known - today:
+        unknown = {step.name for step in steps.applied(db)} - {name for name, _ in _STEPS}
+        if unknown:
             raise StorageUnavailable(
-                f"The database was written by a newer release ({', '.join(sorted(known - today))}).",
+                f"The database was written by a newer release ({', '.join(sorted(unknown))}).",
                 remedy="Install that release, or restore an older backup.",
             )
         steps.apply(db)
@@ -55,9 +57,3 @@ def migrate(connection: sqlite3.Connection) -> None:
             f"The database cannot be prepared: {error}.",
             remedy="A damaged file is replaced by 'neurobot restore'.",
         ) from error
-
-
-def _execute(db: sqlite_utils.Database, statements: Iterable[str]) -> None:
-    # One by one: a script would commit the step's transaction half way.
-    for statement in statements:
-        db.execute(statement)

@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
 from importlib import metadata
 from pathlib import Path
@@ -51,7 +51,6 @@ class UI:
     default_language: str
     version: str
     clock: Callable[[], float]
-    script_strings: dict[tuple[str, str], str] = field(default_factory=dict)
 
 
 _KEY: web.AppKey[UI] = web.AppKey("ui", UI)
@@ -65,7 +64,7 @@ def _nobody(request: web.Request) -> tuple[None, str]:
 def setup(
     app: web.Application,
     *,
-    catalogue: Catalogue,
+    catalogue: Catalogue | None = None,
     who: Who = _nobody,
     templates: Sequence[Path] = (),
     navigation: Sequence[NavigationItem] = (),
@@ -76,7 +75,7 @@ def setup(
 
     Args:
         app: the application; its sub-applications share what is set here.
-        catalogue: texts of the interface.
+        catalogue: texts of the interface; the product's own by default.
         who: gives the signed-in agent (or None) and the CSRF token of a request.
         templates: further folders, searched after this package's own.
         navigation: links after the desk's, e.g. the panel's pages.
@@ -94,7 +93,7 @@ def setup(
     environment.globals.update(_functions())
     app[_KEY] = UI(
         environment=environment,
-        catalogue=catalogue,
+        catalogue=catalogue or Catalogue.load(),
         navigation=(DESK, *navigation),
         who=who,
         default_language=default_language,
@@ -115,7 +114,7 @@ def fragment(request: web.Request, template: str, **context: Any) -> str:
     shown = _Shown(
         viewer=viewer,
         formats=Formats(viewer.language, viewer.timezone),
-        translate=partial(ui.catalogue.text, viewer.language),
+        translate=partial(ui.catalogue.text, lang=viewer.language),
         now=ui.clock(),
     )
     with _showing(shown):
@@ -127,7 +126,7 @@ def fragment(request: web.Request, template: str, **context: Any) -> str:
             csrf_token=viewer.csrf_token,
             path=viewer.path,
             version=ui.version,
-            ui_strings=_script_strings(ui, viewer.language, "ui.js."),
+            ui_strings=_script_strings(ui, viewer.language, "ui.js"),
             script_strings=partial(_script_strings, ui, viewer.language),
             **context,
         )
@@ -136,7 +135,7 @@ def fragment(request: web.Request, template: str, **context: Any) -> str:
 def translate(request: web.Request, key: str, **params: Any) -> str:
     """One text in the viewer's language, for answers that are not pages."""
     ui = request.config_dict[_KEY]
-    return ui.catalogue.text(viewer_of(request, ui.who, ui.default_language).language, key, **params)
+    return ui.catalogue.text(key, viewer_of(request, ui.who, ui.default_language).language, **params)
 
 
 @contextmanager
@@ -155,16 +154,10 @@ def _navigation(ui: UI, shown: _Shown) -> list[dict[str, Any]]:
     ]
 
 
-def _script_strings(ui: UI, language: str, prefix: str) -> str:
-    """JSON of the texts under ``prefix`` for a data attribute, with the unit words of times."""
-    if (language, prefix) not in ui.script_strings:
-        texts: dict[str, Any] = {
-            key.removeprefix(prefix): ui.catalogue.text(language, key)
-            for key in ui.catalogue.keys()
-            if key.startswith(prefix)
-        }
-        ui.script_strings[language, prefix] = json.dumps({**texts, "units": UNITS[language]}, ensure_ascii=False)
-    return ui.script_strings[language, prefix]
+def _script_strings(ui: UI, language: str, section: str) -> str:
+    """JSON of the texts of ``section`` for a data attribute, with the unit words of times."""
+    texts: dict[str, Any] = dict(ui.catalogue.section(section, language))
+    return json.dumps({**texts, "units": UNITS[language]}, ensure_ascii=False)
 
 
 def _functions() -> dict[str, Any]:

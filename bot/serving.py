@@ -1,0 +1,284 @@
+"""The models that answer now: loaded after verification, swapped by one assignment.
+
+A bundle (classifier, encoder and correction of one training) goes live as a whole. A damaged one
+is never used: the previous one takes its place, then lexical search alone; ``problem`` says why.
+The candidate index follows knowledge edits, for the live bundle and the one before it, so that a
+roll back needs no rebuilding. Training is elsewhere.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from bot.answering import Answerer
+from bot.candidates import CandidateIndex, KnowledgeItem
+from bot.domain import Article
+from bot.errors import ArtefactDamaged, NotFound
+from bot.ports import Clock
+from bot.settings import Settings
+from bot.store import Store
+from index.ann import Device
+from nlp.artifacts import ArtifactDamaged, load_json, verify
+from nlp.classifier import TicketClassifier
+from nlp.correction import Correction
+from nlp.ranker import DualEncoder
+
+_LOG = logging.getLogger(__name__)
+
+BUNDLE_FILE = "bundle.json"
+_FORMAT = 1
+# Articles put into the index before messages get their turn again.
+_CHUNK = 20
+_LEARNED = 200  # newest questions that people answered with an article, kept as its past questions
+
+
+@dataclass(frozen=True, slots=True)
+class Bundle:
+    """Models of one training; a part that could not be trained is None."""
+
+    version: str
+    classifier: TicketClassifier | None
+    encoder: DualEncoder | None
+    correction: Correction | None
+    metrics: Mapping[str, Any] = field(default_factory=dict)
+    created_at: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class _Live:
+    """A bundle (None: cold) with the index built by its encoder."""
+
+    bundle: Bundle | None
+    index: CandidateIndex
+
+    @property
+    def version(self) -> str | None:
+        return self.bundle.version if self.bundle is not None else None
+
+
+def load_bundle(folder: Path) -> Bundle:
+    """The verified models of a folder.
+
+    Raises:
+        ArtefactDamaged: a file is missing, foreign, changed or of another format; names it.
+    """
+    try:
+        verify(folder)
+        about = load_json(folder / BUNDLE_FILE)
+        if about.get("format") != _FORMAT:
+            raise ArtifactDamaged(f"{BUNDLE_FILE}: format {about.get('format')} is not {_FORMAT}")
+        parts = {name: folder / name for name in ("classifier", "ranker", "correction")}
+        return Bundle(
+            version=str(about["version"]),
+            classifier=TicketClassifier.load(parts["classifier"])
+            if parts["classifier"].is_dir()
+            else None,
+            encoder=DualEncoder.load(parts["ranker"]) if parts["ranker"].is_dir() else None,
+            correction=Correction.load(parts["correction"])
+            if parts["correction"].is_dir()
+            else None,
+            metrics=about.get("metrics", {}),
+            created_at=float(about.get("created_at", 0.0)),
+        )
+    except (ArtifactDamaged, KeyError, ValueError, OSError) as error:
+        raise ArtefactDamaged(
+            f"The model {folder.name} is damaged: {error}.",
+            remedy="Promote another version or train again.",
+        ) from error
+
+
+def knowledge_item(article: Article, learned: Sequence[str] = ()) -> KnowledgeItem:
+    """An article as the ranker sees it, with questions that people answered with it."""
+    return KnowledgeItem(
+        answer_id=article.id,
+        text=article.text,
+        title=article.title,
+        category=article.category,
+        language=article.language,
+        questions=tuple(dict.fromkeys((*article.questions, *learned))),
+        twin_id=article.twin_id,
+        accepted=article.accepted + article.edited,
+        shown=article.shown,
+    )
+
+
+class Serving:
+    """Owns the live models and keeps them in step with the knowledge base.
+
+    Attributes:
+        answerer: the current one; take the reference once per message.
+        problem: why a wanted model is not live, empty when all is well.
+    """
+
+    def __init__(self, settings: Settings, store: Store, clock: Clock) -> None:
+        self._settings = settings
+        self._store = store
+        self._clock = clock
+        self._changing = asyncio.Lock()
+        self._live = _Live(None, CandidateIndex(None, settings.answers.device))
+        self._previous: _Live | None = None
+        self.problem = ""
+        self.answerer = self._answerer(self._live, 0)
+
+    @property
+    def bundle(self) -> Bundle | None:
+        """The live bundle; None on a cold start."""
+        return self._live.bundle
+
+    @property
+    def device(self) -> Device:
+        """Where vectors are searched, and why there."""
+        return self._live.index.device
+
+    async def start(self) -> None:
+        """Load the champion, or what can be loaded instead."""
+        await self.reload()
+
+    async def reload(self, version: str | None = None) -> None:
+        """Make a version live; None: the champion of the database.
+
+        With None a damaged champion is replaced by the previous one, then by a cold start. The
+        last live bundle stays warm.
+
+        Raises:
+            ArtefactDamaged: the named version cannot be used; nothing changed.
+            NotFound: the named version is not registered.
+        """
+        async with self._changing:
+            if version is None:
+                live, problem = await self._best()
+            else:
+                await self._must_exist(version)
+                live, problem = await self._prepare(version), ""
+            if live.version != self._live.version:
+                self._previous = self._live if self._live.bundle is not None else self._previous
+            if self._previous is not None and self._previous.version == live.version:
+                self._previous = None
+            revision = await self._catch_up(live.index)
+            self._live, self.problem = live, problem
+            self.answerer = self._answerer(live, revision)
+        if problem:
+            _LOG.error("%s", problem)
+
+    async def apply_articles(self, changed: Iterable[int]) -> None:
+        """Take articles over that were added, edited, removed, restored or got a new verdict."""
+        async with self._changing:
+            revision = await self._store.knowledge.revision()
+            fresh, gone = await self._read(sorted(set(changed)))
+            for live in (self._live, self._previous):
+                if live is not None:
+                    await self._put(live.index, fresh, gone)
+            self.answerer = self._answerer(self._live, revision)
+
+    async def _best(self) -> tuple[_Live, str]:
+        """The best that can be loaded, and what is wrong with the better ones."""
+        problems = []
+        for alias in ("champion", "previous"):
+            version = await self._store.models.alias(alias)
+            if version is None:
+                continue
+            try:
+                return await self._prepare(version), " ".join(problems)
+            except ArtefactDamaged as error:
+                problems.append(str(error))
+        return await self._warm(None), " ".join(problems)
+
+    async def _prepare(self, version: str) -> _Live:
+        """A version with its index: the warm one, or loaded and built in a thread."""
+        for warm in (self._live, self._previous):
+            if warm is not None and warm.version == version:
+                return warm
+        folder = self._settings.artefacts_path / version
+        return await self._warm(await asyncio.to_thread(load_bundle, folder))
+
+    async def _warm(self, bundle: Bundle | None) -> _Live:
+        items, _ = await self._read(None)
+        device = self._settings.answers.device
+        encoder = bundle.encoder if bundle is not None else None
+        index = await asyncio.to_thread(_build, encoder, device, items)
+        live = _Live(bundle, index)
+        try:
+            self._answerer(live, 0)
+        except ValueError as error:
+            name = bundle.version if bundle is not None else ""
+            raise ArtefactDamaged(f"The model {name} does not fit this server: {error}") from error
+        return live
+
+    async def _catch_up(self, index: CandidateIndex) -> int:
+        """Articles that changed while the index was built; edits wait for the same lock."""
+        revision = await self._store.knowledge.revision()
+        items, _ = await self._read(None)
+        known = {item.answer_id: item for item in index.items()}
+        fresh = [item for item in items if known.pop(item.answer_id, None) != item]
+        await self._put(index, fresh, list(known))
+        return revision
+
+    async def _read(self, ids: Sequence[int] | None) -> tuple[list[KnowledgeItem], list[int]]:
+        """Items of the articles (None: all), and ids of those that are not to be found."""
+        learned = await self._learned(ids)
+        if ids is None:
+            articles = await self._store.knowledge.all_items()
+            found = [article for article in articles if article.removed_at is None]
+            return [knowledge_item(a, learned.get(a.id, ())) for a in found], []
+        found, gone = [], []
+        for article_id in ids:
+            try:
+                article = await self._store.knowledge.article(article_id)
+            except NotFound:
+                gone.append(article_id)
+                continue
+            if article.removed_at is None:
+                found.append(article)
+            else:
+                gone.append(article_id)
+        return [knowledge_item(a, learned.get(a.id, ())) for a in found], gone
+
+    async def _learned(self, ids: Sequence[int] | None) -> dict[int, list[str]]:
+        """Questions that tickets and agents tied to articles, newest last."""
+        wanted = None if ids is None else frozenset(ids)
+        learned: dict[int, list[str]] = {}
+        for answer_id, question in await tied_questions(self._store):
+            if wanted is None or answer_id in wanted:
+                learned.setdefault(answer_id, []).append(question)
+        return {key: questions[-_LEARNED:] for key, questions in learned.items()}
+
+    async def _put(
+        self, index: CandidateIndex, fresh: Sequence[KnowledgeItem], gone: Sequence[int]
+    ) -> None:
+        for article_id in gone:
+            index.remove(article_id)
+        for start in range(0, len(fresh), _CHUNK):
+            index.put(fresh[start : start + _CHUNK])
+            await asyncio.sleep(0)
+
+    async def _must_exist(self, version: str) -> None:
+        if version not in {row.version for row in await self._store.models.bundles()}:
+            raise NotFound(f"There is no model version '{version}'.")
+
+    def _answerer(self, live: _Live, revision: int) -> Answerer:
+        sure_from = self._settings.answers.sure_from
+        return Answerer(live.bundle, live.index, revision, sure_from=sure_from)
+
+
+async def tied_questions(store: Store) -> list[tuple[int, str]]:
+    """Past questions with the article that was right for them, oldest first: (answer id, text)."""
+    tied = [
+        (ticket.answer_id, ticket.text)
+        for ticket in await store.knowledge.tickets()
+        if ticket.answer_id is not None
+    ]
+    rows = await store.feedback.training_rows()
+    return tied + [(row.answer_id, row.question) for row in rows]
+
+
+def _build(
+    encoder: DualEncoder | None, device: str, items: Sequence[KnowledgeItem]
+) -> CandidateIndex:
+    index = CandidateIndex(encoder, device)
+    index.put(items)
+    return index

@@ -1,0 +1,154 @@
+"""The way out of the desk: a reply in one transaction, and taking it back while it is held."""
+
+from __future__ import annotations
+
+import sqlite3
+from typing import Any
+
+import msgspec
+
+from bot.domain import Author, Conversation, Delivery, Message
+from bot.errors import Conflict
+from bot.handover import Action
+from bot.store import rows
+from bot.store.acting import apply_action
+from bot.store.feedback import drop_verdicts_of, put_verdicts
+from bot.store.part import Part
+from bot.store.records import Reply
+from bot.store.sending import insert_message, queue_message
+from bot.store.texts import clean, head
+
+_ACTIONS = {Author.AGENT: Action.AGENT_TOOK, Author.BOT: Action.BOT_ANSWERED}
+
+
+class Replying(Part):
+    """Answers of agents, the bot and the system."""
+
+    async def reply(self, conversation_id: int, reply: Reply) -> Message:
+        """The stored message, on its way out: message, outbox row, verdicts and state in one commit.
+
+        An agent's reply takes the conversation and ends the waiting; ``close`` closes it as well. The
+        bot's ends the waiting. A system text changes no state. A second call with the same
+        ``idempotency_key`` gives the first message and changes nothing.
+
+        Raises:
+            InvalidTransition: the bot answers while it may not speak.
+            NotFound: there is no such conversation.
+        """
+        now = self._clock()
+
+        def store(connection: sqlite3.Connection) -> Message:
+            if reply.idempotency_key is not None:
+                known = connection.execute(
+                    "SELECT id FROM messages WHERE conversation_id = ? AND idempotency_key = ?",
+                    (conversation_id, reply.idempotency_key),
+                ).fetchone()
+                if known is not None:
+                    return rows.load_message(connection, known[0])
+            before = rows.load_conversation(connection, conversation_id)
+            message_id = insert_message(connection, before, reply, now)
+            queue_message(connection, message_id, before, reply, now)
+            _move(connection, before, reply, now)
+            put_verdicts(connection, reply.verdicts, reply_id=message_id)
+            return rows.load_message(connection, message_id)
+
+        return await self._db.write(store)
+
+    async def undo(self, message_id: int, agent_id: int | None) -> Message:
+        """The message, taken back before it left, with its verdicts gone.
+
+        The conversation returns to where it was, unless somebody changed it meanwhile. The message
+        stays in the list with ``delivery`` cancelled. Undoing twice gives the same.
+
+        Raises:
+            Conflict: it is already on its way.
+            NotFound: there is no such message.
+        """
+        now = self._clock()
+
+        def take_back(connection: sqlite3.Connection) -> Message:
+            message = rows.load_message(connection, message_id)
+            if message.delivery is Delivery.CANCELLED:
+                return message
+            if message.delivery is not Delivery.HELD or message.outbox_id is None:
+                raise Conflict("The message is already on its way and cannot be taken back.")
+            cancel(connection, message.outbox_id, now, agent_id=agent_id)
+            return rows.load_message(connection, message_id)
+
+        return await self._db.write(take_back)
+
+
+def cancel(connection: sqlite3.Connection, outbox_id: int, now: float, *, agent_id: int | None = None) -> None:
+    """Cancel an unsent row, forget its verdicts and let the customer wait again as before."""
+    row = connection.execute(
+        """UPDATE outbox SET state = 'cancelled', updated_at = ? WHERE id = ?
+           RETURNING message_id, conversation_id, before""",
+        (now, outbox_id),
+    ).fetchone()
+    drop_verdicts_of(connection, row["message_id"])
+    memory: dict[str, Any] = msgspec.json.decode(row["before"])
+    current = rows.load_conversation(connection, row["conversation_id"])
+    untouched = memory.get("after_version") == current.version
+    # State is put back, not moved: this is the past undone, so next_state has no say.
+    connection.execute(
+        """UPDATE conversations SET state = ?, assigned_agent_id = ?, snoozed_until = ?, waiting_since = ?,
+           last_text = ?, version = version + 1 WHERE id = ?""",
+        (
+            memory["state"] if untouched else str(current.state),
+            memory["assigned_agent_id"] if untouched else current.assigned_agent_id,
+            memory["snoozed_until"] if untouched else current.snoozed_until,
+            _waiting(memory, current),
+            _last_text(connection, current.id),
+            current.id,
+        ),
+    )
+    if untouched:
+        connection.execute(
+            """INSERT INTO conversation_events (conversation_id, action, from_state, to_state, agent_id, at)
+               VALUES (?, 'undone', ?, ?, ?, ?)""",
+            (current.id, str(current.state), memory["state"], agent_id, now),
+        )
+
+
+def _waiting(memory: dict[str, Any], current: Conversation) -> float | None:
+    times = [at for at in (memory["waiting_since"], current.waiting_since) if at is not None]
+    return min(times) if times else None
+
+
+def _last_text(connection: sqlite3.Connection, conversation_id: int) -> str:
+    row = connection.execute(
+        """SELECT m.text FROM messages m LEFT JOIN outbox o ON o.message_id = m.id
+           WHERE m.conversation_id = ? AND m.kind != 'note' AND coalesce(o.state, '') != 'cancelled'
+           ORDER BY m.id DESC LIMIT 1""",
+        (conversation_id,),
+    ).fetchone()
+    return "" if row is None else head(row[0])
+
+
+def _move(connection: sqlite3.Connection, before: Conversation, reply: Reply, now: float) -> None:
+    """State, waiting and last text after the reply; the version it leads to is noted for an undo."""
+    action = _ACTIONS.get(reply.author)
+    if action is not None:
+        # A reply to a colleague's conversation helps out; it does not take it over.
+        owner = before.assigned_agent_id or reply.agent_id
+        apply_action(connection, before, action, now, agent_id=owner)
+    if reply.close:
+        middle = rows.load_conversation(connection, before.id)
+        apply_action(connection, middle, Action.CLOSED, now, agent_id=reply.agent_id)
+    answered = reply.author in _ACTIONS
+    connection.execute(
+        """UPDATE conversations SET last_message_at = max(last_message_at, ?), last_text = ?,
+           waiting_since = CASE WHEN ? THEN NULL ELSE waiting_since END,
+           unread = CASE WHEN ? THEN 0 ELSE unread END, version = version + 1 WHERE id = ?""",
+        (now, head(clean(reply.text)), answered, reply.author is Author.AGENT, before.id),
+    )
+    connection.execute(
+        """UPDATE outbox SET before = json_set(before, '$.after_version',
+           (SELECT version FROM conversations WHERE id = ?))
+           WHERE conversation_id = ? AND id = (SELECT max(id) FROM outbox WHERE conversation_id = ?)""",
+        (before.id, before.id, before.id),
+    )
+    if reply.author is Author.AGENT and reply.agent_id is not None:
+        connection.execute(
+            "DELETE FROM drafts WHERE conversation_id = ? AND agent_id = ?", (before.id, reply.agent_id)
+        )

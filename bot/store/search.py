@@ -1,0 +1,68 @@
+"""Full-text search: the one place that builds a MATCH string, and finding conversations by it."""
+
+from __future__ import annotations
+
+import re
+import sqlite3
+
+from bot.domain import Conversation, Page
+from bot.store import rows
+from bot.store.part import PER_PAGE, Part
+from bot.store.texts import clean
+
+_WORD = re.compile(r"\w+")
+_MAX_TERMS = 12
+# Newest first stays fast for any word only while the hits looked at are bounded.
+_MAX_HITS = 5_000
+
+
+def match(query: str, *, column: str = "") -> str:
+    """FTS5 MATCH string in which every word of ``query`` is a quoted term and the last one a prefix.
+
+    Empty when the query holds no word; a caller must then not search. Nothing a person types can be
+    an operator: quotes, AND, hyphens, colons and asterisks are separators or plain words.
+    """
+    terms = [f'"{word}"' for word in _WORD.findall(clean(query).replace("\ufffd", " "))[:_MAX_TERMS]]
+    if not terms:
+        return ""
+    joined = " ".join(terms) + "*"
+    return f"{column} : ({joined})" if column else joined
+
+
+def hits(connection: sqlite3.Connection, query: str) -> list[int]:
+    """Ids of conversations with a message, or a customer's name, that holds all words; newest first.
+
+    Looks at the newest 5,000 messages that match.
+    """
+    terms = match(query)
+    if not terms:
+        return []
+    found = connection.execute(
+        """SELECT m.conversation_id, max(m.id) AS newest FROM (
+            SELECT rowid AS id FROM messages_fts WHERE messages_fts MATCH ? ORDER BY rowid DESC LIMIT ?
+           ) f JOIN messages m ON m.id = f.id GROUP BY m.conversation_id
+           UNION
+           SELECT c.id, (SELECT max(id) FROM messages m WHERE m.conversation_id = c.id) FROM (
+            SELECT rowid AS id FROM customers_fts WHERE customers_fts MATCH ? ORDER BY rowid DESC LIMIT ?
+           ) f JOIN conversations c ON c.customer_id = f.id""",
+        (terms, _MAX_HITS, terms, _MAX_HITS),
+    ).fetchall()
+    newest: dict[int, int] = {}
+    for conversation_id, message_id in found:
+        newest[conversation_id] = max(newest.get(conversation_id, 0), message_id or 0)
+    return sorted(newest, key=lambda key: newest[key], reverse=True)
+
+
+class Searching(Part):
+    """Search over everything said."""
+
+    async def search(self, query: str, page: int = 1, per_page: int = PER_PAGE) -> Page[Conversation]:
+        """Conversations in which all words of ``query`` stand in one message, newest first."""
+
+        def find(connection: sqlite3.Connection) -> Page[Conversation]:
+            ids = hits(connection, query)
+            first = (max(1, page) - 1) * per_page
+            items = [rows.load_conversation(connection, key) for key in ids[first : first + per_page]]
+            return Page(items=items, total=len(ids), page=max(1, page), per_page=per_page)
+
+        return await self._db.read(find)

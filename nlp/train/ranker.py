@@ -1,0 +1,189 @@
+"""Fits the dual encoder on questions with a known right answer."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from nlp.ranker import DualEncoder, Tower
+from nlp.terms import tower_terms
+from nlp.train.towers import SparseTexts, Towers, in_batch_loss
+from nlp.train.translation import fit_translation
+
+Ids = NDArray[np.int64]
+Floats = NDArray[np.float32]
+
+_ANSWER_TERMS = 1500  # n-grams of an answer that are trained on; the beginning says most
+
+
+@dataclass(frozen=True, slots=True)
+class EncoderSettings:
+    """How the towers are trained.
+
+    Attributes:
+        dimension: length of an encoding.
+        epochs: passes over the questions.
+        batch: questions per step.
+        rate: highest learning rate.
+        dropout: share of n-grams left out of a text.
+        paraphrases: weight of the question-question loss.
+        rare: terms in fewer texts than this are not learned.
+        translation_from: pairs from which a translation table is fitted too.
+    """
+
+    dimension: int = 256
+    epochs: int = 12
+    batch: int = 128
+    rate: float = 2e-3
+    dropout: float = 0.2
+    paraphrases: float = 0.5
+    rare: int = 2
+    translation_from: int = 500
+
+
+def fit_encoder(
+    answers: Sequence[str],
+    pairs: Sequence[tuple[str, int]],
+    settings: EncoderSettings | None = None,
+    *,
+    seed: int = 0,
+    progress: Callable[[float], None] | None = None,
+) -> DualEncoder:
+    """A dual encoder for these answers.
+
+    In-batch softmax between questions and answers plus, at half weight, between questions of the
+    same answer. The number of torch threads is the caller's business.
+
+    Args:
+        answers: texts.
+        pairs: question and the position of its right answer.
+        settings: how to train.
+        seed: of every random choice.
+        progress: told the finished share, 0..1.
+
+    Raises:
+        ValueError: there is no pair, or a pair names an answer that is not there.
+    """
+    settings = settings or EncoderSettings()
+    if not pairs or any(not 0 <= position < len(answers) for _, position in pairs):
+        raise ValueError("Training needs questions, each with the position of its answer.")
+    torch.manual_seed(seed)
+    answer_terms = [tower_terms(text)[:_ANSWER_TERMS] for text in answers]
+    question_terms = [tower_terms(text) for text, _ in pairs]
+    vocabulary, idf = _vocabulary([*answer_terms, *question_terms], settings.rare)
+    model = Towers(max(len(vocabulary), 1), settings.dimension, settings.dropout)
+    owners = np.asarray([position for _, position in pairs], np.int64)
+    if len(vocabulary):
+        texts = SparseTexts(question_terms, vocabulary, idf)
+        bodies = SparseTexts(answer_terms, vocabulary, idf)
+        _train(model, texts, bodies, owners, settings, seed=seed, progress=progress)
+    table = _array(model.table.weight)[: len(vocabulary)]
+    translation = None
+    if len(pairs) >= settings.translation_from:
+        translation = fit_translation(answers, pairs)
+    return DualEncoder(
+        vocabulary,
+        idf,
+        table,
+        question=_tower(model.question),
+        answer=_tower(model.answer),
+        translation=translation,
+    )
+
+
+def _train(
+    model: Towers,
+    texts: SparseTexts,
+    bodies: SparseTexts,
+    owners: Ids,
+    settings: EncoderSettings,
+    *,
+    seed: int,
+    progress: Callable[[float], None] | None,
+) -> None:
+    rng = np.random.default_rng(seed)
+    partners = _Partners(owners, rng)
+    steps = settings.epochs * -(-len(texts) // settings.batch)
+    optimiser = torch.optim.Adam(model.parameters(), lr=settings.rate, fused=True)
+    schedule = torch.optim.lr_scheduler.LinearLR(optimiser, 1.0, 0.1, steps)
+    model.train()
+    done = 0
+    for _ in range(settings.epochs):
+        order = rng.permutation(len(texts))
+        for start in range(0, len(order), settings.batch):
+            rows = order[start : start + settings.batch]
+            loss = _loss(model, texts, bodies, owners, rows, partners, settings.paraphrases)
+            optimiser.zero_grad()
+            loss.backward()
+            optimiser.step()
+            schedule.step()
+            done += 1
+            if progress is not None:
+                progress(done / steps)
+    model.eval()
+
+
+def _loss(
+    model: Towers,
+    texts: SparseTexts,
+    bodies: SparseTexts,
+    owners: Ids,
+    rows: Ids,
+    partners: _Partners,
+    weight: float,
+) -> Tensor:
+    mine = torch.from_numpy(owners[rows])
+    columns = np.unique(owners[rows])
+    questions = model.encode(texts.batch(rows.tolist()), model.question)
+    answers = model.encode(bodies.batch(columns.tolist()), model.answer)
+    loss = in_batch_loss(questions, answers, mine, torch.from_numpy(columns), model.scale())
+    other = partners.draw(rows)
+    if weight and len(other) > 1:
+        asked = model.encode(texts.batch(other.tolist()), model.question)
+        theirs = torch.from_numpy(owners[other])
+        loss = loss + weight * in_batch_loss(questions, asked, mine, theirs, model.scale())
+    return loss
+
+
+class _Partners:
+    """Draws another question of the same answer."""
+
+    def __init__(self, owners: Ids, rng: np.random.Generator) -> None:
+        self._rng = rng
+        self._order = np.argsort(owners, kind="stable")
+        self._rank = np.empty(len(owners), np.int64)
+        self._rank[self._order] = np.arange(len(owners))
+        _, inverse, counts = np.unique(owners, return_inverse=True, return_counts=True)
+        starts = np.concatenate([[0], np.cumsum(counts)[:-1]])
+        self._first = starts[inverse]
+        self._count = counts[inverse]
+
+    def draw(self, rows: Ids) -> Ids:
+        """One partner for every row that has one."""
+        rows = rows[self._count[rows] > 1]
+        counts = self._count[rows]
+        step = 1 + (self._rng.random(len(rows)) * (counts - 1)).astype(np.int64)
+        place = (self._rank[rows] - self._first[rows] + step) % counts
+        return np.asarray(self._order[self._first[rows] + place], np.int64)
+
+
+def _vocabulary(documents: Sequence[Ids], rare: int) -> tuple[Ids, Floats]:
+    """Sorted terms that stand in at least ``rare`` texts, and their idf."""
+    unique = [np.unique(document) for document in documents]
+    terms, df = np.unique(np.concatenate(unique), return_counts=True)
+    keep = df >= rare
+    idf = 1.0 + np.log((1.0 + len(documents)) / (1.0 + df[keep]))
+    return terms[keep], idf.astype(np.float32)
+
+
+def _tower(layer: torch.nn.Linear) -> Tower:
+    return Tower(np.ascontiguousarray(_array(layer.weight).T), _array(layer.bias))
+
+
+def _array(tensor: Tensor) -> Floats:
+    return np.asarray(tensor.detach().numpy(), np.float32).copy()
