@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from bot.domain import Author, Conversation, Delivery, Message
+from bot.domain import Author, Conversation, ConversationState, Delivery, Message
 from bot.errors import Conflict
 from bot.handover import Action
 from bot.store import rows
@@ -97,7 +97,7 @@ def cancel(connection: sqlite3.Connection, outbox_id: int, now: float, *, agent_
             memory["state"] if untouched else str(current.state),
             memory["assigned_agent_id"] if untouched else current.assigned_agent_id,
             memory["snoozed_until"] if untouched else current.snoozed_until,
-            _waiting(memory, current),
+            _waiting(connection, outbox_id, memory, current),
             _last_text(connection, current.id),
             current.id,
         ),
@@ -110,7 +110,16 @@ def cancel(connection: sqlite3.Connection, outbox_id: int, now: float, *, agent_
         )
 
 
-def _waiting(memory: dict[str, Any], current: Conversation) -> float | None:
+def _waiting(
+    connection: sqlite3.Connection, outbox_id: int, memory: dict[str, Any], current: Conversation
+) -> float | None:
+    answered_since = connection.execute(
+        """SELECT 1 FROM outbox WHERE conversation_id = ? AND id > ? AND author IN ('agent', 'bot')
+           AND state != 'cancelled' LIMIT 1""",
+        (current.id, outbox_id),
+    ).fetchone()
+    if answered_since or current.state is ConversationState.CLOSED:
+        return current.waiting_since
     times = [at for at in (memory["waiting_since"], current.waiting_since) if at is not None]
     return min(times) if times else None
 

@@ -1,0 +1,120 @@
+"""Figures for Prometheus, in a registry of this application alone."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import suppress
+from typing import Any
+
+from aiohttp import web
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+
+from bot.access import Route
+from bot.http import Handler
+from bot.services import SERVICES, Services
+
+_SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0)
+
+
+class Metrics:
+    """All figures of one server."""
+
+    def __init__(self) -> None:
+        self.registry = CollectorRegistry()
+        self.requests = Counter(
+            "neurobot_http_requests",
+            "Answered requests.",
+            ["method", "route", "status"],
+            registry=self.registry,
+        )
+        self.seconds = Histogram(
+            "neurobot_http_request_seconds",
+            "Time to answer, event streams excepted.",
+            buckets=_SECONDS,
+            registry=self.registry,
+        )
+        self.messages = Counter(
+            "neurobot_messages", "Messages stored.", ["author"], registry=self.registry
+        )
+        self.suggestion_seconds = Histogram(
+            "neurobot_suggestion_seconds",
+            "Time to rank the answers of a message.",
+            buckets=_SECONDS,
+            registry=self.registry,
+        )
+        self.gauges: dict[str, Gauge] = {}
+
+    def count(self, name: str, data: Any) -> None:
+        """Count one event of the bus."""
+        if name == "message.new":
+            self.messages.labels(str(data.get("author", "customer"))).inc()
+        elif name == "suggestions.ready" and isinstance(data.get("elapsed_ms"), int | float):
+            self.suggestion_seconds.observe(data["elapsed_ms"] / 1000)
+
+    def set(self, name: str, value: float) -> None:
+        """Set a gauge, made at its first use."""
+        if name not in self.gauges:
+            self.gauges[name] = Gauge(
+                f"neurobot_{name}", name.replace("_", " "), registry=self.registry
+            )
+        self.gauges[name].set(value)
+
+
+METRICS: web.AppKey[Metrics] = web.AppKey("metrics", Metrics)
+
+
+def metrics_middleware() -> Callable[[web.Request, Handler], Awaitable[web.StreamResponse]]:
+    """Middleware that counts what is answered; the outermost, so that errors count too."""
+
+    @web.middleware
+    async def middleware(request: web.Request, handler: Handler) -> web.StreamResponse:
+        started = time.perf_counter()
+        response = await handler(request)
+        metrics = request.config_dict[METRICS]
+        resource = request.match_info.route.resource
+        # the pattern, not the path: the number of figures stays bounded
+        route = resource.canonical if resource is not None else "none"
+        metrics.requests.labels(request.method, route, str(response.status)).inc()
+        if response.content_type != "text/event-stream":
+            metrics.seconds.observe(time.perf_counter() - started)
+        return response
+
+    return middleware
+
+
+async def listen(app: web.Application) -> AsyncIterator[None]:
+    """Clean-up context: count the news of the bus while the application runs."""
+    services, metrics = app[SERVICES], app[METRICS]
+
+    async def count() -> None:
+        while True:  # a subscription that fell behind ends; figures may miss some, never stop
+            with services.bus.subscribe({"desk"}) as news:
+                async for event in news:
+                    metrics.count(event.name, event.data)
+            await asyncio.sleep(0)
+
+    task = asyncio.create_task(count(), name="metrics")
+    yield
+    task.cancel()
+    with suppress(asyncio.CancelledError):
+        await task
+
+
+async def show(request: web.Request) -> web.Response:
+    """All figures as text."""
+    metrics = request.config_dict[METRICS]
+    await _measure(request.config_dict[SERVICES], metrics)
+    return web.Response(body=generate_latest(metrics.registry), content_type="text/plain")
+
+
+async def _measure(services: Services, metrics: Metrics) -> None:
+    metrics.set("uptime_seconds", max(0.0, services.clock() - services.started_at))
+    metrics.set("bus_listeners", services.bus.listeners)
+    for name, value in (await services.store.health()).items():
+        if isinstance(value, int | float) and not isinstance(value, bool):
+            metrics.set(f"store_{name}", value)
+
+
+ROUTES = (Route("GET", "/metrics", show, "local"),)

@@ -1,0 +1,227 @@
+"""The way out: outbox rows to channels, marked before the call, in order, never twice by itself.
+
+One loop takes what is due, one row per conversation and eight at a time. A row whose answer is not
+known is ``uncertain`` and waits for a person. What a channel is lies behind ``bot.ports.Channel``.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import random
+from collections.abc import Mapping
+from typing import Any
+
+from bot.bus import Bus
+from bot.domain import Delivery as State
+from bot.domain import OutboxRow
+from bot.errors import NeurobotError, NotFound, StorageUnavailable
+from bot.ports import Channel, Clock, SendFailed
+from bot.store import Store
+
+_LOG = logging.getLogger(__name__)
+
+OUTBOX = "outbox"  # topic of "there is something to send"
+
+_PARALLEL = 8
+_SEND_TIMEOUT_S = 90.0
+_STOP_TIMEOUT_S = 10.0
+_MAX_WAIT_S = 30.0
+_STORAGE_RETRY_S = 1.0
+_FIRST_RETRY_S = 1.0
+_LAST_RETRY_S = 300.0
+_MAX_ATTEMPTS = 20  # about an hour of a channel that is down
+
+
+class Delivery:
+    """Sends what the outbox holds.
+
+    Args:
+        store: the outbox.
+        channels: by name; may be filled until ``start``.
+        bus: gets ``delivery.changed`` for the desk and for the conversation.
+        clock: now, UTC epoch seconds.
+        jitter: gives 0..1; spreads retries.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        channels: Mapping[str, Channel],
+        bus: Bus,
+        clock: Clock,
+        *,
+        jitter: Any = random.random,
+    ) -> None:
+        self._store = store
+        self._channels = channels
+        self._bus = bus
+        self._clock = clock
+        self._jitter = jitter
+        self._news = asyncio.Event()
+        self._sending: dict[int, asyncio.Task[None]] = {}  # by conversation
+        self._tasks: list[asyncio.Task[None]] = []
+        self._stopping = False
+        self.sent = 0
+
+    async def start(self) -> None:
+        """Settle what a crash left, then send.
+
+        A row that was in flight goes back to the queue where the channel cannot repeat it, and
+        becomes ``uncertain`` elsewhere.
+        """
+        self._stopping = False
+        for name, channel in self._channels.items():
+            if channel.exactly_once:
+                await self._store.outbox.recover_exactly_once(name)
+        left = await self._store.outbox.recover()
+        if left:
+            _LOG.warning("%d deliveries were in flight at the last stop and are uncertain", left)
+        self._tasks = [
+            asyncio.create_task(self._run(), name="delivery"),
+            asyncio.create_task(self._listen(), name="delivery-news"),
+        ]
+
+    async def stop(self) -> None:
+        """Send nothing new; wait for what is in flight, at most 10 s."""
+        self._stopping = True
+        self._news.set()
+        if self._sending:
+            await asyncio.wait(self._sending.values(), timeout=_STOP_TIMEOUT_S)
+        for task in (*self._tasks, *self._sending.values()):
+            task.cancel()
+        await asyncio.gather(*self._tasks, *self._sending.values(), return_exceptions=True)
+        self._tasks = []
+
+    def wake(self) -> None:
+        """Look at the outbox now."""
+        self._news.set()
+
+    def health(self) -> dict[str, object]:
+        """Counts for the panel."""
+        return {"in_flight": len(self._sending), "sent": self.sent}
+
+    async def _listen(self) -> None:
+        while True:
+            with self._bus.subscribe({OUTBOX}) as news:
+                async for _ in news:
+                    self._news.set()
+            self._news.set()  # dropped as too slow, or the bus was closed
+            await asyncio.sleep(_STORAGE_RETRY_S)
+
+    async def _run(self) -> None:
+        while not self._stopping:
+            self._news.clear()
+            try:
+                wait_s = await self._step()
+            except StorageUnavailable as error:
+                _LOG.warning("The outbox cannot be read or marked: %s", error)
+                wait_s = _STORAGE_RETRY_S
+            except Exception:  # the loop must outlive a bad row
+                _LOG.exception("Delivery failed")
+                wait_s = _STORAGE_RETRY_S
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._news.wait(), wait_s)
+
+    async def _step(self) -> float:
+        """Start what is due; seconds until the next look."""
+        free = _PARALLEL - len(self._sending)
+        if free <= 0:
+            return _MAX_WAIT_S  # a finished send wakes the loop
+        now = self._clock()
+        # Rows of busy conversations may fill the head of the list.
+        due = await self._store.outbox.due(now, free + len(self._sending))
+        ready = [row for row in due if row.conversation_id not in self._sending][:free]
+        if ready and not self._stopping:
+            await self._start(ready, now)
+            return 0.0
+        at = await self._store.outbox.next_due_at()
+        if at is None:
+            return _MAX_WAIT_S
+        # The row at the head may belong to a busy conversation, whose end wakes the loop.
+        least = 0.005 if not self._sending else 0.05
+        return min(max(at - self._clock(), least), _MAX_WAIT_S)
+
+    async def _start(self, ready: list[OutboxRow], now: float) -> None:
+        started = await self._store.outbox.start([row.id for row in ready], now)
+        for row in started:
+            task = asyncio.create_task(self._deliver(row), name=f"send-{row.id}")
+            self._sending[row.conversation_id] = task
+        alive = {row.id for row in started}
+        for row in ready:
+            if row.id not in alive:
+                await self._publish(row, State.CANCELLED)
+
+    async def _deliver(self, row: OutboxRow) -> None:
+        try:
+            await self._send(row)
+        finally:
+            self._sending.pop(row.conversation_id, None)
+            self._news.set()
+
+    async def _send(self, row: OutboxRow) -> None:
+        outbox = self._store.outbox
+        channel = self._channels.get(row.channel)
+        try:
+            if channel is None:
+                raise SendFailed("channel-off", retry_after_s=60.0)
+            async with asyncio.timeout(_SEND_TIMEOUT_S):
+                external_id = await channel.send(row)
+        except SendFailed as failure:
+            await self._failed(row, failure)
+        except TimeoutError:
+            await self._mark(outbox.uncertain, row.id)
+            await self._publish(row, State.UNCERTAIN, "timeout")
+        except Exception as error:  # noqa: BLE001 - unknown whether it left: a person decides
+            _LOG.error("%s: sending row %d broke: %s", row.channel, row.id, type(error).__name__)  # noqa: TRY400 - the text may hold secrets
+            await self._mark(outbox.uncertain, row.id)
+            await self._publish(row, State.UNCERTAIN, "internal")
+        else:
+            self.sent += 1
+            await self._mark(outbox.finish, row.id, external_id)
+            await self._publish(row, State.SENT)
+
+    async def _failed(self, row: OutboxRow, failure: SendFailed) -> None:
+        outbox = self._store.outbox
+        if failure.uncertain:
+            await self._mark(outbox.uncertain, row.id)
+            await self._publish(row, State.UNCERTAIN, failure.reason)
+            return
+        final = failure.final or row.attempts >= _MAX_ATTEMPTS
+        retry_at = None if final else self._clock() + self._pause_s(row.attempts, failure)
+        await self._mark(outbox.fail, row.id, failure.reason, final, retry_at)
+        await self._publish(row, State.FAILED if final else State.QUEUED, failure.reason)
+
+    def _pause_s(self, attempts: int, failure: SendFailed) -> float:
+        """Seconds to the next try: what the channel asked for, else doubling with jitter."""
+        if failure.retry_after_s is not None:
+            return failure.retry_after_s
+        longest = min(_FIRST_RETRY_S * 2.0 ** min(attempts, 16), _LAST_RETRY_S)
+        return float(longest * (0.5 + 0.5 * self._jitter()))
+
+    async def _mark(self, write: Any, *args: Any) -> None:
+        """Store the result, however long the disk needs; nothing else tells what happened."""
+        while True:
+            try:
+                await write(*args)
+            except StorageUnavailable as error:
+                _LOG.warning("The result of a delivery cannot be stored yet: %s", error)
+                await asyncio.sleep(_STORAGE_RETRY_S)
+            else:
+                return
+
+    async def _publish(self, row: OutboxRow, state: State, reason: str = "") -> None:
+        data = {
+            "conversation_id": row.conversation_id,
+            "message_id": row.message_id,
+            "outbox_id": row.id,
+            "delivery": str(state),
+            "error": reason,
+        }
+        self._bus.publish("desk", "delivery.changed", data)
+        try:
+            conversation = await self._store.conversations.get(row.conversation_id)
+        except (NotFound, NeurobotError):
+            return
+        self._bus.publish(f"conversation:{conversation.public_id}", "delivery.changed", data)

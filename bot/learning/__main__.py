@@ -1,0 +1,73 @@
+"""The child process: ``python -m bot.learning FOLDER``.
+
+Reads the training set and ``job.json`` from the folder, writes a bundle beside the others and one
+JSON object per line on standard output: ``{"stage", "progress", "eta_s"}`` while it works,
+``{"version", "metrics"}`` or ``{"failed"}`` at the end. Holds a lock on ``alive`` in the folder
+while it lives, so that a restarted server can tell. Never opens the database.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import signal
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+from bot.learning.bundle import NothingToTrain, train_bundle
+from bot.learning.dataset import Dataset
+from nlp.artifacts import load_json
+
+
+class _Speaker:
+    """Prints progress that only grows, with an estimate of the time left."""
+
+    def __init__(self) -> None:
+        self._started = time.monotonic()
+        self._share = 0.0
+
+    def __call__(self, stage: str, share: float) -> None:
+        self._share = max(self._share, min(share, 1.0))
+        spent = time.monotonic() - self._started
+        # Too little done says nothing about the rest.
+        eta = spent * (1 - self._share) / self._share if self._share > 0.05 else None
+        say({"stage": stage, "progress": round(self._share, 4), "eta_s": eta and round(eta, 1)})
+
+
+def say(line: dict[str, Any]) -> None:
+    """Print one JSON line at once."""
+    sys.stdout.write(json.dumps(line, ensure_ascii=False) + "\n")
+    sys.stdout.flush()
+
+
+def main(folder: Path) -> int:
+    """Train; the exit code is 0 for a published bundle."""
+    os.nice(19)
+    alive = (folder / "alive").open("w", encoding="ascii")
+    fcntl.flock(alive, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    alive.write(str(os.getpid()))
+    alive.flush()
+    job = load_json(folder / "job.json")
+    # The alarm ends the process by itself; the server reads the missing last line as a failure.
+    signal.alarm(int(job["max_minutes"]) * 60)
+    try:
+        version, metrics = train_bundle(
+            Dataset.read(folder),
+            Path(job["artefacts"]),
+            seed=int(job["seed"]),
+            threads=int(job["threads"]),
+            preset=str(job["preset"]),
+            progress=_Speaker(),
+        )
+    except NothingToTrain as error:
+        say({"failed": f"There is too little to learn from: {error}."})
+        return 1
+    say({"version": version, "metrics": metrics})
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(Path(sys.argv[1])))

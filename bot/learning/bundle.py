@@ -1,0 +1,111 @@
+"""Writes a bundle: trains what the data allows, describes it, seals it, gives it its name."""
+
+from __future__ import annotations
+
+import secrets
+import shutil
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Final
+
+from bot.learning.dataset import Dataset
+from bot.serving import BUNDLE_FILE
+from nlp.artifacts import publish, save_json, write_manifest
+
+Progress = Callable[[str, float], None]
+"""Told a stage and the share of the whole job done, 0..1."""
+
+_FORMAT: Final = 1
+_CLASSIFIER_SHARE: Final = 0.35
+
+
+class NothingToTrain(ValueError):
+    """Neither categories nor answered questions are enough; the text says what is missing."""
+
+
+def new_version(now: float) -> str:
+    """A name such as ``20261123-210500-3f2a``: UTC time, and four digits against twins."""
+    return f"{datetime.fromtimestamp(now, UTC):%Y%m%d-%H%M%S}-{secrets.token_hex(2)}"
+
+
+def train_bundle(
+    data: Dataset,
+    artefacts: Path,
+    *,
+    seed: int,
+    threads: int,
+    preset: str,
+    progress: Progress,
+) -> tuple[str, dict[str, Any]]:
+    """Train, publish, and give version and metrics.
+
+    Raises:
+        NothingToTrain: no part could be trained; nothing is published.
+    """
+    now = time.time()
+    version = new_version(now)
+    folder = artefacts / f".new-{version}"
+    folder.mkdir(parents=True)
+    try:
+        metrics = _train_parts(
+            data, folder, seed=seed, threads=threads, preset=preset, progress=progress
+        )
+        progress("publishing", 0.98)
+        about = {
+            "format": _FORMAT,
+            "version": version,
+            "created_at": now,
+            "preset": preset,
+            "seed": seed,
+            "data": data.counts,
+            "metrics": metrics,
+        }
+        save_json(folder / BUNDLE_FILE, about)
+        write_manifest(folder)
+        publish(folder, artefacts / version)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+    return version, metrics
+
+
+def _train_parts(
+    data: Dataset, folder: Path, *, seed: int, threads: int, preset: str, progress: Progress
+) -> dict[str, Any]:
+    # In here, because importing the trainers loads torch, which the server must never do.
+    from bot.learning.ranking import train_ranking  # noqa: PLC0415
+    from nlp.train.classifier import LabelledText, TooLittleData, fit_classifier  # noqa: PLC0415
+
+    metrics: dict[str, Any] = {"data": data.counts}
+    missing = []
+    try:
+        metrics["classifier"] = fit_classifier(
+            [LabelledText(row.text, row.category, row.origin) for row in data.rows],
+            folder / "classifier",
+            seed=seed,
+            threads=threads,
+            preset=preset,
+            progress=lambda stage, share: progress(
+                f"classifier: {stage}", _CLASSIFIER_SHARE * share
+            ),
+        )
+    except TooLittleData as error:
+        missing.append(f"categories: {error}")
+    metrics["ranking"] = train_ranking(
+        data.items,
+        [(row.text, row.answer_id) for row in data.questions],
+        folder,
+        seed=seed,
+        threads=threads,
+        preset=preset,
+        progress=lambda stage, share: progress(
+            f"ranking: {stage}", _CLASSIFIER_SHARE + (0.97 - _CLASSIFIER_SHARE) * share
+        ),
+    )
+    trained = [part for part in ("classifier", "ranker", "correction") if (folder / part).is_dir()]
+    if not trained:
+        missing.append("ranking: too few questions with a known answer")
+        raise NothingToTrain("; ".join(missing))
+    metrics["trained"] = trained
+    return metrics

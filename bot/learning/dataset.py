@@ -1,0 +1,122 @@
+"""The training set as files: what the store knows, written by the server, read by the child.
+
+The child never opens the database, so training cannot hold or harm it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import msgspec
+
+from bot.candidates import KnowledgeItem
+from bot.domain import Article
+from bot.serving import knowledge_item, tied_questions
+from bot.store import Store
+
+ITEMS: Final = "items.jsonl"
+QUESTIONS: Final = "questions.jsonl"
+ROWS: Final = "rows.jsonl"
+
+
+@dataclass(frozen=True, slots=True)
+class CategoryRow:
+    """A text with its category; ``origin`` is ticket, question or answer."""
+
+    text: str
+    category: str
+    origin: str
+
+
+@dataclass(frozen=True, slots=True)
+class QuestionRow:
+    """A question with the article that was right for it."""
+
+    text: str
+    answer_id: int
+
+
+@dataclass(frozen=True, slots=True)
+class Dataset:
+    """All there is to learn from.
+
+    Attributes:
+        items: articles with the questions of the knowledge base alone.
+        questions: tickets and agents' verdicts, oldest first.
+        rows: texts with categories, for the classifier.
+    """
+
+    items: tuple[KnowledgeItem, ...]
+    questions: tuple[QuestionRow, ...]
+    rows: tuple[CategoryRow, ...]
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """Sizes for the panel."""
+        return {
+            "articles": len(self.items),
+            "questions": len(self.questions),
+            "rows": len(self.rows),
+        }
+
+    def write(self, folder: Path) -> None:
+        """Write three JSON-lines files into an existing folder."""
+        for name, lines in ((ITEMS, self.items), (QUESTIONS, self.questions), (ROWS, self.rows)):
+            with (folder / name).open("wb") as file:
+                for line in lines:
+                    file.write(msgspec.json.encode(line) + b"\n")
+
+    @classmethod
+    def read(cls, folder: Path) -> Dataset:
+        """The training set of a folder.
+
+        Raises:
+            OSError: a file is missing.
+            msgspec.ValidationError: a line has another shape.
+        """
+        return cls(
+            tuple(_lines(folder / ITEMS, KnowledgeItem)),
+            tuple(_lines(folder / QUESTIONS, QuestionRow)),
+            tuple(_lines(folder / ROWS, CategoryRow)),
+        )
+
+
+async def collect(store: Store) -> Dataset:
+    """The training set of the store as it is now."""
+    articles = [a for a in await store.knowledge.all_items() if a.removed_at is None]
+    by_id = {article.id: article for article in articles}
+    questions = [
+        QuestionRow(text, answer_id)
+        for answer_id, text in await tied_questions(store)
+        if answer_id in by_id and text.strip()
+    ]
+    rows = [row for article in articles for row in _article_rows(article)]
+    rows += [
+        CategoryRow(ticket.text, ticket.category, "ticket")
+        for ticket in await store.knowledge.tickets()
+        if ticket.category
+    ]
+    for verdict in await store.feedback.training_rows():
+        article = by_id.get(verdict.answer_id)
+        category = article.category if article is not None else verdict.category
+        if category:
+            rows.append(CategoryRow(verdict.question, category, "ticket"))
+    return Dataset(tuple(knowledge_item(a) for a in articles), tuple(questions), tuple(rows))
+
+
+def _article_rows(article: Article) -> Iterable[CategoryRow]:
+    if not article.category:
+        return
+    for question in dict.fromkeys((article.title, *article.questions)):
+        if question.strip():
+            yield CategoryRow(question, article.category, "question")
+    yield CategoryRow(article.text, article.category, "answer")
+
+
+def _lines(path: Path, kind: type[Any]) -> list[Any]:
+    decoder = msgspec.json.Decoder(kind)
+    with path.open("rb") as file:
+        return [decoder.decode(line) for line in file]

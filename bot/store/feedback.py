@@ -1,0 +1,133 @@
+"""Verdicts: exactly one per message and answer, and the training rows they make."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from bot.domain import VerdictRecord
+from bot.store.part import Part
+from bot.store.records import TrainingRow, VerdictCounts
+from bot.store.texts import clean
+
+
+class Feedback(Part):
+    """What agents thought of suggestions."""
+
+    async def record(self, verdicts: Sequence[VerdictRecord]) -> None:
+        """Keep the verdicts; a later one on the same message and answer replaces the earlier.
+
+        Raises:
+            sqlite3.IntegrityError: a verdict names a message that does not exist.
+        """
+        await self._db.write(lambda connection: put_verdicts(connection, verdicts, reply_id=None))
+
+    async def of_message(self, message_id: int) -> list[VerdictRecord]:
+        """Verdicts on the suggestions for one message, by rank."""
+
+        def find(connection: sqlite3.Connection) -> list[VerdictRecord]:
+            found = connection.execute(
+                f"SELECT {_COLUMNS} FROM verdicts WHERE message_id = ? ORDER BY rank, answer_id",
+                (message_id,),
+            )
+            return [VerdictRecord(*row) for row in found]
+
+        return await self._db.read(find)
+
+    async def of_article(self, article_id: int) -> VerdictCounts:
+        """How often each verdict was given on the article."""
+
+        def count(connection: sqlite3.Connection) -> VerdictCounts:
+            counts = counts_of(connection, [article_id]).get(article_id, {})
+            return VerdictCounts(**counts, shown=sum(counts.values()))
+
+        return await self._db.read(count)
+
+    async def export(self) -> Iterator[dict[str, Any]]:
+        """Every verdict with its question and answer as a flat mapping, oldest message first."""
+
+        def find(connection: sqlite3.Connection) -> list[dict[str, Any]]:
+            found = connection.execute(
+                """SELECT v.message_id, m.text AS question, m.language, c.category, v.answer_id,
+                   a.text AS answer, v.rank, v.verdict, v.agent_id, v.created_at, v.confidence,
+                   v.model_version, v.edit_distance, v.reason, r.text AS reply
+                   FROM verdicts v JOIN messages m ON m.id = v.message_id
+                   JOIN conversations c ON c.id = m.conversation_id
+                   LEFT JOIN articles a ON a.id = v.answer_id LEFT JOIN messages r ON r.id = v.reply_id
+                   ORDER BY v.message_id, v.rank"""
+            )
+            return [dict(row) for row in found]
+
+        return iter(await self._db.read(find))
+
+    async def training_rows(self) -> list[TrainingRow]:
+        """Questions that agents answered with an article, accepted or edited, oldest first.
+
+        Removed articles are left out; so is what has no agent behind it.
+        """
+
+        def find(connection: sqlite3.Connection) -> list[TrainingRow]:
+            found = connection.execute(
+                """SELECT m.text, v.answer_id, v.verdict, coalesce(r.text, ''), a.category, m.language,
+                   c.customer_id, v.agent_id, v.created_at
+                   FROM verdicts v JOIN messages m ON m.id = v.message_id
+                   JOIN conversations c ON c.id = m.conversation_id
+                   JOIN articles a ON a.id = v.answer_id AND a.removed_at IS NULL
+                   LEFT JOIN messages r ON r.id = v.reply_id
+                   WHERE v.verdict IN ('accepted', 'edited') AND v.agent_id IS NOT NULL
+                   ORDER BY v.message_id, v.rank"""
+            )
+            return [TrainingRow(*row) for row in found]
+
+        return await self._db.read(find)
+
+
+_COLUMNS = """message_id, answer_id, rank, verdict, agent_id, created_at, confidence, model_version,
+    edit_distance, reason"""
+
+
+def put_verdicts(
+    connection: sqlite3.Connection, verdicts: Sequence[VerdictRecord], *, reply_id: int | None
+) -> None:
+    """Write the verdicts; ``reply_id`` is the reply that they came with."""
+    connection.executemany(
+        f"""INSERT INTO verdicts ({_COLUMNS}, reply_id) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+            ON CONFLICT (message_id, answer_id) DO UPDATE SET rank = excluded.rank,
+            verdict = excluded.verdict, agent_id = excluded.agent_id, created_at = excluded.created_at,
+            confidence = excluded.confidence, model_version = excluded.model_version,
+            edit_distance = excluded.edit_distance, reason = excluded.reason,
+            reply_id = excluded.reply_id""",  # noqa: S608  the columns are a constant
+        [
+            (
+                verdict.message_id,
+                verdict.answer_id,
+                verdict.rank,
+                str(verdict.verdict),
+                verdict.agent_id,
+                verdict.created_at,
+                verdict.confidence,
+                verdict.model_version,
+                verdict.edit_distance,
+                clean(verdict.reason),
+                reply_id,
+            )
+            for verdict in verdicts
+        ],
+    )
+
+
+def drop_verdicts_of(connection: sqlite3.Connection, reply_id: int) -> None:
+    """Forget the verdicts that came with a reply that was taken back."""
+    connection.execute("DELETE FROM verdicts WHERE reply_id = ?", (reply_id,))
+
+
+def counts_of(connection: sqlite3.Connection, article_ids: Sequence[int] | None) -> dict[int, dict[str, int]]:
+    """Number of each verdict by article; of all articles with None."""
+    where = "" if article_ids is None else f"WHERE answer_id IN ({','.join(map(str, article_ids))})"
+    counts: dict[int, dict[str, int]] = {}
+    for answer_id, verdict, number in connection.execute(
+        f"SELECT answer_id, verdict, count(*) FROM verdicts {where} GROUP BY answer_id, verdict"  # noqa: S608
+    ):
+        counts.setdefault(answer_id, {})[verdict] = number
+    return counts

@@ -1,0 +1,123 @@
+"""A real server process and a real browser."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import re
+import shutil
+import signal
+import sys
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+from playwright.async_api import Browser, BrowserContext, Error, Page, async_playwright
+
+ROOT = Path(__file__).resolve().parents[2]
+_CANDIDATES = ("chromium", "chromium-browser", "google-chrome")
+_ARGUMENTS = ["--no-sandbox", "--disable-dev-shm-usage", "--disable-quic", "--no-first-run",
+              "--disable-background-networking", "--disable-component-update", "--disable-sync"]
+
+
+@dataclass
+class Server:
+    """A ``neurobot serve`` of its own, with what it printed."""
+
+    process: asyncio.subprocess.Process
+    url: str
+    link: str
+    lines: list[str] = field(default_factory=list)
+
+    async def stop(self) -> int:
+        """Ask it to stop and give its exit code."""
+        if self.process.returncode is None:
+            self.process.send_signal(signal.SIGTERM)
+        async with asyncio.timeout(20):
+            return await self.process.wait()
+
+
+async def start_server(data_dir: Path, **settings: str) -> Server:
+    """Start the real server on a free port and wait until it says where it listens."""
+    environment = {**os.environ, "NEUROBOT_DATA_DIR": str(data_dir), "NEUROBOT_HTTP__PORT": "0",
+                   "PYTHONUNBUFFERED": "1", **settings}
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "admin.cli", "serve", cwd=ROOT, env=environment,
+        stdout=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.PIPE,
+    )
+    server = Server(process, "", "")
+    assert process.stderr is not None
+    async with asyncio.timeout(30):
+        while not server.url:
+            line = (await process.stderr.readline()).decode()
+            assert line, "".join(server.lines)
+            server.lines.append(line)
+            if found := re.search(r"(https?://\S+/sign-in/\S+)", line):
+                server.link = found[1]
+            if found := re.search(r"[Ll]istening on (https?://[^\s/]+)", line):
+                server.url = found[1]
+
+    async def drain() -> None:
+        assert process.stderr is not None
+        async for line in process.stderr:
+            server.lines.append(line.decode())
+
+    server.drain = asyncio.create_task(drain())  # type: ignore[attr-defined]
+    return server
+
+
+@pytest.fixture
+async def server(tmp_path: Path) -> AsyncIterator[Server]:
+    """A fresh server on an empty data folder."""
+    running = await start_server(tmp_path / "data", NEUROBOT_ANSWERS__UNDO_S="0.5")
+    yield running
+    assert await running.stop() == 0, "".join(running.lines)
+
+
+@pytest.fixture
+async def browser() -> AsyncIterator[Browser]:
+    """Chromium: the system's, or Playwright's own; without one the test is skipped aloud."""
+    async with async_playwright() as playwright:
+        path = next((found for name in _CANDIDATES if (found := shutil.which(name))), None)
+        try:
+            launched = await playwright.chromium.launch(executable_path=path, args=_ARGUMENTS)
+        except Error as error:
+            if os.environ.get("NEUROBOT_TEST_BROWSER") == "required":
+                raise
+            pytest.skip(f"no Chromium here: {str(error).splitlines()[0]}")
+        yield launched
+        await launched.close()
+
+
+@dataclass
+class Watched:
+    """A browser context whose pages must stay clean: no console error, no foreign request."""
+
+    context: BrowserContext
+    problems: list[str]
+
+    async def page(self, allowed: str) -> Page:
+        """A page that may only talk to ``allowed``."""
+        page = await self.context.new_page()
+        page.on("console", lambda m: self.problems.append(f"console: {m.text}") if m.type == "error" else None)
+        page.on("pageerror", lambda error: self.problems.append(f"page: {error}"))
+        page.on("request", lambda r: self.problems.append(f"foreign: {r.url}")
+                if not r.url.startswith((allowed, "data:", "blob:")) else None)
+        return page
+
+
+@pytest.fixture
+async def watch(browser: Browser) -> AsyncIterator[object]:
+    """Makes watched contexts; at the end none of them may have seen a problem."""
+    made: list[Watched] = []
+
+    async def make(**options: object) -> Watched:
+        made.append(Watched(await browser.new_context(**options), []))  # type: ignore[arg-type]
+        return made[-1]
+
+    yield make
+    problems = [problem for watched in made for problem in watched.problems]
+    for watched in made:
+        await watched.context.close()
+    assert not problems
