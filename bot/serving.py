@@ -10,10 +10,10 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from bot.answering import Answerer
 from bot.candidates import CandidateIndex, KnowledgeItem
@@ -30,8 +30,9 @@ from nlp.ranker import DualEncoder
 
 _LOG = logging.getLogger(__name__)
 
+_Part = TypeVar("_Part")
+
 BUNDLE_FILE = "bundle.json"
-_FORMAT = 1
 # Articles put into the index before messages get their turn again.
 _CHUNK = 20
 _LEARNED = 200  # newest questions that people answered with an article, kept as its past questions
@@ -70,26 +71,23 @@ def load_bundle(folder: Path) -> Bundle:
     try:
         verify(folder)
         about = load_json(folder / BUNDLE_FILE)
-        if about.get("format") != _FORMAT:
-            raise ArtifactDamaged(f"{BUNDLE_FILE}: format {about.get('format')} is not {_FORMAT}")
-        parts = {name: folder / name for name in ("classifier", "ranker", "correction")}
         return Bundle(
             version=str(about["version"]),
-            classifier=TicketClassifier.load(parts["classifier"])
-            if parts["classifier"].is_dir()
-            else None,
-            encoder=DualEncoder.load(parts["ranker"]) if parts["ranker"].is_dir() else None,
-            correction=Correction.load(parts["correction"])
-            if parts["correction"].is_dir()
-            else None,
+            classifier=_part(folder / "classifier", TicketClassifier.load),
+            encoder=_part(folder / "ranker", DualEncoder.load),
+            correction=_part(folder / "correction", Correction.load),
             metrics=about.get("metrics", {}),
-            created_at=float(about.get("created_at", 0.0)),
+            created_at=float(about["created_at"]),
         )
     except (ArtifactDamaged, KeyError, ValueError, OSError) as error:
         raise ArtefactDamaged(
             f"The model {folder.name} is damaged: {error}.",
             remedy="Promote another version or train again.",
         ) from error
+
+
+def _part(folder: Path, load: Callable[[Path], _Part]) -> _Part | None:
+    return load(folder) if folder.is_dir() else None
 
 
 def knowledge_item(article: Article, learned: Sequence[str] = ()) -> KnowledgeItem:

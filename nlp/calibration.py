@@ -22,7 +22,7 @@ ISOTONIC_FROM: Final = 1000  # rows; below, steps learn noise
 def softmax(logits: Floats) -> Floats:
     """Rows that sum to 1. Shapes: (n, k) -> (n, k)."""
     shifted = np.exp(logits - logits.max(axis=1, keepdims=True))
-    return (shifted / shifted.sum(axis=1, keepdims=True)).astype(np.float32)
+    return np.asarray(shifted / shifted.sum(axis=1, keepdims=True), np.float32)
 
 
 def fit_scale(logits: Floats, truth: NDArray[np.int64]) -> float:
@@ -95,7 +95,7 @@ def recalibrate_top(proba: Floats, steps: Isotonic) -> Floats:
     new = np.clip(np.maximum(steps(top), second / (second + rest)), 0.0, 1.0)
     out = proba * ((1 - new) / rest)[:, None]
     out[rows, best] = new
-    return out.astype(np.float32)
+    return np.asarray(out, np.float32)
 
 
 def clopper_pearson_lower(successes: int, trials: int, level: float = 0.9) -> float:
@@ -147,4 +147,3 @@ def _checkpoints(n: int) -> list[int]:
     """Sizes at which the walk stops to look: every row at first, about 200 in all."""
     step = max(1, n // 200)
     return sorted({*range(step, n + 1, step), n} if n else set())
-

@@ -59,9 +59,8 @@ class ForeignRule:
         """Shapes: (n, n_labels + 1) -> (n,)."""
         best = logits[:, :-1].max(axis=1)
         lead = best - logits[:, -1]
-        return -(
-            (best - self.centre[0]) / self.spread[0] + (lead - self.centre[1]) / self.spread[1]
-        ).astype(np.float32)
+        own = (best - self.centre[0]) / self.spread[0] + (lead - self.centre[1]) / self.spread[1]
+        return np.asarray(-own, np.float32)
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,8 +203,10 @@ def blend(logits: Sequence[Floats], scales: Sequence[float], isotonic: Isotonic 
 
 
 def _state(config: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> ClassifierState:
-    kinds = {"vocabulary": VocabularyFeatures, "trigrams": HashedTrigrams}
-    features = kinds[config["features"]].from_arrays(arrays)
+    hashed = {"trigrams": True, "vocabulary": False}[config["features"]]
+    features: Features = (
+        HashedTrigrams.from_arrays(arrays) if hashed else VocabularyFeatures.from_arrays(arrays)
+    )
     labels = tuple(str(label) for label in config["labels"])
     networks = tuple(
         Network.from_arrays(arrays, f"network{i}", residual)

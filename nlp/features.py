@@ -12,6 +12,7 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any, Final, Protocol, Self
 
 import numpy as np
@@ -210,7 +211,7 @@ def prepare(texts: Iterable[str]) -> list[str]:
 def _terms(text: str, block: str) -> list[str]:
     tokens = _TOKEN.findall(text)
     if block == "words":
-        return tokens + [f"{a} {b}" for a, b in zip(tokens, tokens[1:], strict=False)]
+        return tokens + [f"{a} {b}" for a, b in pairwise(tokens)]
     if block == "pairs":
         return _pairs(tokens[:_PAIR_WORDS])
     found = []

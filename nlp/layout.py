@@ -51,9 +51,7 @@ class LayoutReader:
 
     @classmethod
     def fit(cls, texts: Iterable[str]) -> Self:
-        """Learn the trigrams of the desk's texts (raw strings; none at all gives a reader that
-        changes nothing).
-        """
+        """Learn the trigrams of the desk's raw texts; without any it changes nothing."""
         folded = [f for f in (fold(text)[:_LONGEST] for text in texts) if f]
         counts = np.zeros(_SYMBOLS**3, np.float64)
         for text in folded:
@@ -125,7 +123,7 @@ def _swap(normal: str) -> str | None:
     """The other layout of a one-script text, or None where no swap can be meant."""
     evidence = _CODE.sub(" ", normal)
     latin, cyrillic = len(_LATIN.findall(evidence)), len(_CYRILLIC.findall(evidence))
-    if latin and cyrillic or latin + cyrillic < _MIN_LETTERS:
+    if (latin and cyrillic) or latin + cyrillic < _MIN_LETTERS:
         return None
     return normal.translate(_TO_RUSSIAN if latin else _TO_ENGLISH)
 
@@ -143,9 +141,9 @@ def _trigrams(folded: str) -> NDArray[np.int64]:
 
 
 def _interpolate(counts: NDArray[np.float64]) -> Floats:
-    """log p(c | a b), each order smoothed by the one below it."""
+    """Log p(c | a b), each order smoothed by the one below it."""
     single = (counts.sum((0, 1)) + 1) / (counts.sum() + _SYMBOLS)
     pairs = counts.sum(0)
     double = (pairs + _SMOOTHING * single) / (pairs.sum(-1, keepdims=True) + _SMOOTHING)
     triple = (counts + _SMOOTHING * double) / (counts.sum(-1, keepdims=True) + _SMOOTHING)
-    return np.log(triple).reshape(-1).astype(np.float32)
+    return np.asarray(np.log(triple).reshape(-1), np.float32)

@@ -33,7 +33,9 @@ def top_k_accuracy(truth: Ints, scores: Floats, k: int) -> float:
     return float((best == truth[:, None]).any(axis=1).mean())
 
 
-def expected_calibration_error(confidence: Floats, right: NDArray[np.bool_], bins: int = 15) -> float:
+def expected_calibration_error(
+    confidence: Floats, right: NDArray[np.bool_], bins: int = 15
+) -> float:
     """Mean gap of confidence and precision over equal-width bins, weighted by their size.
 
     Source: Guo et al., On calibration of modern neural networks, ICML 2017, eq. 3.

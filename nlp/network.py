@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any, Self
 
 import numpy as np
@@ -41,7 +42,7 @@ class Network:
         """Shapes: n rows -> (n, outputs of the last layer)."""
         out = np.empty((len(rows), len(self.bias)), np.float32)
         starts = rows.indptr.tolist()
-        for i, (start, stop) in enumerate(zip(starts, starts[1:], strict=False)):
+        for i, (start, stop) in enumerate(pairwise(starts)):
             np.dot(rows.values[start:stop], self.table[rows.indices[start:stop]], out=out[i])
         out += self.bias
         if not self.layers:
@@ -93,4 +94,4 @@ class Network:
 
 
 def _softsign(x: Floats) -> Floats:
-    return x / (1 + np.abs(x))
+    return np.asarray(x / (1 + np.abs(x)), np.float32)

@@ -14,9 +14,13 @@ from bot.http import json_response
 from bot.services import SERVICES
 
 
+# Pages for people are not part of the API.
+_OURS = ("/api/", "/chat/", "/health", "/ready")
+
+
 def describe(routes: Iterable[Route | None], server: str = "") -> dict[str, Any]:
     """The OpenAPI document of ``routes``."""
-    known = [route for route in routes if route is not None]
+    known = [route for route in routes if route is not None and route.path.startswith(_OURS)]
     return openapi.document(known, version=_version(), server=server)
 
 

@@ -17,7 +17,6 @@ from nlp.artifacts import publish, save_json, write_manifest
 Progress = Callable[[str, float], None]
 """Told a stage and the share of the whole job done, 0..1."""
 
-_FORMAT: Final = 1
 _CLASSIFIER_SHARE: Final = 0.35
 
 
@@ -54,7 +53,6 @@ def train_bundle(
         )
         progress("publishing", 0.98)
         about = {
-            "format": _FORMAT,
             "version": version,
             "created_at": now,
             "preset": preset,

@@ -34,7 +34,8 @@ class Child:
     async def start(self, threads: int) -> None:
         """Start it in a session of its own, so that it outlives the server."""
         environment = os.environ | dict.fromkeys(_THREAD_VARIABLES, str(threads))
-        with (self._folder / "stdout").open("wb") as out, (self._folder / "stderr").open("wb") as err:
+        said, complained = self._folder / "stdout", self._folder / "stderr"
+        with said.open("wb") as out, complained.open("wb") as err:
             self._process = await asyncio.create_subprocess_exec(
                 sys.executable, "-m", "bot.learning", str(self._folder),
                 stdin=asyncio.subprocess.DEVNULL, stdout=out, stderr=err,

@@ -11,19 +11,23 @@ from bot.store.receiving import receive_one
 from bot.store.texts import clean
 
 _OFFSET = "telegram_offset"
+_TAKEN_AT = "telegram_taken_at"
+
+# After a week without updates Telegram goes on from a random number, which may be a lower one; an old
+# offset would then confirm updates that were never seen.
+_OFFSET_VALID_S = 6 * 86_400
 
 
 class Inbox(Part):
     """The order in which Telegram's updates were taken."""
 
     async def telegram_offset(self) -> int:
-        """The offset to ask Telegram for: one more than the highest update stored; 0 at first."""
+        """The offset to ask Telegram for: one more than the highest update stored.
 
-        def find(connection: sqlite3.Connection) -> int:
-            row = connection.execute("SELECT value FROM meta WHERE key = ?", (_OFFSET,)).fetchone()
-            return 0 if row is None else int(row[0])
-
-        return await self._db.read(find)
+        0, which confirms nothing, at first and after six quiet days.
+        """
+        now = self._clock()
+        return await self._db.read(lambda connection: _offset(connection, now))
 
     async def receive_updates(
         self, updates: Sequence[tuple[int, str, Inbound | None]]
@@ -63,12 +67,21 @@ def _one(
         "INSERT INTO updates (update_id, raw, received_at, message_id) VALUES (?, ?, ?, ?)",
         (update_id, clean(raw), now, None if receipt is None else receipt.message_id),
     )
-    connection.execute(
-        """INSERT INTO meta (key, value) VALUES (?, ?)
-           ON CONFLICT (key) DO UPDATE SET value = max(value, excluded.value)""",
-        (_OFFSET, update_id + 1),
+    offset = max(_offset(connection, now), update_id + 1)
+    connection.executemany(
+        "INSERT INTO meta (key, value) VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET value = excluded.value",
+        [(_OFFSET, offset), (_TAKEN_AT, int(now))],
     )
     return receipt
+
+
+def _offset(connection: sqlite3.Connection, now: float) -> int:
+    values = dict(
+        connection.execute("SELECT key, value FROM meta WHERE key IN (?, ?)", (_OFFSET, _TAKEN_AT)).fetchall()
+    )
+    if abs(now - values.get(_TAKEN_AT, 0)) > _OFFSET_VALID_S:
+        return 0
+    return int(values.get(_OFFSET, 0))
 
 
 def _receipt(connection: sqlite3.Connection, message_id: int | None) -> Receipt | None:

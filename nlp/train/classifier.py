@@ -225,15 +225,15 @@ def _finish(
     state = ClassifierState(
         preset, labels, reader, choice.features, networks, scales, rule, isotonic, thresholds
     )
-    metrics = {
+    figures = {
         "accuracy": accuracy(first.truth, calibrated.argmax(axis=1)),
         "macro_f1": macro_f1(first.truth, calibrated.argmax(axis=1)),
         "top3": top_k_accuracy(first.truth, calibrated, 3),
         "ece": expected_calibration_error(top, right),
-        "judged": len(right),
         **foreign,
     }
-    metrics = {k: round(v, 4) if isinstance(v, float) else v for k, v in metrics.items()}
+    metrics: dict[str, Any] = {name: round(value, 4) for name, value in figures.items()}
+    metrics["judged"] = len(right)
     metrics["coverage"] = {p: round(limit[1], 4) for p, limit in limits.items() if limit}
     return state, metrics
 

@@ -23,7 +23,6 @@ _RATE = 0.02
 _DECAY = 3e-4
 _HIDDEN = 16
 _UNANSWERABLE = 0.1  # share of lists that are repeated without their right answer
-_DEEPEST = 40  # candidates of a list that are trained on
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,18 +205,12 @@ def _padded(
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Features ``(n, k, f)``, right ``(n, k)`` and mask ``(n, k)``, unanswerable lists added."""
     place, owner = _places(lists.sizes)
-    width = min(int(lists.sizes.max(initial=1)), _DEEPEST)
-    # Dense finds stand at the end of a list: a right one among them is kept in the last place.
-    keep = (place < width) | lists.right
-    place = np.minimum(place, width - 1)
-    shape = (len(lists), width)
+    shape = (len(lists), int(lists.sizes.max(initial=1)))
     features = np.zeros((*shape, lists.features.shape[1]), np.float32)
     right, mask = np.zeros(shape, bool), np.zeros(shape, bool)
-    order = np.flatnonzero(keep)
-    at = (owner[order], place[order])
-    features[at] = (lists.features[order] - mean) * scale
-    right[at] = lists.right[order]
-    mask[at] = True
+    features[owner, place] = (lists.features - mean) * scale
+    right[owner, place] = lists.right
+    mask[owner, place] = True
     rng = np.random.default_rng(seed)
     extra = np.flatnonzero(rng.random(len(lists)) < _UNANSWERABLE)
     features = np.concatenate([features, features[extra]])

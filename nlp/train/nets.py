@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 import torch
@@ -60,9 +61,7 @@ class BagNet(nn.Module):
         nn.init.normal_(self.table.weight, std=0.05)
         self.bias = nn.Parameter(torch.zeros(first))
         sizes = [first, *others]
-        self.hidden = nn.ModuleList(
-            nn.Linear(a, b) for a, b in zip(sizes, sizes[1:], strict=False)
-        )
+        self.hidden = nn.ModuleList(nn.Linear(a, b) for a, b in pairwise(sizes))
         self.output = nn.Linear(sizes[-1], outputs)
 
     def forward(

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.sparse import csr_matrix
+from scipy.sparse import csr_matrix  # type: ignore[import-untyped]
 from sklearn.svm import LinearSVC
 
 from nlp.features import Features, Rows
@@ -111,12 +111,12 @@ class HeldOut:
     @property
     def predicted(self) -> Ints:
         """Best category of each own row."""
-        return self.own[:, :-1].argmax(axis=1)
+        return np.asarray(self.own[:, :-1].argmax(axis=1), np.int64)
 
     @property
     def right(self) -> NDArray[np.bool_]:
         """Whether the best category is the true one."""
-        return self.predicted == self.truth
+        return np.asarray(self.predicted == self.truth, np.bool_)
 
 
 def hold_out(problem: Problem, folds: Sequence[Fold], recipe: NetRecipe | None, *, seed: int,

@@ -26,44 +26,48 @@ class Server:
     """A ``neurobot serve`` of its own, with what it printed."""
 
     process: asyncio.subprocess.Process
-    url: str
-    link: str
     lines: list[str] = field(default_factory=list)
+    reading: asyncio.Task[None] | None = None
+    url: str = ""
+
+    async def printed(self, pattern: str, timeout_s: float = 30) -> str:
+        """First group of ``pattern`` in a line of standard error, waiting for it."""
+        async with asyncio.timeout(timeout_s):
+            while True:
+                for line in self.lines:
+                    if found := re.search(pattern, line):
+                        return found[1]
+                assert self.process.returncode is None, "".join(self.lines)
+                await asyncio.sleep(0.02)
 
     async def stop(self) -> int:
         """Ask it to stop and give its exit code."""
         if self.process.returncode is None:
             self.process.send_signal(signal.SIGTERM)
         async with asyncio.timeout(20):
-            return await self.process.wait()
+            code = await self.process.wait()
+        if self.reading is not None:
+            await self.reading
+        return code
 
 
 async def start_server(data_dir: Path, **settings: str) -> Server:
-    """Start the real server on a free port and wait until it says where it listens."""
+    """Start the real server on a free port and wait until it says where it answers."""
     environment = {**os.environ, "NEUROBOT_DATA_DIR": str(data_dir), "NEUROBOT_HTTP__PORT": "0",
                    "PYTHONUNBUFFERED": "1", **settings}
     process = await asyncio.create_subprocess_exec(
         sys.executable, "-m", "admin.cli", "serve", cwd=ROOT, env=environment,
         stdout=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.PIPE,
     )
-    server = Server(process, "", "")
-    assert process.stderr is not None
-    async with asyncio.timeout(30):
-        while not server.url:
-            line = (await process.stderr.readline()).decode()
-            assert line, "".join(server.lines)
-            server.lines.append(line)
-            if found := re.search(r"(https?://\S+/sign-in/\S+)", line):
-                server.link = found[1]
-            if found := re.search(r"[Ll]istening on (https?://[^\s/]+)", line):
-                server.url = found[1]
+    server = Server(process)
 
-    async def drain() -> None:
+    async def read() -> None:
         assert process.stderr is not None
         async for line in process.stderr:
             server.lines.append(line.decode())
 
-    server.drain = asyncio.create_task(drain())  # type: ignore[attr-defined]
+    server.reading = asyncio.create_task(read())
+    server.url = await server.printed(r"answers on (https?://[^\s/]+)")
     return server
 
 

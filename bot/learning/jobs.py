@@ -1,0 +1,220 @@
+"""Long work in child processes as durable jobs: one live job a kind, progress, cancelling.
+
+A job is a row and a folder, so a restarted server finds a child that still works, or what a child
+finished while no server watched.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Final
+
+from bot.bus import Bus
+from bot.errors import BadRequest, Conflict, NeurobotError
+from bot.learning.child import Child
+from bot.learning.training import JOB_FILE, conclude, prepare
+from bot.ports import Clock
+from bot.serving import Serving
+from bot.settings import Settings
+from bot.store import Store
+from bot.store.records import Job
+
+_LOG = logging.getLogger(__name__)
+
+TRAIN: Final = "train"
+PRESETS: Final = ("default", "seed", "fast")
+_WATCH_S = 0.5
+_HEARTBEATS_S = 10.0
+
+
+class JobRunner:
+    """Starts, watches and cancels jobs; the only kind so far is ``train``."""
+
+    def __init__(
+        self, settings: Settings, store: Store, serving: Serving, bus: Bus, clock: Clock
+    ) -> None:
+        self._settings = settings
+        self._store = store
+        self._serving = serving
+        self._bus = bus
+        self._clock = clock
+        self._tasks: dict[int, asyncio.Task[None]] = {}
+        self._children: dict[int, Child] = {}
+        self._cancelled: set[int] = set()
+
+    async def start(self) -> None:
+        """Take up the jobs that an earlier server left live."""
+        for job in await self._store.jobs.live():
+            if (self._folder(job.id) / JOB_FILE).exists():
+                self._children[job.id] = Child(self._folder(job.id))
+                self._spawn(job, fresh=False)
+            else:
+                await self._finish(job, "failed", "The server ended before the work began.")
+
+    async def stop(self) -> None:
+        """Stop watching. The children go on and are found again at the next start."""
+        tasks = list(self._tasks.values())
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        self._tasks.clear()
+
+    async def submit(self, kind: str, params: Mapping[str, Any] | None = None) -> Job:
+        """Begin a job.
+
+        Args:
+            kind: ``train``.
+            params: ``preset``, ``seed``, ``promote`` (default true: go live if the gate passes).
+
+        Raises:
+            BadRequest: unknown kind or preset.
+            Conflict: one of this kind is live.
+        """
+        wanted = dict(params or {})
+        if kind != TRAIN:
+            raise BadRequest(f"There are no jobs of kind '{kind}'.")
+        if wanted.get("preset") not in (None, "", *PRESETS):
+            raise BadRequest(f"Unknown preset; choose one of {', '.join(PRESETS)}.")
+        job = await self._store.jobs.create(kind, wanted)
+        self._spawn(job, fresh=True)
+        return job
+
+    async def train(self, *, preset: str = "", promote: bool = True) -> Job:
+        """Begin a training; see ``submit``."""
+        return await self.submit(TRAIN, {"preset": preset, "promote": promote})
+
+    async def cancel(self, job_id: int) -> Job:
+        """End a live job and give it as it is then.
+
+        Raises:
+            NotFound: no such job.
+            Conflict: it has already ended.
+        """
+        job: Job = await self._store.jobs.get(job_id)
+        if job.finished_at is not None:
+            raise Conflict("The job has already ended.")
+        self._cancelled.add(job_id)
+        child = self._children.get(job_id)
+        if child is not None:
+            await child.end()
+        return await self.wait(job_id)
+
+    async def wait(self, job_id: int) -> Job:
+        """The job once it has ended.
+
+        Raises:
+            NotFound: no such job.
+        """
+        task = self._tasks.get(job_id)
+        if task is not None:
+            await asyncio.wait([task])
+        ended: Job = await self._store.jobs.get(job_id)
+        return ended
+
+    def _folder(self, job_id: int) -> Path:
+        return self._settings.data_path / "jobs" / str(job_id)
+
+    def _spawn(self, job: Job, *, fresh: bool) -> None:
+        task = asyncio.create_task(self._run(job, fresh=fresh), name=f"job-{job.id}")
+        self._tasks[job.id] = task
+        task.add_done_callback(lambda _: self._forget(job.id))
+
+    def _forget(self, job_id: int) -> None:
+        self._tasks.pop(job_id, None)
+        self._children.pop(job_id, None)
+        self._cancelled.discard(job_id)
+
+    async def _run(self, job: Job, *, fresh: bool) -> None:
+        try:
+            if fresh:
+                await self._begin(job)
+            said = await self._watch(job)
+            await self._end(job, said)
+        except NeurobotError as error:
+            await self._finish(job, "failed", str(error))
+        except Exception as error:  # noqa: BLE001
+            # The edge of the task: whatever broke, the row must not stay live for ever.
+            _LOG.exception("Job %d failed", job.id)
+            await self._finish(job, "failed", f"{type(error).__name__}: {error}")
+
+    async def _begin(self, job: Job) -> None:
+        await self._tell(job, "collecting", 0.0, None)
+        await prepare(self._store, self._settings, self._folder(job.id), job.params)
+        if job.id in self._cancelled:
+            return
+        child = Child(self._folder(job.id))
+        self._children[job.id] = child
+        await child.start(self._settings.training.threads)
+        if job.id in self._cancelled:
+            await child.end()
+
+    async def _watch(self, job: Job) -> dict[str, Any]:
+        """Pass progress on until the child is gone; gives its last word."""
+        last: dict[str, Any] = {}
+        child = self._children.get(job.id)
+        silent_s = 0.0
+        while child is not None:
+            going = child.runs()
+            # Asked before reading, so that the lines of a child that just ended are all there.
+            news = child.news()
+            for line in news:
+                if "stage" not in line:
+                    last.update(line)
+            stages = [line for line in news if "stage" in line]
+            if stages and not last:
+                latest = stages[-1]
+                await self._tell(job, latest["stage"], latest["progress"], latest.get("eta_s"))
+                silent_s = 0.0
+            elif silent_s >= _HEARTBEATS_S:
+                await self._store.jobs.heartbeat(job.id)
+                silent_s = 0.0
+            if not going:
+                break
+            await child.wait(_WATCH_S)
+            silent_s += _WATCH_S
+        return last
+
+    async def _end(self, job: Job, said: Mapping[str, Any]) -> None:
+        if "version" in said and job.id not in self._cancelled:
+            await self._tell(job, "going live", 0.99, None)
+            outcome = await conclude(
+                self._store,
+                self._settings,
+                self._serving,
+                version=str(said["version"]),
+                metrics=said["metrics"],
+                promote=bool(job.params.get("promote", True)),
+            )
+            if outcome.promoted:
+                self._bus.publish("desk", "model.changed", {"version": outcome.version})
+            metrics = {**said["metrics"], "version": outcome.version, "promoted": outcome.promoted}
+            await self._finish(job, outcome.state, outcome.reason, metrics)
+        elif job.id in self._cancelled:
+            await self._finish(job, "cancelled", "Cancelled.")
+        elif "failed" in said:
+            await self._finish(job, "failed", str(said["failed"]))
+        else:
+            child = self._children.get(job.id)
+            words = child.last_words() if child is not None else ""
+            await self._finish(job, "failed", f"The training process ended early. {words}".strip())
+
+    async def _tell(self, job: Job, stage: str, progress: float, eta_s: float | None) -> None:
+        await self._store.jobs.progress(job.id, stage, progress, eta_s, {})
+        self._publish(job, state="running", stage=stage, progress=progress, eta_s=eta_s)
+
+    async def _finish(
+        self, job: Job, state: str, reason: str, metrics: Mapping[str, Any] | None = None
+    ) -> None:
+        await self._store.jobs.finish(job.id, state, reason, dict(metrics or {}))
+        self._publish(job, state=state, stage="", progress=1.0, eta_s=None, reason=reason)
+        # It holds customers' texts, and nobody needs it any more.
+        with contextlib.suppress(OSError):
+            await asyncio.to_thread(shutil.rmtree, self._folder(job.id))
+
+    def _publish(self, job: Job, **news: Any) -> None:
+        self._bus.publish("desk", "job.progress", {"id": job.id, "kind": job.kind, **news})

@@ -1,0 +1,103 @@
+"""A training job's two ends: what the child is given, and what becomes of what it made."""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from bot.errors import NotFound
+from bot.learning.dataset import collect
+from bot.learning.gate import judge
+from bot.serving import Serving, load_bundle
+from bot.settings import Settings
+from bot.store import Store
+from nlp.artifacts import save_json
+
+JOB_FILE: Final = "job.json"
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How a job ended: state ``done`` or ``refused``, the reason, the version that is live now."""
+
+    state: str
+    reason: str
+    version: str
+    promoted: bool
+
+
+async def prepare(
+    store: Store, settings: Settings, folder: Path, params: Mapping[str, Any]
+) -> dict[str, int]:
+    """Write the training set and the child's orders into a fresh folder; gives the sizes."""
+    data = await collect(store)
+    training = settings.training
+    orders = {
+        "artefacts": str(settings.artefacts_path),
+        "preset": params.get("preset") or training.preset,
+        "seed": int(params.get("seed", training.seed)),
+        "threads": training.threads,
+        "max_minutes": training.max_minutes,
+    }
+
+    def write() -> None:
+        shutil.rmtree(folder, ignore_errors=True)
+        # The texts are customers' own: nobody else on the machine may read them.
+        folder.mkdir(parents=True, mode=0o700)
+        data.write(folder)
+        save_json(folder / JOB_FILE, orders)
+
+    await asyncio.to_thread(write)
+    return data.counts
+
+
+async def conclude(
+    store: Store,
+    settings: Settings,
+    serving: Serving,
+    *,
+    version: str,
+    metrics: Mapping[str, Any],
+    promote: bool,
+) -> Outcome:
+    """Register a published bundle and let it go live if it is wanted and passes the gate.
+
+    Safe to repeat after a crash half-way.
+
+    Raises:
+        ArtefactDamaged: the bundle cannot be loaded; nothing is registered.
+    """
+    folder = settings.artefacts_path / version
+    await asyncio.to_thread(load_bundle, folder)
+    registered = {row.version: row for row in await store.models.bundles()}
+    if version not in registered:
+        await store.models.add_bundle(version, str(folder), metrics)
+    champion = await store.models.alias("champion")
+    if champion == version:
+        return Outcome("done", "", version, promoted=True)
+    row = registered.get(champion) if champion is not None else None
+    ruling = judge(metrics, row.metrics if row is not None else None)
+    if not promote:
+        return Outcome("done", "Not promoted: " + ruling.reason, version, promoted=False)
+    if not ruling.passed:
+        return Outcome("refused", ruling.reason, version, promoted=False)
+    await go_live(store, serving, version)
+    return Outcome("done", ruling.reason, version, promoted=True)
+
+
+async def go_live(store: Store, serving: Serving, version: str) -> None:
+    """Make a registered version the champion and serve it.
+
+    Raises:
+        NotFound: no such version.
+        ArtefactDamaged: it cannot be loaded; the champion stays.
+    """
+    if version not in {row.version for row in await store.models.bundles()}:
+        raise NotFound(f"There is no model version '{version}'.")
+    # First what can fail: a damaged bundle must not become the champion.
+    await serving.reload(version)
+    await store.models.promote(version)
