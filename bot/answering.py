@@ -14,7 +14,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from bot.candidates import FEATURES, FIXED_WEIGHTS, CandidateIndex, Candidates, KnowledgeItem
+from bot.candidates import FEATURES, CandidateIndex, Candidates, KnowledgeItem
 from bot.domain import CategoryGuess, Reasons, Suggestion, Suggestions
 from nlp.correction import Correction
 from nlp.terms import MAX_CHARS
@@ -22,7 +22,6 @@ from nlp.text import guess_language
 
 Floats = NDArray[np.float32]
 
-_CANDIDATES = 60
 _SHOWN_CATEGORIES = 5
 _LEAST_CATEGORY = 0.01
 _MATCHED_FROM = 0.2  # likeness below which a past question is no reason
@@ -121,8 +120,6 @@ class Answerer:
         self._version = bundle.version if bundle is not None else None
         self._classifier = bundle.classifier if bundle is not None else None
         self._correction = bundle.correction if bundle is not None else None
-        self._columns = [FEATURES.index(name) for name in FIXED_WEIGHTS]
-        self._weights = np.asarray(list(FIXED_WEIGHTS.values()), np.float32)
         if self._correction is not None and self._correction.feature_names != FEATURES:
             raise ValueError("The correction was trained on other features than the index gives.")
 
@@ -144,7 +141,7 @@ class Answerer:
         texts = [text[:MAX_CHARS] for text in texts]
         readings = self._read(texts)
         found = [
-            self.index.search(reading.text, _CANDIDATES, category_proba=reading.categories)
+            self.index.search(reading.text, category_proba=reading.categories)
             for reading in readings
         ]
         confidences = self._confidences(found)
@@ -199,7 +196,10 @@ class Answerer:
         """A cautious confidence without training: high for near-identical past questions alone."""
         level = features[:, FEATURES.index("past_level")]
         near = level >= _NEAR_IDENTICAL
-        share = features[:, self._columns] @ self._weights / self._weights.sum()
+        fixed = self.index.fixed_weights()
+        columns = [FEATURES.index(name) for name in fixed]
+        weights = np.asarray(list(fixed.values()), np.float32)
+        share = features[:, columns] @ weights / weights.sum()
         confidence = _COLD_MOST * share
         # Several articles with the same past question cannot all be right.
         rivals = max(int(near.sum()), 1)

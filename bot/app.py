@@ -104,16 +104,20 @@ def openapi_document() -> dict[str, Any]:
 
 
 @asynccontextmanager
-async def build_services(settings: Settings, *, clock: Clock = time.time) -> AsyncIterator[Services]:
+async def build_services(
+    settings: Settings, *, clock: Clock = time.time
+) -> AsyncIterator[Services]:
     """The running parts with all channels of the settings; stopped in order at the end.
 
     Raises:
         AlreadyRunning: another server holds the database.
         SettingsInvalid: the data folder cannot be used.
     """
-    async with build(settings, channels=_channels(settings), clock=clock) as services:
-        async with started(services):
-            yield services
+    async with (
+        build(settings, channels=_channels(settings), clock=clock) as services,
+        started(services),
+    ):
+        yield services
 
 
 @asynccontextmanager
@@ -179,9 +183,7 @@ async def _serve(
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
-    async with running(
-        settings, extra=extra, templates=templates, navigation=navigation
-    ) as server:
+    async with running(settings, extra=extra, templates=templates, navigation=navigation) as server:
         print(f"Neurobot answers on {server.url}", file=sys.stderr, flush=True)  # noqa: T201
         await _offer_first_link(server)
         await stop.wait()
@@ -238,7 +240,7 @@ def _routes(settings: Settings) -> list[Route]:
     found = [
         Route("GET", "/static/{path:.+}", files, "public", limited=False),
         *api.ROUTES,
-        *desk.routes(),
+        *getattr(desk, "routes", lambda: ())(),
         *web_chat.routes(),
     ]
     if settings.telegram.mode == "webhook":

@@ -1,8 +1,8 @@
 """Every text a person reads, by key and language, from ``bot/ui/catalogue/*.toml``.
 
-One table per key with ``ru`` and ``en``. ``{name}`` is filled from parameters; a list holds the plural
-forms and is chosen by ``n``, ``#`` stands for the number. How values look (dates, sizes) is decided
-by the caller.
+One table per key with ``ru`` and ``en``. ``{name}`` is filled from parameters; a list holds the
+plural forms and is chosen by ``n``, ``#`` stands for the number. How values look (dates, sizes) is
+decided by the caller.
 """
 
 from __future__ import annotations
@@ -56,12 +56,15 @@ class Catalogue:
             found = found[plural_form(lang, count)].replace("#", _number(lang, count))
         return found.format_map(params) if "{" in found else found
 
+    def __contains__(self, key: object) -> bool:
+        return key in self._texts
+
     def keys(self) -> Iterable[str]:
         """All keys, in the order of the files."""
         return self._texts.keys()
 
     def section(self, name: str, lang: str) -> dict[str, str]:
-        """Plain texts under ``name.`` by the rest of their key, for a script; plurals are left out."""
+        """Plain texts under ``name.`` by the rest of their key, for a script, without plurals."""
         start = f"{name}."
         return {
             key.removeprefix(start): found

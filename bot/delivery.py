@@ -10,13 +10,12 @@ import asyncio
 import contextlib
 import logging
 import random
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Awaitable, Callable, Mapping
 
 from bot.bus import Bus
 from bot.domain import Delivery as State
 from bot.domain import OutboxRow
-from bot.errors import NeurobotError, NotFound, StorageUnavailable
+from bot.errors import NeurobotError, StorageUnavailable
 from bot.ports import Channel, Clock, SendFailed
 from bot.store import Store
 
@@ -31,6 +30,7 @@ _MAX_WAIT_S = 30.0
 _STORAGE_RETRY_S = 1.0
 _FIRST_RETRY_S = 1.0
 _LAST_RETRY_S = 300.0
+_CHANNEL_OFF_S = 60.0
 _MAX_ATTEMPTS = 20  # about an hour of a channel that is down
 
 
@@ -52,7 +52,7 @@ class Delivery:
         bus: Bus,
         clock: Clock,
         *,
-        jitter: Any = random.random,
+        jitter: Callable[[], float] = random.random,
     ) -> None:
         self._store = store
         self._channels = channels
@@ -118,7 +118,7 @@ class Delivery:
             except StorageUnavailable as error:
                 _LOG.warning("The outbox cannot be read or marked: %s", error)
                 wait_s = _STORAGE_RETRY_S
-            except Exception:  # the loop must outlive a bad row
+            except Exception:  # noqa: BLE001 - the loop must outlive a bad row
                 _LOG.exception("Delivery failed")
                 wait_s = _STORAGE_RETRY_S
             with contextlib.suppress(TimeoutError):
@@ -163,19 +163,21 @@ class Delivery:
     async def _send(self, row: OutboxRow) -> None:
         outbox = self._store.outbox
         channel = self._channels.get(row.channel)
+        if channel is None:
+            await self._failed(row, SendFailed("channel-off", retry_after_s=_CHANNEL_OFF_S))
+            return
         try:
-            if channel is None:
-                raise SendFailed("channel-off", retry_after_s=60.0)
             async with asyncio.timeout(_SEND_TIMEOUT_S):
                 external_id = await channel.send(row)
         except SendFailed as failure:
             await self._failed(row, failure)
         except TimeoutError:
-            await self._mark(outbox.uncertain, row.id)
+            await self._mark(outbox.uncertain, row.id, "timeout")
             await self._publish(row, State.UNCERTAIN, "timeout")
         except Exception as error:  # noqa: BLE001 - unknown whether it left: a person decides
-            _LOG.error("%s: sending row %d broke: %s", row.channel, row.id, type(error).__name__)  # noqa: TRY400 - the text may hold secrets
-            await self._mark(outbox.uncertain, row.id)
+            # The type alone: the text of a foreign error may hold a secret.
+            _LOG.error("%s: sending row %d broke: %s", row.channel, row.id, type(error).__name__)
+            await self._mark(outbox.uncertain, row.id, "internal")
             await self._publish(row, State.UNCERTAIN, "internal")
         else:
             self.sent += 1
@@ -185,7 +187,7 @@ class Delivery:
     async def _failed(self, row: OutboxRow, failure: SendFailed) -> None:
         outbox = self._store.outbox
         if failure.uncertain:
-            await self._mark(outbox.uncertain, row.id)
+            await self._mark(outbox.uncertain, row.id, failure.reason)
             await self._publish(row, State.UNCERTAIN, failure.reason)
             return
         final = failure.final or row.attempts >= _MAX_ATTEMPTS
@@ -198,9 +200,9 @@ class Delivery:
         if failure.retry_after_s is not None:
             return failure.retry_after_s
         longest = min(_FIRST_RETRY_S * 2.0 ** min(attempts, 16), _LAST_RETRY_S)
-        return float(longest * (0.5 + 0.5 * self._jitter()))
+        return longest * (0.5 + 0.5 * self._jitter())
 
-    async def _mark(self, write: Any, *args: Any) -> None:
+    async def _mark(self, write: Callable[..., Awaitable[object]], *args: object) -> None:
         """Store the result, however long the disk needs; nothing else tells what happened."""
         while True:
             try:
@@ -222,6 +224,6 @@ class Delivery:
         self._bus.publish("desk", "delivery.changed", data)
         try:
             conversation = await self._store.conversations.get(row.conversation_id)
-        except (NotFound, NeurobotError):
+        except NeurobotError:
             return
         self._bus.publish(f"conversation:{conversation.public_id}", "delivery.changed", data)

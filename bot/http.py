@@ -148,7 +148,7 @@ async def form(request: web.Request) -> Mapping[str, Any]:
         BadRequest: not a form, or damaged.
         TooLarge: larger than uploads may be; RequestTimeout: too slow.
     """
-    known = request.get(FORM)
+    known: Mapping[str, Any] | None = request.get(FORM)
     if known is not None:
         return known
     multipart = request.content_type == "multipart/form-data"

@@ -33,24 +33,31 @@ class Operation(Protocol):
     @property
     def method(self) -> str:
         """Method, in capitals."""
+
     @property
     def path(self) -> str:
         """Path with ``{placeholders}``."""
+
     @property
     def right(self) -> str:
         """Who may call it."""
+
     @property
     def summary(self) -> str:
         """One line; empty: not shown."""
+
     @property
     def body(self) -> Any:
         """Type of the JSON body, or None."""
+
     @property
     def reply(self) -> Any:
         """Type of the JSON answer, or None."""
+
     @property
     def query(self) -> Any:
         """Type of the query string, or None."""
+
     @property
     def status(self) -> int:
         """Of a good answer."""

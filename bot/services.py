@@ -84,7 +84,7 @@ async def build(
     from bot.store import Store  # noqa: PLC0415
 
     async with AsyncExitStack() as stack:
-        store = await Store.open(settings, clock)
+        store = Store.open(settings, clock)
         stack.push_async_callback(store.close)
         bus = Bus()
         stack.callback(bus.close)

@@ -175,7 +175,7 @@ class Serving:
 
     async def _best(self) -> tuple[_Live, str]:
         """The best that can be loaded, and what is wrong with the better ones."""
-        problems = []
+        problems: list[str] = []
         for alias in ("champion", "previous"):
             version = await self._store.models.alias(alias)
             if version is None:
@@ -220,20 +220,11 @@ class Serving:
         """Items of the articles (None: all), and ids of those that are not to be found."""
         learned = await self._learned(ids)
         if ids is None:
-            articles = await self._store.knowledge.all_items()
-            found = [article for article in articles if article.removed_at is None]
+            found = await self._store.knowledge.all_items()
             return [knowledge_item(a, learned.get(a.id, ())) for a in found], []
-        found, gone = [], []
-        for article_id in ids:
-            try:
-                article = await self._store.knowledge.article(article_id)
-            except NotFound:
-                gone.append(article_id)
-                continue
-            if article.removed_at is None:
-                found.append(article)
-            else:
-                gone.append(article_id)
+        articles = await self._store.knowledge.some(ids)
+        found = [article for article in articles if article.removed_at is None]
+        gone = sorted(set(ids) - {article.id for article in found})
         return [knowledge_item(a, learned.get(a.id, ())) for a in found], gone
 
     async def _learned(self, ids: Sequence[int] | None) -> dict[int, list[str]]:

@@ -42,8 +42,7 @@ async def change_password(request: web.Request) -> web.StreamResponse:
     except BadRequest:
         return await _page(request, error=ui.translate(request, "access.password.weak"))
     await services.store.people.set_password(agent.id, await access.passwords.hash(password))
-    await services.store.people.revoke_sessions(agent.id)
-    await services.store.people.audit(agent.login, "password", agent.login, "")
+    await services.store.people.audit(agent.login, "password", agent.login)
     response = web.Response(status=HTTPStatus.SEE_OTHER, headers={"Location": "/account?saved=1"})
     await begin_session(request, response, agent)
     return response
@@ -52,7 +51,7 @@ async def change_password(request: web.Request) -> web.StreamResponse:
 async def end_session(request: web.Request) -> web.StreamResponse:
     """Sign one of the person's own sessions out."""
     people = request.config_dict[SERVICES].store.people
-    await people.revoke_session_id(request[AGENT].id, row_id(request))
+    await people.revoke_sessions(request[AGENT].id, session_id=row_id(request))
     return web.Response(status=HTTPStatus.SEE_OTHER, headers={"Location": "/account"})
 
 

@@ -127,9 +127,8 @@ async def sign_out(request: web.Request) -> web.StreamResponse:
 
 async def _audit(request: web.Request, agent: Agent, action: str) -> None:
     address = request.config_dict[ACCESS].addresses.address(request)
-    await request.config_dict[SERVICES].store.people.audit(
-        agent.login, action, agent.login, address
-    )
+    people = request.config_dict[SERVICES].store.people
+    await people.audit(agent.login, action, agent.login, {"address": address})
 
 
 def _go(path: str) -> web.Response:

@@ -99,9 +99,7 @@ async def get_conversation(request: web.Request) -> web.Response:
     """One conversation; private notes stay with the agents."""
     services = request.config_dict[SERVICES]
     conversation = await _named(request, services)
-    messages = await services.store.conversations.messages(
-        conversation.id, limit=_SHOWN_MESSAGES
-    )
+    messages = await services.store.conversations.messages(conversation.id, limit=_SHOWN_MESSAGES)
     visible = [message for message in messages if message.kind is not MessageKind.NOTE]
     lines = tuple([await _message(services, message) for message in visible])
     return json_response(FullConversation(_conversation(conversation), lines))

@@ -34,15 +34,15 @@ async def health(request: web.Request) -> web.Response:
     """Answer while the process lives."""
     services = request.config_dict[SERVICES]
     bundle = services.serving.bundle
-    device, reason = services.serving.device
+    device = services.serving.device
     channels = _channels(services)
     problem = str(services.serving.problem or "")
     failing = [name for name, state in channels.items() if state == "failing"]
     body = Health(
         status="degraded" if problem or failing else "ok",
         model_version=bundle.version if bundle else None,
-        device=device,
-        device_reason=reason,
+        device=device.name,
+        device_reason=device.reason,
         channels=channels,
         uptime_s=max(0.0, services.clock() - services.started_at),
         problem=problem,
@@ -53,7 +53,7 @@ async def health(request: web.Request) -> web.Response:
 async def ready(request: web.Request) -> web.Response:
     """503 while the database cannot be read."""
     try:
-        await request.config_dict[SERVICES].store.health()
+        await request.config_dict[SERVICES].store.knowledge.revision()
     except NeurobotError as error:
         return json_response(Ready(ready=False, reason=error.detail), 503)
     return json_response(Ready(ready=True, reason=""))
@@ -61,8 +61,7 @@ async def ready(request: web.Request) -> web.Response:
 
 def _channels(services: Services) -> dict[str, str]:
     return {
-        name: str(channel.health().get("state", ""))
-        for name, channel in services.channels.items()
+        name: str(channel.health().get("state", "")) for name, channel in services.channels.items()
     }
 
 

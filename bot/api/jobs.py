@@ -82,7 +82,7 @@ async def get_job(request: web.Request) -> web.Response:
 async def start_job(request: web.Request) -> web.Response:
     """Start a job; one of a kind runs at a time."""
     new = await decode(request, NewJob)
-    job = await request.config_dict[SERVICES].jobs.request(new.kind)
+    job = await request.config_dict[SERVICES].jobs.submit(new.kind)
     return json_response(_shown(job), 202)
 
 
@@ -102,13 +102,9 @@ def _shown(row: Job) -> ApiJob:
 
 
 ROUTES = (
-    Route(
-        "GET", "/api/v1/models", list_models, "token:admin", "List the models.", reply=ApiModels
-    ),
+    Route("GET", "/api/v1/models", list_models, "token:admin", "List the models.", reply=ApiModels),
     Route("GET", "/api/v1/jobs", list_jobs, "token:admin", "List the jobs.", reply=ApiJobs),
-    Route(
-        "GET", "/api/v1/jobs/{id}", get_job, "token:admin", "One job's progress.", reply=ApiJob
-    ),
+    Route("GET", "/api/v1/jobs/{id}", get_job, "token:admin", "One job's progress.", reply=ApiJob),
     Route(
         "POST",
         "/api/v1/jobs",

@@ -112,7 +112,11 @@ async def show(request: web.Request) -> web.Response:
 async def _measure(services: Services, metrics: Metrics) -> None:
     metrics.set("uptime_seconds", max(0.0, services.clock() - services.started_at))
     metrics.set("bus_listeners", services.bus.listeners)
-    for name, value in (await services.store.health()).items():
+    metrics.set("outbox_due", len(await services.store.outbox.due(services.clock(), 1000)))
+    for name, value in services.pipeline.health().items():
+        if isinstance(value, int | float):
+            metrics.set(f"pipeline_{name}", value)
+    for name, value in services.store.health().items():
         if isinstance(value, int | float) and not isinstance(value, bool):
             metrics.set(f"store_{name}", value)
 

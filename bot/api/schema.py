@@ -13,7 +13,6 @@ from bot.access import Route, declared_routes
 from bot.http import json_response
 from bot.services import SERVICES
 
-
 # Pages for people are not part of the API.
 _OURS = ("/api/", "/chat/", "/health", "/ready")
 

@@ -59,7 +59,7 @@ def main(folder: Path) -> int:
             Path(job["artefacts"]),
             seed=int(job["seed"]),
             threads=int(job["threads"]),
-            preset=str(job["preset"]),
+            preset=job["preset"],
             progress=_Speaker(),
         )
     except NothingToTrain as error:

@@ -58,7 +58,7 @@ class Child:
             return []
         complete = said[: said.rfind(b"\n") + 1]
         self._read_bytes += len(complete)
-        lines = []
+        lines: list[Mapping[str, Any]] = []
         for line in complete.splitlines():
             # A library may print as well; only objects are ours.
             with contextlib.suppress(msgspec.DecodeError):

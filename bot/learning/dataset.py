@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 import msgspec
 
@@ -20,15 +20,16 @@ from bot.store import Store
 ITEMS: Final = "items.jsonl"
 QUESTIONS: Final = "questions.jsonl"
 ROWS: Final = "rows.jsonl"
+Origin = Literal["ticket", "question", "answer"]
 
 
 @dataclass(frozen=True, slots=True)
 class CategoryRow:
-    """A text with its category; ``origin`` is ticket, question or answer."""
+    """A text with its category."""
 
     text: str
     category: str
-    origin: str
+    origin: Origin
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +87,7 @@ class Dataset:
 
 async def collect(store: Store) -> Dataset:
     """The training set of the store as it is now."""
-    articles = [a for a in await store.knowledge.all_items() if a.removed_at is None]
+    articles = await store.knowledge.all_items()
     by_id = {article.id: article for article in articles}
     questions = [
         QuestionRow(text, answer_id)

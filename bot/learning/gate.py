@@ -11,8 +11,8 @@ TOLERANCE: Final = 0.03
 _WATCHED: Final = (
     ("classifier", "accuracy"),
     ("classifier", "macro_f1"),
-    ("ranking", "hit1"),
-    ("ranking", "hit3"),
+    ("ranking", "acc_at_1"),
+    ("ranking", "mrr"),
 )
 
 

@@ -29,7 +29,8 @@ class Acting(Part):
     ) -> Conversation:
         """The conversation after ``action``; ``system_text`` is sent to the customer with it.
 
-        Taking assigns it to ``agent_id``; returning it to the bot frees it; closing ends the waiting.
+        Taking assigns it to ``agent_id``; returning it to the bot frees it; closing ends the
+        waiting.
 
         Raises:
             Conflict: ``expected_version`` is given and is no longer the version.
@@ -40,13 +41,16 @@ class Acting(Part):
 
         def change(connection: sqlite3.Connection) -> Conversation:
             before = check_version(connection, conversation_id, expected_version)
-            apply_action(connection, before, action, now, agent_id=agent_id, snoozed_until=snoozed_until)
+            apply_action(
+                connection, before, action, now, agent_id=agent_id, snoozed_until=snoozed_until
+            )
             if system_text:
                 reply = Reply(text=system_text, author=Author.SYSTEM, language=before.language)
                 message_id = insert_message(connection, before, reply, now)
                 queue_message(connection, message_id, before, reply, now)
                 connection.execute(
-                    "UPDATE conversations SET last_message_at = max(last_message_at, ?), last_text = ? WHERE id = ?",
+                    """UPDATE conversations SET last_message_at = max(last_message_at, ?),
+                        last_text = ? WHERE id = ?""",
                     (now, head(clean(system_text)), conversation_id),
                 )
             return rows.load_conversation(connection, conversation_id)
@@ -58,8 +62,8 @@ class Acting(Part):
     ) -> Conversation:
         """The conversation in the hands of ``agent_id``, or of nobody; it waits for them as OPEN or TAKEN.
 
-        A conversation of the bot becomes TAKEN; one taken away from everybody becomes OPEN only through
-        the next action, since nothing was asked anew.
+        A conversation of the bot becomes TAKEN; one taken away from everybody becomes OPEN only
+        through the next action, since nothing was asked anew.
 
         Raises:
             Conflict: somebody changed it since that version.
@@ -73,7 +77,8 @@ class Acting(Part):
                 apply_action(connection, before, Action.AGENT_TOOK, now, agent_id=agent_id)
             else:
                 connection.execute(
-                    "UPDATE conversations SET assigned_agent_id = ?, version = version + 1 WHERE id = ?",
+                    """UPDATE conversations SET assigned_agent_id = ?, version = version + 1 WHERE
+                        id = ?""",
                     (agent_id, conversation_id),
                 )
                 _event(connection, before, "assigned", before.state, agent_id, now)
@@ -104,7 +109,9 @@ class Acting(Part):
         """Nothing is unread any more. One person reading is the team reading: the inbox is shared."""
 
         def mark(connection: sqlite3.Connection) -> None:
-            connection.execute("UPDATE conversations SET unread = 0 WHERE id = ?", (conversation_id,))
+            connection.execute(
+                "UPDATE conversations SET unread = 0 WHERE id = ?", (conversation_id,)
+            )
 
         await self._db.write(mark)
 
@@ -115,8 +122,10 @@ class Acting(Part):
         def save(connection: sqlite3.Connection) -> None:
             if text:
                 connection.execute(
-                    """INSERT INTO drafts (conversation_id, agent_id, text, updated_at) VALUES (?, ?, ?, ?)
-                       ON CONFLICT DO UPDATE SET text = excluded.text, updated_at = excluded.updated_at""",
+                    """INSERT INTO drafts (conversation_id, agent_id, text, updated_at) VALUES (?,
+                        ?, ?, ?)
+                       ON CONFLICT DO UPDATE SET text = excluded.text, updated_at =
+                       excluded.updated_at""",
                     (conversation_id, agent_id, clean(text), now),
                 )
             else:
@@ -182,7 +191,8 @@ def apply_action(
     elif action is Action.RETURNED_TO_BOT:
         assigned = None
     connection.execute(
-        """UPDATE conversations SET state = ?, waiting_since = ?, assigned_agent_id = ?, snoozed_until = ?,
+        """UPDATE conversations SET state = ?, waiting_since = ?, assigned_agent_id = ?,
+            snoozed_until = ?,
            version = version + 1 WHERE id = ?""",
         (
             str(after),
@@ -205,7 +215,8 @@ def _event(
     now: float,
 ) -> None:
     connection.execute(
-        """INSERT INTO conversation_events (conversation_id, action, from_state, to_state, agent_id, at)
+        """INSERT INTO conversation_events (conversation_id, action, from_state, to_state,
+            agent_id, at)
            VALUES (?, ?, ?, ?, ?, ?)""",
         (before.id, action, str(before.state), str(after), agent_id, now),
     )

@@ -90,14 +90,16 @@ def write_article(
     )
     if article_id is None:
         cursor = connection.execute(
-            """INSERT INTO articles (key, title, text, category, language, updated_at, digest, created_at)
+            """INSERT INTO articles (key, title, text, category, language, updated_at, digest,
+                created_at)
                VALUES (?, ?, ?, ?, ?, ?, ?, ?)""",
             (*columns, now),
         )
         article_id = int(cursor.lastrowid or 0)
     else:
         connection.execute(
-            """UPDATE articles SET key = ?, title = ?, text = ?, category = ?, language = ?, updated_at = ?,
+            """UPDATE articles SET key = ?, title = ?, text = ?, category = ?, language = ?,
+                updated_at = ?,
                digest = ? WHERE id = ?""",
             (*columns, article_id),
         )
@@ -112,17 +114,26 @@ def write_article(
         (article_id, written.title, written.text, "\n".join(written.questions)),
     )
     if written.category:
-        connection.execute("INSERT OR IGNORE INTO categories (name) VALUES (?)", (written.category,))
+        connection.execute(
+            "INSERT OR IGNORE INTO categories (name) VALUES (?)", (written.category,)
+        )
     note(connection, article_id, written, now, actor=actor, action=action)
     return article_id
 
 
 def note(
-    connection: sqlite3.Connection, article_id: int, form: Content | Article, now: float, *, actor: str, action: str
+    connection: sqlite3.Connection,
+    article_id: int,
+    form: Content | Article,
+    now: float,
+    *,
+    actor: str,
+    action: str,
 ) -> None:
     """Add the article's form to its history."""
     connection.execute(
-        """INSERT INTO article_history (article_id, at, actor, action, title, text, category, language,
+        """INSERT INTO article_history (article_id, at, actor, action, title, text, category,
+            language,
            questions) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)""",
         (
             article_id,

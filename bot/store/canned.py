@@ -18,7 +18,8 @@ class Canned(Part):
 
         def find(connection: sqlite3.Connection) -> list[CannedReply]:
             found = connection.execute(
-                "SELECT * FROM canned WHERE ? IN ('', language) ORDER BY name, language", (language,)
+                "SELECT * FROM canned WHERE ? IN ('', language) ORDER BY name, language",
+                (language,),
             )
             return [CannedReply(*row) for row in found]
 

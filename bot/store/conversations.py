@@ -43,7 +43,9 @@ class Conversations(Receiving, Acting, Replying, Searching):
         Raises:
             NotFound: there is none of this id.
         """
-        return await self._db.read(lambda connection: rows.load_conversation(connection, conversation_id))
+        return await self._db.read(
+            lambda connection: rows.load_conversation(connection, conversation_id)
+        )
 
     async def by_public_id(self, public_id: str) -> Conversation:
         """The conversation with the id that customers see.
@@ -70,7 +72,9 @@ class Conversations(Receiving, Acting, Replying, Searching):
         """
 
         def find(connection: sqlite3.Connection) -> Customer:
-            row = connection.execute("SELECT * FROM customers WHERE id = ?", (customer_id,)).fetchone()
+            row = connection.execute(
+                "SELECT * FROM customers WHERE id = ?", (customer_id,)
+            ).fetchone()
             if row is None:
                 raise NotFound(f"There is no customer {customer_id}.")
             return rows.customer(row)
@@ -82,7 +86,8 @@ class Conversations(Receiving, Acting, Replying, Searching):
 
         def find(connection: sqlite3.Connection) -> Customer | None:
             row = connection.execute(
-                "SELECT * FROM customers WHERE channel = ? AND external_id = ?", (channel, external_id)
+                "SELECT * FROM customers WHERE channel = ? AND external_id = ?",
+                (channel, external_id),
             ).fetchone()
             return None if row is None else rows.customer(row)
 
@@ -101,14 +106,15 @@ class Conversations(Receiving, Acting, Replying, Searching):
     ) -> list[Message]:
         """Messages and notes in order, oldest first.
 
-        With ``after_id`` 0 these are the newest ``limit``; otherwise the first ``limit`` after that id.
-        Undone replies are among them with ``delivery`` cancelled.
+        With ``after_id`` 0 these are the newest ``limit``; otherwise the first ``limit`` after
+        that id. Undone replies are among them with ``delivery`` cancelled.
         """
 
         def find(connection: sqlite3.Connection) -> list[Message]:
             order = "ASC" if after_id else "DESC"
             found = connection.execute(
-                rows.MESSAGES + f"WHERE m.conversation_id = ? AND m.id > ? ORDER BY m.id {order} LIMIT ?",
+                rows.MESSAGES
+                + f"WHERE m.conversation_id = ? AND m.id > ? ORDER BY m.id {order} LIMIT ?",
                 (conversation_id, after_id, limit),
             ).fetchall()
             listed = [rows.message(row) for row in found]
@@ -121,7 +127,8 @@ class Conversations(Receiving, Acting, Replying, Searching):
 
         def find(connection: sqlite3.Connection) -> list[MessageEdit]:
             found = connection.execute(
-                "SELECT message_id, text, replaced_at FROM message_edits WHERE message_id = ? ORDER BY id",
+                """SELECT message_id, text, replaced_at FROM message_edits WHERE message_id = ?
+                    ORDER BY id""",
                 (message_id,),
             )
             return [MessageEdit(*row) for row in found]
@@ -142,17 +149,24 @@ class Conversations(Receiving, Acting, Replying, Searching):
         return await self._db.read(find)
 
     async def queue(
-        self, view: View, agent_id: int | None, *, page: int = 1, per_page: int = PER_PAGE, query: str = ""
-    ) -> Page[Conversation]:
+        self,
+        view: View,
+        agent_id: int | None,
+        *,
+        page: int = 1,
+        per_page: int = PER_PAGE,
+        query: str = "",
+    ) -> Page:
         """One view of the desk.
 
-        ``mine`` and ``unassigned`` hold what waits for people; ``all`` adds what the bot has, without
-        snoozed and closed. Longest waiting first there. ``uncertain`` holds conversations with a
-        delivery that needs a person's eye. ``query`` keeps those in which all its words were said.
+        ``mine`` and ``unassigned`` hold what waits for people; ``all`` adds what the bot has,
+        without snoozed and closed. Longest waiting first there. ``uncertain`` holds conversations
+        with a delivery that needs a person's eye. ``query`` keeps those in which all its words
+        were said.
         """
         condition, order = _VIEWS[view]
 
-        def find(connection: sqlite3.Connection) -> Page[Conversation]:
+        def find(connection: sqlite3.Connection) -> Page:
             where, params = f"WHERE {condition}", {"agent": agent_id}
             if query.strip():
                 # Ids are our own integers, so they may stand in the text; there may be thousands.
@@ -183,12 +197,15 @@ class Conversations(Receiving, Acting, Replying, Searching):
 
         return await self._db.read(count)
 
-    async def previous(self, customer_id: int, except_conversation_id: int | None) -> list[Conversation]:
+    async def previous(
+        self, customer_id: int, except_conversation_id: int | None
+    ) -> list[Conversation]:
         """The customer's other conversations, newest first, 50 at most."""
 
         def find(connection: sqlite3.Connection) -> list[Conversation]:
             found = connection.execute(
-                rows.CONVERSATIONS + "WHERE c.customer_id = ? AND c.id != ? ORDER BY c.id DESC LIMIT 50",
+                rows.CONVERSATIONS
+                + "WHERE c.customer_id = ? AND c.id != ? ORDER BY c.id DESC LIMIT 50",
                 (customer_id, except_conversation_id or 0),
             ).fetchall()
             return [rows.conversation(row) for row in found]

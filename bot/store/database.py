@@ -1,8 +1,8 @@
 """SQLite behind one writer thread with group commit, and a pool of readers.
 
-All writes and all checkpoints happen on one connection in one thread: SQLite before 3.51.3 can corrupt a
-WAL that two connections checkpoint at once. A write's future resolves after its COMMIT, never before.
-No table is known here.
+All writes and all checkpoints happen on one connection in one thread: SQLite before 3.51.3 can
+corrupt a WAL that two connections checkpoint at once. A write's future resolves after its COMMIT,
+never before. No table is known here.
 """
 
 from __future__ import annotations
@@ -44,7 +44,9 @@ class DatabaseHealth:
     sqlite_old: bool
 
 
-def connect(path: Path, *, synchronous: str = "FULL", read_only: bool = False) -> sqlite3.Connection:
+def connect(
+    path: Path, *, synchronous: str = "FULL", read_only: bool = False
+) -> sqlite3.Connection:
     """A connection in WAL mode with the product's pragmas; statements commit by themselves.
 
     Raises:
@@ -118,11 +120,12 @@ class Database:
     async def write(self, fn: Callable[[sqlite3.Connection], T]) -> T:
         """What ``fn`` gives, after the commit that holds its work.
 
-        ``fn`` runs in a savepoint: when it raises, its own work is undone and only this caller hears of
-        it. It runs even if the caller is cancelled meanwhile.
+        ``fn`` runs in a savepoint: when it raises, its own work is undone and only this caller
+        hears of it. It runs even if the caller is cancelled meanwhile.
 
         Raises:
-            StorageUnavailable: the disk is full or failing, or the store is closed; nothing was stored.
+            StorageUnavailable: the disk is full or failing, or the store is closed; nothing was
+                stored.
         """
         if self._closed:
             raise StorageUnavailable("The store is closed.")

@@ -54,7 +54,8 @@ class Feedback(Part):
                    v.model_version, v.edit_distance, v.reason, r.text AS reply
                    FROM verdicts v JOIN messages m ON m.id = v.message_id
                    JOIN conversations c ON c.id = m.conversation_id
-                   LEFT JOIN articles a ON a.id = v.answer_id LEFT JOIN messages r ON r.id = v.reply_id
+                   LEFT JOIN articles a ON a.id = v.answer_id LEFT JOIN messages r ON r.id =
+                   v.reply_id
                    ORDER BY v.message_id, v.rank"""
             )
             return [dict(row) for row in found]
@@ -69,7 +70,8 @@ class Feedback(Part):
 
         def find(connection: sqlite3.Connection) -> list[TrainingRow]:
             found = connection.execute(
-                """SELECT m.text, v.answer_id, v.verdict, coalesce(r.text, ''), a.category, m.language,
+                """SELECT m.text, v.answer_id, v.verdict, coalesce(r.text, ''), a.category,
+                    m.language,
                    c.customer_id, v.agent_id, v.created_at
                    FROM verdicts v JOIN messages m ON m.id = v.message_id
                    JOIN conversations c ON c.id = m.conversation_id
@@ -94,7 +96,8 @@ def put_verdicts(
     connection.executemany(
         f"""INSERT INTO verdicts ({_COLUMNS}, reply_id) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
             ON CONFLICT (message_id, answer_id) DO UPDATE SET rank = excluded.rank,
-            verdict = excluded.verdict, agent_id = excluded.agent_id, created_at = excluded.created_at,
+            verdict = excluded.verdict, agent_id = excluded.agent_id, created_at =
+            excluded.created_at,
             confidence = excluded.confidence, model_version = excluded.model_version,
             edit_distance = excluded.edit_distance, reason = excluded.reason,
             reply_id = excluded.reply_id""",  # noqa: S608  the columns are a constant
@@ -122,7 +125,9 @@ def drop_verdicts_of(connection: sqlite3.Connection, reply_id: int) -> None:
     connection.execute("DELETE FROM verdicts WHERE reply_id = ?", (reply_id,))
 
 
-def counts_of(connection: sqlite3.Connection, article_ids: Sequence[int] | None) -> dict[int, dict[str, int]]:
+def counts_of(
+    connection: sqlite3.Connection, article_ids: Sequence[int] | None
+) -> dict[int, dict[str, int]]:
     """Number of each verdict by article; of all articles with None."""
     where = "" if article_ids is None else f"WHERE answer_id IN ({','.join(map(str, article_ids))})"
     counts: dict[int, dict[str, int]] = {}

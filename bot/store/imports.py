@@ -30,10 +30,10 @@ class Imports(Part):
     ) -> ImportDiff:
         """What changed, or with ``dry_run`` what would change.
 
-        Rows whose answers differ at most in white space are one article with all their questions. An
-        article that exists gains the questions, and a title or language it had none of; its category
-        stays and another one is listed as a conflict. What lies in the bin stays there, as a conflict.
-        Rows of one ``twin_key`` become twins, the first two of them.
+        Rows whose answers differ at most in white space are one article with all their questions.
+        An article that exists gains the questions, and a title or language it had none of; its
+        category stays and another one is listed as a conflict. What lies in the bin stays there,
+        as a conflict. Rows of one ``twin_key`` become twins, the first two of them.
         """
         now = self._clock()
 
@@ -105,11 +105,15 @@ class _Import:
             changed_ids=(*self._ids["added"], *self._ids["changed"]),
         )
 
-    def _merge(self, rows: Sequence[ArticleRow]) -> tuple[dict[bytes, tuple[ArticleRow, Content]], int]:
+    def _merge(
+        self, rows: Sequence[ArticleRow]
+    ) -> tuple[dict[bytes, tuple[ArticleRow, Content]], int]:
         merged: dict[bytes, tuple[ArticleRow, Content]] = {}
         duplicates = 0
         for row in rows:
-            written = articles.content(row.title, row.text, row.category, row.language, row.questions)
+            written = articles.content(
+                row.title, row.text, row.category, row.language, row.questions
+            )
             if not written.text:
                 self._conflict(row, "the answer is empty; left out")
                 continue
@@ -139,7 +143,9 @@ class _Import:
         found = self._connection.execute("SELECT id FROM articles WHERE key = ?", (key,)).fetchone()
         before = None if found is None else articles.load_article(self._connection, found[0])
         if before is not None and before.removed_at is not None:
-            self._conflict(row, f"article {before.id} has this answer and lies in the bin; left there")
+            self._conflict(
+                row, f"article {before.id} has this answer and lies in the bin; left there"
+            )
             return
         if before is None:
             outcome, article_id = "added", self._write(None, written)
@@ -175,7 +181,9 @@ class _Import:
 
 
 def _title(written: Content) -> str:
-    return written.title or (written.questions[0] if written.questions else written.text[:_TITLE_CHARS])
+    return written.title or (
+        written.questions[0] if written.questions else written.text[:_TITLE_CHARS]
+    )
 
 
 def _put_ticket(connection: sqlite3.Connection, row: Ticket, now: float) -> str:
@@ -187,7 +195,8 @@ def _put_ticket(connection: sqlite3.Connection, row: Ticket, now: float) -> str:
     ).fetchone()
     if known is None:
         connection.execute(
-            """INSERT INTO tickets (key, text, category, answer_id, operator_answer, language, origin,
+            """INSERT INTO tickets (key, text, category, answer_id, operator_answer, language,
+                origin,
                created_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?)""",
             (key, text, category, *lasting, now),
         )
@@ -195,7 +204,8 @@ def _put_ticket(connection: sqlite3.Connection, row: Ticket, now: float) -> str:
     if tuple(known) == lasting:
         return "unchanged"
     connection.execute(
-        "UPDATE tickets SET answer_id = ?, operator_answer = ?, language = ?, origin = ? WHERE key = ?",
+        """UPDATE tickets SET answer_id = ?, operator_answer = ?, language = ?, origin = ? WHERE
+            key = ?""",
         (*lasting, key),
     )
     return "changed"

@@ -34,8 +34,8 @@ class Inbox(Part):
     ) -> list[Receipt | None]:
         """Receipts in the order given, None for updates without a message, after one commit of all.
 
-        An update seen before gives the receipt of its message with ``duplicate=True``. What stays None
-        is stored as well and moves the offset.
+        An update seen before gives the receipt of its message with ``duplicate=True``. What stays
+        None is stored as well and moves the offset.
 
         Raises:
             StorageUnavailable: none of them is stored.
@@ -51,7 +51,9 @@ class Inbox(Part):
         """Number of raw updates older than ``before`` that were forgotten; messages and offset stay."""
 
         def drop(connection: sqlite3.Connection) -> int:
-            return connection.execute("DELETE FROM updates WHERE received_at < ?", (before,)).rowcount
+            return connection.execute(
+                "DELETE FROM updates WHERE received_at < ?", (before,)
+            ).rowcount
 
         return await self._db.write(drop)
 
@@ -59,7 +61,9 @@ class Inbox(Part):
 def _one(
     connection: sqlite3.Connection, update_id: int, raw: str, inbound: Inbound | None, now: float
 ) -> Receipt | None:
-    known = connection.execute("SELECT message_id FROM updates WHERE update_id = ?", (update_id,)).fetchone()
+    known = connection.execute(
+        "SELECT message_id FROM updates WHERE update_id = ?", (update_id,)
+    ).fetchone()
     if known is not None:
         return _receipt(connection, known[0])
     receipt = None if inbound is None else receive_one(connection, inbound, now)
@@ -69,7 +73,8 @@ def _one(
     )
     offset = max(_offset(connection, now), update_id + 1)
     connection.executemany(
-        "INSERT INTO meta (key, value) VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET value = excluded.value",
+        """INSERT INTO meta (key, value) VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET value =
+            excluded.value""",
         [(_OFFSET, offset), (_TAKEN_AT, int(now))],
     )
     return receipt
@@ -77,7 +82,9 @@ def _one(
 
 def _offset(connection: sqlite3.Connection, now: float) -> int:
     values = dict(
-        connection.execute("SELECT key, value FROM meta WHERE key IN (?, ?)", (_OFFSET, _TAKEN_AT)).fetchall()
+        connection.execute(
+            "SELECT key, value FROM meta WHERE key IN (?, ?)", (_OFFSET, _TAKEN_AT)
+        ).fetchall()
     )
     if abs(now - values.get(_TAKEN_AT, 0)) > _OFFSET_VALID_S:
         return 0

@@ -13,6 +13,9 @@ from bot.store.part import Part
 from bot.store.records import Job
 from bot.store.texts import clean, dump
 
+# Inside the class, ``list`` is the method.
+JobList = list[Job]
+
 
 class Jobs(Part):
     """What runs beside the server."""
@@ -32,7 +35,8 @@ class Jobs(Part):
             if live is not None:
                 raise Conflict(f"Job {live[0]} of the kind '{kind}' is still running.")
             cursor = connection.execute(
-                "INSERT INTO jobs (kind, params, state, created_at, heartbeat_at) VALUES (?, ?, 'queued', ?, ?)",
+                """INSERT INTO jobs (kind, params, state, created_at, heartbeat_at) VALUES (?, ?,
+                    'queued', ?, ?)""",
                 (kind, dump(dict(params or {})), now, now),
             )
             return _load(connection, int(cursor.lastrowid or 0))
@@ -47,18 +51,19 @@ class Jobs(Part):
         """
         return await self._db.read(lambda connection: _load(connection, job_id))
 
-    async def live(self) -> list[Job]:
+    async def live(self) -> JobList:
         """Jobs that have not finished, oldest first."""
         return await self._find("WHERE finished_at IS NULL ORDER BY id")
 
-    async def list(self, limit: int = 50) -> list[Job]:
+    async def list(self, limit: int = 50) -> JobList:
         """The newest jobs, newest first."""
         return await self._find("ORDER BY id DESC LIMIT ?", limit)
 
-    async def stale(self, older_than_s: float) -> list[Job]:
+    async def stale(self, older_than_s: float) -> JobList:
         """Live jobs whose last heartbeat is older than that: their process is gone."""
         return await self._find(
-            "WHERE finished_at IS NULL AND heartbeat_at < ? ORDER BY id", self._clock() - older_than_s
+            "WHERE finished_at IS NULL AND heartbeat_at < ? ORDER BY id",
+            self._clock() - older_than_s,
         )
 
     async def progress(
@@ -80,7 +85,8 @@ class Jobs(Part):
         def note(connection: sqlite3.Connection) -> Job:
             job = _open(connection, job_id)
             connection.execute(
-                """UPDATE jobs SET state = 'running', stage = ?, progress = ?, eta_s = ?, metrics = ?,
+                """UPDATE jobs SET state = 'running', stage = ?, progress = ?, eta_s = ?, metrics =
+                    ?,
                    heartbeat_at = ? WHERE id = ?""",
                 (
                     clean(stage),
@@ -101,7 +107,8 @@ class Jobs(Part):
 
         def note(connection: sqlite3.Connection) -> None:
             connection.execute(
-                "UPDATE jobs SET heartbeat_at = ? WHERE id = ? AND finished_at IS NULL", (now, job_id)
+                "UPDATE jobs SET heartbeat_at = ? WHERE id = ? AND finished_at IS NULL",
+                (now, job_id),
             )
 
         await self._db.write(note)
@@ -120,16 +127,26 @@ class Jobs(Part):
         def end(connection: sqlite3.Connection) -> Job:
             job = _open(connection, job_id)
             connection.execute(
-                """UPDATE jobs SET state = ?, reason = ?, metrics = ?, eta_s = NULL, heartbeat_at = ?,
-                   progress = CASE WHEN ? = 'done' THEN 1 ELSE progress END, finished_at = ? WHERE id = ?""",
-                (state, clean(reason), dump({**job.metrics, **(metrics or {})}), now, state, now, job_id),
+                """UPDATE jobs SET state = ?, reason = ?, metrics = ?, eta_s = NULL, heartbeat_at =
+                    ?,
+                   progress = CASE WHEN ? = 'done' THEN 1 ELSE progress END, finished_at = ? WHERE
+                   id = ?""",
+                (
+                    state,
+                    clean(reason),
+                    dump({**job.metrics, **(metrics or {})}),
+                    now,
+                    state,
+                    now,
+                    job_id,
+                ),
             )
             return _load(connection, job_id)
 
         return await self._db.write(end)
 
-    async def _find(self, tail: str, *params: object) -> list[Job]:
-        def find(connection: sqlite3.Connection) -> list[Job]:
+    async def _find(self, tail: str, *params: object) -> JobList:
+        def find(connection: sqlite3.Connection) -> JobList:
             return [_job(row) for row in connection.execute(f"SELECT * FROM jobs {tail}", params)]  # noqa: S608
 
         return await self._db.read(find)

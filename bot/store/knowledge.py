@@ -40,10 +40,14 @@ class Knowledge(Imports, Canned):
         state: ArticleState = "live",
         page: int = 1,
         per_page: int = PER_PAGE,
-    ) -> Page[Article]:
+    ) -> Page:
         """Articles that hold all words of ``query``, newest change first; empty filters let all pass."""
         where = [_STATES[state]]
-        params: dict[str, object] = {"category": category, "language": language, "terms": match(query)}
+        params: dict[str, object] = {
+            "category": category,
+            "language": language,
+            "terms": match(query),
+        }
         if category:
             where.append("a.category = :category")
         if language:
@@ -56,7 +60,7 @@ class Knowledge(Imports, Canned):
             )
         condition = " AND ".join(where)
 
-        def find(connection: sqlite3.Connection) -> Page[Article]:
+        def find(connection: sqlite3.Connection) -> Page:
             total = connection.execute(
                 f"SELECT count(*) FROM articles a WHERE {condition}",  # noqa: S608
                 params,
@@ -117,8 +121,8 @@ class Knowledge(Imports, Canned):
 
         Raises:
             BadRequest: the text is empty.
-            Conflict: somebody changed it since ``expected_updated_at``, or another article (its id is
-                named) has the same text.
+            Conflict: somebody changed it since ``expected_updated_at``, or another article (its id
+                is named) has the same text.
             NotFound: there is no such article.
         """
         written = articles.content(title, text, category, language, questions)
@@ -169,12 +173,15 @@ class Knowledge(Imports, Canned):
 
         def find(connection: sqlite3.Connection) -> list[ArticleVersion]:
             found = connection.execute(
-                """SELECT id, article_id, at, actor, action, title, text, category, language, questions
+                """SELECT id, article_id, at, actor, action, title, text, category, language,
+                    questions
                    FROM article_history WHERE article_id = ? ORDER BY id DESC""",
                 (article_id,),
             )
             return [
-                ArticleVersion(*row[:-1], questions=tuple(msgspec.json.decode(row[-1], type=list[str])))
+                ArticleVersion(
+                    *row[:-1], questions=tuple(msgspec.json.decode(row[-1], type=list[str]))
+                )
                 for row in found
             ]
 
@@ -195,7 +202,9 @@ class Knowledge(Imports, Canned):
             pair = [articles.load_article(connection, key) for key in (first, second)]
             if articles.link(connection, first, second):
                 for article in pair:
-                    articles.note(connection, article.id, article, now, actor=actor, action="linked")
+                    articles.note(
+                        connection, article.id, article, now, actor=actor, action="linked"
+                    )
                 articles.grow_revision(connection)
 
         await self._db.write(save)
@@ -206,7 +215,8 @@ class Knowledge(Imports, Canned):
         def find(connection: sqlite3.Connection) -> list[Category]:
             found = connection.execute(
                 """SELECT name, (SELECT count(*) FROM articles a WHERE a.category = c.name
-                   AND a.removed_at IS NULL), auto_reply, auto_threshold FROM categories c ORDER BY name"""
+                   AND a.removed_at IS NULL), auto_reply, auto_threshold FROM categories c ORDER BY
+                   name"""
             )
             return [Category(name, number, bool(auto), at) for name, number, auto, at in found]
 
@@ -231,7 +241,9 @@ class Knowledge(Imports, Canned):
             articles.grow_revision(connection)
 
         await self._db.write(save)
-        return next(category for category in await self.categories() if category.name == name.strip())
+        return next(
+            category for category in await self.categories() if category.name == name.strip()
+        )
 
     async def revision(self) -> int:
         """Number of changes so far; another number means another knowledge base."""
@@ -257,8 +269,11 @@ class Knowledge(Imports, Canned):
 
 
 def _refuse_twice(connection: sqlite3.Connection, article_id: int | None, text: str) -> None:
-    other = connection.execute("SELECT id FROM articles WHERE key = ?", (answer_key(text),)).fetchone()
+    other = connection.execute(
+        "SELECT id FROM articles WHERE key = ?", (answer_key(text),)
+    ).fetchone()
     if other is not None and other[0] != article_id:
         raise Conflict(
-            f"Article {other[0]} has the same text.", remedy="Add the questions to that article instead."
+            f"Article {other[0]} has the same text.",
+            remedy="Add the questions to that article instead.",
         )

@@ -38,7 +38,8 @@ def migrate(connection: sqlite3.Connection) -> None:
     """Bring the database behind ``connection`` to today's tables.
 
     Raises:
-        StorageUnavailable: the file was written by a newer release, is damaged, or the disk is full.
+        StorageUnavailable: the file was written by a newer release, is damaged, or the disk is
+            full.
     """
     steps = Migrations(_SET)
     for name, step in _STEPS:

@@ -24,9 +24,13 @@ class Models(Part):
 
         def find(connection: sqlite3.Connection) -> list[BundleRow]:
             aliases: dict[str, list[str]] = {}
-            for name, version in connection.execute("SELECT name, version FROM aliases ORDER BY name"):
+            for name, version in connection.execute(
+                "SELECT name, version FROM aliases ORDER BY name"
+            ):
                 aliases.setdefault(version, []).append(name)
-            found = connection.execute("SELECT * FROM bundles ORDER BY created_at DESC, version DESC")
+            found = connection.execute(
+                "SELECT * FROM bundles ORDER BY created_at DESC, version DESC"
+            )
             return [
                 BundleRow(
                     version=row["version"],
@@ -47,7 +51,8 @@ class Models(Part):
         def add(connection: sqlite3.Connection) -> None:
             connection.execute(
                 """INSERT INTO bundles (version, path, metrics, created_at) VALUES (?, ?, ?, ?)
-                   ON CONFLICT (version) DO UPDATE SET path = excluded.path, metrics = excluded.metrics""",
+                   ON CONFLICT (version) DO UPDATE SET path = excluded.path, metrics =
+                   excluded.metrics""",
                 (version, path, dump(dict(metrics)), now),
             )
             if _alias(connection, CHAMPION) != version:
@@ -67,7 +72,10 @@ class Models(Part):
         """
 
         def move(connection: sqlite3.Connection) -> None:
-            if connection.execute("SELECT 1 FROM bundles WHERE version = ?", (version,)).fetchone() is None:
+            if (
+                connection.execute("SELECT 1 FROM bundles WHERE version = ?", (version,)).fetchone()
+                is None
+            ):
                 raise NotFound(f"There is no bundle '{version}'.")
             champion = _alias(connection, CHAMPION)
             if champion == version:
@@ -75,7 +83,9 @@ class Models(Part):
             if champion is not None:
                 _point(connection, PREVIOUS, champion)
             _point(connection, CHAMPION, version)
-            connection.execute("DELETE FROM aliases WHERE name = ? AND version = ?", (CHALLENGER, version))
+            connection.execute(
+                "DELETE FROM aliases WHERE name = ? AND version = ?", (CHALLENGER, version)
+            )
 
         await self._db.write(move)
 
@@ -105,6 +115,7 @@ def _alias(connection: sqlite3.Connection, name: str) -> str | None:
 
 def _point(connection: sqlite3.Connection, name: str, version: str) -> None:
     connection.execute(
-        "INSERT INTO aliases (name, version) VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET version = excluded.version",
+        """INSERT INTO aliases (name, version) VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET
+            version = excluded.version""",
         (name, version),
     )

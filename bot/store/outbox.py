@@ -24,13 +24,14 @@ class Outbox(Part):
     async def due(self, now: float, limit: int = 100) -> list[OutboxRow]:
         """The next row of each conversation whose time has come, oldest first.
 
-        A row held past its undo window is due. A row that waits for its turn to be tried again holds
-        back what comes after it in the same conversation.
+        A row held past its undo window is due. A row that waits for its turn to be tried again
+        holds back what comes after it in the same conversation.
         """
 
         def find(connection: sqlite3.Connection) -> list[OutboxRow]:
             found = connection.execute(
-                rows.OUTBOX + f"WHERE o.not_before <= ? AND {_HEADS} ORDER BY o.not_before, o.id LIMIT ?",
+                rows.OUTBOX
+                + f"WHERE o.not_before <= ? AND {_HEADS} ORDER BY o.not_before, o.id LIMIT ?",
                 (now, limit),
             )
             return [rows.outbox_row(row) for row in found]
@@ -40,8 +41,8 @@ class Outbox(Part):
     async def start(self, ids: Sequence[int], now: float) -> list[OutboxRow]:
         """The rows that may be sent now, marked SENDING and committed before anything leaves.
 
-        Left out: rows undone meanwhile or not due, and rows of the bot whose conversation is no longer
-        the bot's; those become CANCELLED in the same commit and the customer waits again.
+        Left out: rows undone meanwhile or not due, and rows of the bot whose conversation is no
+        longer the bot's; those become CANCELLED in the same commit and the customer waits again.
         """
 
         def mark(connection: sqlite3.Connection) -> list[OutboxRow]:
@@ -55,7 +56,9 @@ class Outbox(Part):
                 ).fetchone()
                 if row is None:
                     continue
-                if row["author"] == Author.BOT and not bot_may_speak(ConversationState(row["state"])):
+                if row["author"] == Author.BOT and not bot_may_speak(
+                    ConversationState(row["state"])
+                ):
                     cancel(connection, outbox_id, now)
                     continue
                 connection.execute(
@@ -88,7 +91,8 @@ class Outbox(Part):
             ).fetchone()
             if row is not None and external_id is not None:
                 connection.execute(
-                    "UPDATE messages SET external_id = ? WHERE id = ?", (external_id, row["message_id"])
+                    "UPDATE messages SET external_id = ? WHERE id = ?",
+                    (external_id, row["message_id"]),
                 )
 
         await self._db.write(mark)
@@ -108,14 +112,16 @@ class Outbox(Part):
     async def uncertain(self, outbox_id: int, reason: str = "no-answer") -> None:
         """It left and no answer came: shown to a person, never repeated by itself."""
         await self._set(
-            "UPDATE outbox SET state = 'uncertain', error = ?, updated_at = ? WHERE id = ? AND state = 'sending'",
+            """UPDATE outbox SET state = 'uncertain', error = ?, updated_at = ? WHERE id = ? AND
+                state = 'sending'""",
             (reason, self._clock(), outbox_id),
         )
 
     async def recover(self) -> int:
         """Number of rows in flight at the last crash, now UNCERTAIN. Call once, before sending begins."""
         return await self._set(
-            "UPDATE outbox SET state = 'uncertain', error = 'crash', updated_at = ? WHERE state = 'sending'",
+            """UPDATE outbox SET state = 'uncertain', error = 'crash', updated_at = ? WHERE state =
+                'sending'""",
             (self._clock(),),
         )
 
@@ -128,7 +134,8 @@ class Outbox(Part):
         now = self._clock()
         return await self._set(
             """UPDATE outbox SET state = 'queued', error = NULL, not_before = ?, updated_at = ?
-               WHERE channel = ? AND (state = 'sending' OR (state = 'uncertain' AND error = 'crash'))""",
+               WHERE channel = ? AND (state = 'sending' OR (state = 'uncertain' AND error =
+               'crash'))""",
             (now, now, channel),
         )
 
@@ -140,7 +147,9 @@ class Outbox(Part):
             NotFound: there is no such row.
         """
         now = self._clock()
-        await self._decide(outbox_id, "state = 'queued', error = NULL, not_before = ?, updated_at = ?", (now, now))
+        await self._decide(
+            outbox_id, "state = 'queued', error = NULL, not_before = ?, updated_at = ?", (now, now)
+        )
 
     async def mark_delivered(self, outbox_id: int) -> None:
         """A person says that an UNCERTAIN (or FAILED) row has arrived: SENT.
@@ -149,7 +158,9 @@ class Outbox(Part):
             Conflict: the row is in no such state.
             NotFound: there is no such row.
         """
-        await self._decide(outbox_id, "state = 'sent', error = NULL, updated_at = ?", (self._clock(),))
+        await self._decide(
+            outbox_id, "state = 'sent', error = NULL, updated_at = ?", (self._clock(),)
+        )
 
     async def dismiss(self, outbox_id: int) -> None:
         """A person gives an UNCERTAIN or FAILED row up: CANCELLED.

@@ -25,7 +25,8 @@ from bot.store.texts import clean, dump, dump_attachment, head, message_digest
 # A closed conversation silent for longer is history: the next message opens a new one.
 REOPEN_WITHIN_S = 7 * 86_400.0
 
-_INSERT = """INSERT INTO messages (public_id, conversation_id, author, kind, text, created_at, language,
+_INSERT = """INSERT INTO messages (public_id, conversation_id, author, kind, text, created_at,
+    language,
     channel, external_id, reply_to_id, attachment, wants_person, metadata, digest)
     VALUES (?, ?, 'customer', ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"""
 
@@ -37,9 +38,9 @@ class Receiving(Part):
         """Receipts in the order given, after one commit of all of them.
 
         A message seen before (same channel and ``external_id``) gives its first receipt again with
-        ``duplicate=True`` and changes nothing. An edit keeps the former text; an edit of a message that
-        never came is stored as that message. A customer's closed conversation opens again, or, after a
-        week of silence, a new one begins.
+        ``duplicate=True`` and changes nothing. An edit keeps the former text; an edit of a message
+        that never came is stored as that message. A customer's closed conversation opens again, or,
+        after a week of silence, a new one begins.
 
         Raises:
             StorageUnavailable: none of them is stored.
@@ -97,7 +98,8 @@ class Receiving(Part):
             if found is None:
                 raise NotFound(f"There is no message {message_id}.")
             connection.execute(
-                """INSERT INTO suggestions (message_id, decision, model_version, payload, created_at)
+                """INSERT INTO suggestions (message_id, decision, model_version, payload,
+                    created_at)
                    VALUES (?, ?, ?, ?, ?) ON CONFLICT (message_id) DO UPDATE SET
                    decision = excluded.decision, model_version = excluded.model_version,
                    payload = excluded.payload""",
@@ -144,14 +146,19 @@ def receive_one(connection: sqlite3.Connection, inbound: Inbound, now: float) ->
 
 
 def _insert(
-    connection: sqlite3.Connection, inbound: Inbound, conversation_id: int, channel: str, external: str
+    connection: sqlite3.Connection,
+    inbound: Inbound,
+    conversation_id: int,
+    channel: str,
+    external: str,
 ) -> tuple[int, str]:
     pid, text = public_id(), clean(inbound.text)
     attached = dump_attachment(inbound.attachment)
     reply_to = None
     if inbound.reply_to_external_id is not None:
         row = connection.execute(
-            "SELECT id FROM messages WHERE conversation_id = ? AND external_id = ? ORDER BY id DESC LIMIT 1",
+            """SELECT id FROM messages WHERE conversation_id = ? AND external_id = ? ORDER BY id
+                DESC LIMIT 1""",
             (conversation_id, clean(inbound.reply_to_external_id)),
         ).fetchone()
         reply_to = None if row is None else row[0]
@@ -172,7 +179,13 @@ def _insert(
             inbound.wants_person,
             dump(metadata) if metadata else None,
             message_digest(
-                pid, conversation_id, Author.CUSTOMER, inbound.kind, text, inbound.received_at, attached
+                pid,
+                conversation_id,
+                Author.CUSTOMER,
+                inbound.kind,
+                text,
+                inbound.received_at,
+                attached,
             ),
         ),
     )
@@ -220,7 +233,14 @@ def _conversation(
     cursor = connection.execute(
         """INSERT INTO conversations (public_id, customer_id, channel, state, language, created_at,
            last_message_at) VALUES (?, ?, ?, 'bot', ?, ?, ?)""",
-        (pid, customer_id, channel, clean(inbound.language), inbound.received_at, inbound.received_at),
+        (
+            pid,
+            customer_id,
+            channel,
+            clean(inbound.language),
+            inbound.received_at,
+            inbound.received_at,
+        ),
     )
     return int(cursor.lastrowid or 0), pid
 
@@ -251,7 +271,13 @@ def _touch(connection: sqlite3.Connection, inbound: Inbound, conversation_id: in
         connection.execute(
             """INSERT INTO conversation_events (conversation_id, action, from_state, to_state, at)
                VALUES (?, ?, ?, ?, ?)""",
-            (conversation_id, str(Action.CUSTOMER_WROTE), str(before), str(after), inbound.received_at),
+            (
+                conversation_id,
+                str(Action.CUSTOMER_WROTE),
+                str(before),
+                str(after),
+                inbound.received_at,
+            ),
         )
 
 
@@ -268,14 +294,21 @@ def _edit(
     if row is None:
         return None
     text = clean(inbound.text)
-    seen = external != row["external_id"] and connection.execute(
-        "SELECT 1 FROM message_edits WHERE channel = ? AND external_id = ?", (channel, external)
-    ).fetchone()
+    seen = (
+        external != row["external_id"]
+        and connection.execute(
+            "SELECT 1 FROM message_edits WHERE channel = ? AND external_id = ?", (channel, external)
+        ).fetchone()
+    )
     duplicate = bool(seen) or text == row["text"]
     if not duplicate:
         _replace_text(connection, row, text, (channel, external), now)
     return Receipt(
-        row["id"], row["public_id"], row["conversation_id"], row["conversation_pid"], duplicate=duplicate
+        row["id"],
+        row["public_id"],
+        row["conversation_id"],
+        row["conversation_pid"],
+        duplicate=duplicate,
     )
 
 
@@ -309,17 +342,21 @@ def _replace_text(
         connection.execute("UPDATE messages SET processed_at = NULL WHERE id = ?", (row["id"],))
         connection.execute("DELETE FROM suggestions WHERE message_id = ?", (row["id"],))
         connection.execute(
-            "UPDATE conversations SET last_text = ? WHERE id = ?", (head(text), row["conversation_id"])
+            "UPDATE conversations SET last_text = ? WHERE id = ?",
+            (head(text), row["conversation_id"]),
         )
     connection.execute(
         "UPDATE conversations SET version = version + 1 WHERE id = ?", (row["conversation_id"],)
     )
 
 
-def _describe(connection: sqlite3.Connection, conversation_id: int, suggestions: Suggestions) -> None:
+def _describe(
+    connection: sqlite3.Connection, conversation_id: int, suggestions: Suggestions
+) -> None:
     if suggestions.language:
         connection.execute(
-            "UPDATE conversations SET language = ? WHERE id = ?", (suggestions.language, conversation_id)
+            "UPDATE conversations SET language = ? WHERE id = ?",
+            (suggestions.language, conversation_id),
         )
     if suggestions.categories and not suggestions.foreign:
         best = max(suggestions.categories, key=lambda guess: guess.probability)

@@ -13,8 +13,8 @@ from bot.domain import Attachment, Author, MessageKind, VerdictRecord
 class Reply:
     """One outgoing message as the desk, the bot or the system wants it sent.
 
-    ``hold_s`` is the undo window. ``verdicts`` are stored in the same transaction and vanish with an
-    undo; their ``message_id`` is the customer's message. ``message_id`` is the message answered.
+    ``hold_s`` is the undo window. ``verdicts`` are stored in the same transaction and vanish with
+    an undo; their ``message_id`` is the customer's message. ``message_id`` is the message answered.
     """
 
     text: str

@@ -27,8 +27,8 @@ class Replying(Part):
     async def reply(self, conversation_id: int, reply: Reply) -> Message:
         """The stored message, on its way out: message, outbox row, verdicts and state in one commit.
 
-        An agent's reply takes the conversation and ends the waiting; ``close`` closes it as well. The
-        bot's ends the waiting. A system text changes no state. A second call with the same
+        An agent's reply takes the conversation and ends the waiting; ``close`` closes it as well.
+        The bot's ends the waiting. A system text changes no state. A second call with the same
         ``idempotency_key`` gives the first message and changes nothing.
 
         Raises:
@@ -78,7 +78,9 @@ class Replying(Part):
         return await self._db.write(take_back)
 
 
-def cancel(connection: sqlite3.Connection, outbox_id: int, now: float, *, agent_id: int | None = None) -> None:
+def cancel(
+    connection: sqlite3.Connection, outbox_id: int, now: float, *, agent_id: int | None = None
+) -> None:
     """Cancel an unsent row, forget its verdicts and let the customer wait again as before."""
     row = connection.execute(
         """UPDATE outbox SET state = 'cancelled', updated_at = ? WHERE id = ?
@@ -91,7 +93,8 @@ def cancel(connection: sqlite3.Connection, outbox_id: int, now: float, *, agent_
     untouched = memory.get("after_version") == current.version
     # State is put back, not moved: this is the past undone, so next_state has no say.
     connection.execute(
-        """UPDATE conversations SET state = ?, assigned_agent_id = ?, snoozed_until = ?, waiting_since = ?,
+        """UPDATE conversations SET state = ?, assigned_agent_id = ?, snoozed_until = ?,
+            waiting_since = ?,
            last_text = ?, version = version + 1 WHERE id = ?""",
         (
             memory["state"] if untouched else str(current.state),
@@ -104,7 +107,8 @@ def cancel(connection: sqlite3.Connection, outbox_id: int, now: float, *, agent_
     )
     if untouched:
         connection.execute(
-            """INSERT INTO conversation_events (conversation_id, action, from_state, to_state, agent_id, at)
+            """INSERT INTO conversation_events (conversation_id, action, from_state, to_state,
+                agent_id, at)
                VALUES (?, 'undone', ?, ?, ?, ?)""",
             (current.id, str(current.state), memory["state"], agent_id, now),
         )
@@ -154,10 +158,12 @@ def _move(connection: sqlite3.Connection, before: Conversation, reply: Reply, no
     connection.execute(
         """UPDATE outbox SET before = json_set(before, '$.after_version',
            (SELECT version FROM conversations WHERE id = ?))
-           WHERE conversation_id = ? AND id = (SELECT max(id) FROM outbox WHERE conversation_id = ?)""",
+           WHERE conversation_id = ? AND id = (SELECT max(id) FROM outbox WHERE conversation_id =
+           ?)""",
         (before.id, before.id, before.id),
     )
     if reply.author is Author.AGENT and reply.agent_id is not None:
         connection.execute(
-            "DELETE FROM drafts WHERE conversation_id = ? AND agent_id = ?", (before.id, reply.agent_id)
+            "DELETE FROM drafts WHERE conversation_id = ? AND agent_id = ?",
+            (before.id, reply.agent_id),
         )

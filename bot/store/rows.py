@@ -25,7 +25,8 @@ MESSAGES = """SELECT m.*, o.id AS outbox_id, o.state AS delivery, o.error AS del
     FROM messages m LEFT JOIN outbox o ON o.message_id = m.id """
 
 CONVERSATIONS = """SELECT c.*, k.name AS customer_name, a.name AS assigned_agent_name,
-    (SELECT count(*) FROM outbox o WHERE o.conversation_id = c.id AND o.state IN ('uncertain', 'failed'))
+    (SELECT count(*) FROM outbox o WHERE o.conversation_id = c.id AND o.state IN ('uncertain',
+    'failed'))
         AS uncertain
     FROM conversations c JOIN customers k ON k.id = c.customer_id
     LEFT JOIN agents a ON a.id = c.assigned_agent_id """

@@ -1,7 +1,7 @@
 """The tables as of the first release. Later changes are migrations of their own, never edits here.
 
-Times are UTC epoch seconds. ``digest`` columns hold SHA-256 over the row's lasting columns. Lists and
-mappings are JSON text.
+Times are UTC epoch seconds. ``digest`` columns hold SHA-256 over the row's lasting columns. Lists
+and mappings are JSON text.
 """
 
 from __future__ import annotations
@@ -9,13 +9,16 @@ from __future__ import annotations
 CONVERSATIONS = (
     """CREATE TABLE customers (
         id INTEGER PRIMARY KEY, public_id TEXT NOT NULL UNIQUE, channel TEXT NOT NULL,
-        external_id TEXT NOT NULL, name TEXT NOT NULL, language TEXT NOT NULL, created_at REAL NOT NULL,
+        external_id TEXT NOT NULL, name TEXT NOT NULL, language TEXT NOT NULL, created_at REAL NOT
+        NULL,
         blocked INTEGER NOT NULL DEFAULT 0, UNIQUE (channel, external_id))""",
     """CREATE TABLE conversations (
         id INTEGER PRIMARY KEY, public_id TEXT NOT NULL UNIQUE,
-        customer_id INTEGER NOT NULL REFERENCES customers, channel TEXT NOT NULL, state TEXT NOT NULL,
+        customer_id INTEGER NOT NULL REFERENCES customers, channel TEXT NOT NULL, state TEXT NOT
+        NULL,
         language TEXT NOT NULL, created_at REAL NOT NULL, last_message_at REAL NOT NULL,
-        version INTEGER NOT NULL DEFAULT 1, assigned_agent_id INTEGER REFERENCES agents, category TEXT,
+        version INTEGER NOT NULL DEFAULT 1, assigned_agent_id INTEGER REFERENCES agents, category
+        TEXT,
         category_probability REAL, waiting_since REAL, snoozed_until REAL,
         last_text TEXT NOT NULL DEFAULT '', unread INTEGER NOT NULL DEFAULT 0)""",
     "CREATE INDEX conversations_customer ON conversations (customer_id, id)",
@@ -26,9 +29,11 @@ CONVERSATIONS = (
         id INTEGER PRIMARY KEY AUTOINCREMENT, public_id TEXT NOT NULL UNIQUE,
         conversation_id INTEGER NOT NULL REFERENCES conversations, author TEXT NOT NULL,
         kind TEXT NOT NULL, text TEXT NOT NULL, created_at REAL NOT NULL, language TEXT NOT NULL,
-        channel TEXT NOT NULL, external_id TEXT, agent_id INTEGER, reply_to_id INTEGER, edited_at REAL,
+        channel TEXT NOT NULL, external_id TEXT, agent_id INTEGER, reply_to_id INTEGER, edited_at
+        REAL,
         attachment TEXT, answer_id INTEGER, suggestion_rank INTEGER, idempotency_key TEXT,
-        wants_person INTEGER NOT NULL DEFAULT 0, metadata TEXT, processed_at REAL, digest BLOB NOT NULL)""",
+        wants_person INTEGER NOT NULL DEFAULT 0, metadata TEXT, processed_at REAL, digest BLOB NOT
+        NULL)""",
     """CREATE UNIQUE INDEX messages_external ON messages (channel, external_id)
         WHERE external_id IS NOT NULL AND author = 'customer'""",
     """CREATE UNIQUE INDEX messages_idempotency ON messages (conversation_id, idempotency_key)
@@ -42,7 +47,8 @@ CONVERSATIONS = (
     "CREATE INDEX message_edits_message ON message_edits (message_id)",
     "CREATE INDEX message_edits_external ON message_edits (channel, external_id)",
     """CREATE TABLE suggestions (
-        message_id INTEGER PRIMARY KEY REFERENCES messages, decision TEXT NOT NULL, model_version TEXT,
+        message_id INTEGER PRIMARY KEY REFERENCES messages, decision TEXT NOT NULL, model_version
+        TEXT,
         payload TEXT NOT NULL, created_at REAL NOT NULL)""",
     """CREATE TABLE conversation_events (
         id INTEGER PRIMARY KEY, conversation_id INTEGER NOT NULL REFERENCES conversations,
@@ -61,7 +67,8 @@ SEARCH = (
     """CREATE TRIGGER messages_fts_insert AFTER INSERT ON messages BEGIN
         INSERT INTO messages_fts (rowid, text) VALUES (new.id, new.text); END""",
     """CREATE TRIGGER messages_fts_delete AFTER DELETE ON messages BEGIN
-        INSERT INTO messages_fts (messages_fts, rowid, text) VALUES ('delete', old.id, old.text); END""",
+        INSERT INTO messages_fts (messages_fts, rowid, text) VALUES ('delete', old.id, old.text);
+        END""",
     """CREATE TRIGGER messages_fts_update AFTER UPDATE OF text ON messages BEGIN
         INSERT INTO messages_fts (messages_fts, rowid, text) VALUES ('delete', old.id, old.text);
         INSERT INTO messages_fts (rowid, text) VALUES (new.id, new.text); END""",
@@ -70,7 +77,8 @@ SEARCH = (
     """CREATE TRIGGER customers_fts_insert AFTER INSERT ON customers BEGIN
         INSERT INTO customers_fts (rowid, name) VALUES (new.id, new.name); END""",
     """CREATE TRIGGER customers_fts_delete AFTER DELETE ON customers BEGIN
-        INSERT INTO customers_fts (customers_fts, rowid, name) VALUES ('delete', old.id, old.name); END""",
+        INSERT INTO customers_fts (customers_fts, rowid, name) VALUES ('delete', old.id, old.name);
+        END""",
     """CREATE TRIGGER customers_fts_update AFTER UPDATE OF name ON customers BEGIN
         INSERT INTO customers_fts (customers_fts, rowid, name) VALUES ('delete', old.id, old.name);
         INSERT INTO customers_fts (rowid, name) VALUES (new.id, new.name); END""",
@@ -78,24 +86,28 @@ SEARCH = (
 
 DELIVERY = (
     """CREATE TABLE outbox (
-        id INTEGER PRIMARY KEY AUTOINCREMENT, message_id INTEGER NOT NULL UNIQUE REFERENCES messages,
+        id INTEGER PRIMARY KEY AUTOINCREMENT, message_id INTEGER NOT NULL UNIQUE REFERENCES
+        messages,
         conversation_id INTEGER NOT NULL REFERENCES conversations, channel TEXT NOT NULL,
         recipient TEXT NOT NULL, author TEXT NOT NULL, attempts INTEGER NOT NULL DEFAULT 0,
-        state TEXT NOT NULL, not_before REAL NOT NULL, error TEXT, before TEXT, updated_at REAL NOT NULL)""",
+        state TEXT NOT NULL, not_before REAL NOT NULL, error TEXT, before TEXT, updated_at REAL NOT
+        NULL)""",
     """CREATE INDEX outbox_live ON outbox (conversation_id, id)
         WHERE state IN ('held', 'queued', 'sending')""",
     "CREATE INDEX outbox_due ON outbox (not_before, id) WHERE state IN ('held', 'queued')",
     """CREATE INDEX outbox_trouble ON outbox (conversation_id, state)
         WHERE state IN ('uncertain', 'failed')""",
     """CREATE TABLE updates (
-        update_id INTEGER PRIMARY KEY, raw TEXT NOT NULL, received_at REAL NOT NULL, message_id INTEGER)""",
+        update_id INTEGER PRIMARY KEY, raw TEXT NOT NULL, received_at REAL NOT NULL, message_id
+        INTEGER)""",
     "CREATE TABLE meta (key TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID",
 )
 
 KNOWLEDGE = (
     """CREATE TABLE articles (
         id INTEGER PRIMARY KEY AUTOINCREMENT, key BLOB NOT NULL UNIQUE, title TEXT NOT NULL,
-        text TEXT NOT NULL, category TEXT NOT NULL, language TEXT NOT NULL, created_at REAL NOT NULL,
+        text TEXT NOT NULL, category TEXT NOT NULL, language TEXT NOT NULL, created_at REAL NOT
+        NULL,
         updated_at REAL NOT NULL, twin_id INTEGER, removed_at REAL, digest BLOB NOT NULL)""",
     "CREATE INDEX articles_category ON articles (category)",
     """CREATE TABLE questions (
@@ -115,14 +127,17 @@ KNOWLEDGE = (
         id INTEGER PRIMARY KEY, name TEXT NOT NULL, text TEXT NOT NULL, language TEXT NOT NULL,
         updated_at REAL NOT NULL, UNIQUE (name, language))""",
     """CREATE TABLE tickets (
-        id INTEGER PRIMARY KEY, key BLOB NOT NULL UNIQUE, text TEXT NOT NULL, category TEXT NOT NULL,
-        answer_id INTEGER, operator_answer TEXT NOT NULL, language TEXT NOT NULL, origin TEXT NOT NULL,
+        id INTEGER PRIMARY KEY, key BLOB NOT NULL UNIQUE, text TEXT NOT NULL, category TEXT NOT
+        NULL,
+        answer_id INTEGER, operator_answer TEXT NOT NULL, language TEXT NOT NULL, origin TEXT NOT
+        NULL,
         created_at REAL NOT NULL)""",
     """CREATE TABLE verdicts (
         message_id INTEGER NOT NULL REFERENCES messages, answer_id INTEGER NOT NULL,
         rank INTEGER NOT NULL, verdict TEXT NOT NULL, agent_id INTEGER, created_at REAL NOT NULL,
         confidence REAL NOT NULL, model_version TEXT, edit_distance INTEGER NOT NULL,
-        reason TEXT NOT NULL, reply_id INTEGER, PRIMARY KEY (message_id, answer_id)) WITHOUT ROWID""",
+        reason TEXT NOT NULL, reply_id INTEGER, PRIMARY KEY (message_id, answer_id)) WITHOUT
+        ROWID""",
     "CREATE INDEX verdicts_answer ON verdicts (answer_id, verdict)",
     "CREATE INDEX verdicts_reply ON verdicts (reply_id) WHERE reply_id IS NOT NULL",
 )
@@ -133,7 +148,8 @@ PEOPLE = (
         language TEXT NOT NULL, password_hash TEXT, created_at REAL NOT NULL, disabled_at REAL,
         preferences TEXT NOT NULL DEFAULT '{}')""",
     """CREATE TABLE sessions (
-        id INTEGER PRIMARY KEY, token_hash BLOB NOT NULL UNIQUE, agent_id INTEGER NOT NULL REFERENCES agents,
+        id INTEGER PRIMARY KEY, token_hash BLOB NOT NULL UNIQUE, agent_id INTEGER NOT NULL
+        REFERENCES agents,
         created_at REAL NOT NULL, last_seen_at REAL NOT NULL, expires_at REAL NOT NULL,
         csrf_token TEXT NOT NULL)""",
     "CREATE INDEX sessions_agent ON sessions (agent_id)",
@@ -141,23 +157,27 @@ PEOPLE = (
         token_hash BLOB PRIMARY KEY, agent_id INTEGER REFERENCES agents, expires_at REAL NOT NULL)
         WITHOUT ROWID""",
     """CREATE TABLE api_tokens (
-        id INTEGER PRIMARY KEY, name TEXT NOT NULL, scopes TEXT NOT NULL, secret_hash BLOB NOT NULL UNIQUE,
+        id INTEGER PRIMARY KEY, name TEXT NOT NULL, scopes TEXT NOT NULL, secret_hash BLOB NOT NULL
+        UNIQUE,
         created_at REAL NOT NULL, last_used_at REAL, revoked_at REAL)""",
     """CREATE TABLE audit (
-        id INTEGER PRIMARY KEY AUTOINCREMENT, at REAL NOT NULL, actor TEXT NOT NULL, action TEXT NOT NULL,
+        id INTEGER PRIMARY KEY AUTOINCREMENT, at REAL NOT NULL, actor TEXT NOT NULL, action TEXT
+        NOT NULL,
         subject TEXT NOT NULL, detail TEXT NOT NULL, chain BLOB NOT NULL)""",
 )
 
 MODELS = (
     """CREATE TABLE bundles (
-        version TEXT PRIMARY KEY, path TEXT NOT NULL, metrics TEXT NOT NULL, created_at REAL NOT NULL)
+        version TEXT PRIMARY KEY, path TEXT NOT NULL, metrics TEXT NOT NULL, created_at REAL NOT
+        NULL)
         WITHOUT ROWID""",
     """CREATE TABLE aliases (
         name TEXT PRIMARY KEY, version TEXT NOT NULL REFERENCES bundles) WITHOUT ROWID""",
     """CREATE TABLE jobs (
         id INTEGER PRIMARY KEY, kind TEXT NOT NULL, params TEXT NOT NULL, state TEXT NOT NULL,
         stage TEXT NOT NULL DEFAULT '', progress REAL NOT NULL DEFAULT 0, eta_s REAL,
-        metrics TEXT NOT NULL DEFAULT '{}', reason TEXT NOT NULL DEFAULT '', created_at REAL NOT NULL,
+        metrics TEXT NOT NULL DEFAULT '{}', reason TEXT NOT NULL DEFAULT '', created_at REAL NOT
+        NULL,
         heartbeat_at REAL NOT NULL, finished_at REAL)""",
     "CREATE UNIQUE INDEX jobs_live ON jobs (kind) WHERE finished_at IS NULL",
 )

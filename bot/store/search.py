@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import sqlite3
 
-from bot.domain import Conversation, Page
+from bot.domain import Page
 from bot.store import rows
 from bot.store.part import PER_PAGE, Part
 from bot.store.texts import clean
@@ -22,7 +22,9 @@ def match(query: str, *, column: str = "") -> str:
     Empty when the query holds no word; a caller must then not search. Nothing a person types can be
     an operator: quotes, AND, hyphens, colons and asterisks are separators or plain words.
     """
-    terms = [f'"{word}"' for word in _WORD.findall(clean(query).replace("\ufffd", " "))[:_MAX_TERMS]]
+    terms = [
+        f'"{word}"' for word in _WORD.findall(clean(query).replace("\ufffd", " "))[:_MAX_TERMS]
+    ]
     if not terms:
         return ""
     joined = " ".join(terms) + "*"
@@ -39,11 +41,13 @@ def hits(connection: sqlite3.Connection, query: str) -> list[int]:
         return []
     found = connection.execute(
         """SELECT m.conversation_id, max(m.id) AS newest FROM (
-            SELECT rowid AS id FROM messages_fts WHERE messages_fts MATCH ? ORDER BY rowid DESC LIMIT ?
+            SELECT rowid AS id FROM messages_fts WHERE messages_fts MATCH ? ORDER BY rowid DESC
+            LIMIT ?
            ) f JOIN messages m ON m.id = f.id GROUP BY m.conversation_id
            UNION
            SELECT c.id, (SELECT max(id) FROM messages m WHERE m.conversation_id = c.id) FROM (
-            SELECT rowid AS id FROM customers_fts WHERE customers_fts MATCH ? ORDER BY rowid DESC LIMIT ?
+            SELECT rowid AS id FROM customers_fts WHERE customers_fts MATCH ? ORDER BY rowid DESC
+            LIMIT ?
            ) f JOIN conversations c ON c.customer_id = f.id""",
         (terms, _MAX_HITS, terms, _MAX_HITS),
     ).fetchall()
@@ -56,13 +60,17 @@ def hits(connection: sqlite3.Connection, query: str) -> list[int]:
 class Searching(Part):
     """Search over everything said."""
 
-    async def search(self, query: str, page: int = 1, per_page: int = PER_PAGE) -> Page[Conversation]:
+    async def search(
+        self, query: str, page: int = 1, per_page: int = PER_PAGE
+    ) -> Page:
         """Conversations in which all words of ``query`` stand in one message, newest first."""
 
-        def find(connection: sqlite3.Connection) -> Page[Conversation]:
+        def find(connection: sqlite3.Connection) -> Page:
             ids = hits(connection, query)
             first = (max(1, page) - 1) * per_page
-            items = [rows.load_conversation(connection, key) for key in ids[first : first + per_page]]
+            items = [
+                rows.load_conversation(connection, key) for key in ids[first : first + per_page]
+            ]
             return Page(items=items, total=len(ids), page=max(1, page), per_page=per_page)
 
         return await self._db.read(find)

@@ -17,7 +17,8 @@ def insert_message(
     pid, text = public_id(), clean(reply.text)
     attached = dump_attachment(reply.attachment)
     cursor = connection.execute(
-        """INSERT INTO messages (public_id, conversation_id, author, kind, text, created_at, language, channel,
+        """INSERT INTO messages (public_id, conversation_id, author, kind, text, created_at,
+            language, channel,
            agent_id, reply_to_id, attachment, answer_id, suggestion_rank, idempotency_key, digest)
            VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)""",
         (
@@ -55,8 +56,10 @@ def queue_message(
         }
     )
     connection.execute(
-        """INSERT INTO outbox (message_id, conversation_id, channel, recipient, author, state, not_before,
-           before, updated_at) SELECT ?, ?, k.channel, k.external_id, ?, ?, ?, ?, ? FROM customers k WHERE k.id = ?""",
+        """INSERT INTO outbox (message_id, conversation_id, channel, recipient, author, state,
+            not_before,
+           before, updated_at) SELECT ?, ?, k.channel, k.external_id, ?, ?, ?, ?, ? FROM customers
+           k WHERE k.id = ?""",
         (
             message_id,
             before.id,

@@ -43,10 +43,14 @@ def message_digest(
     attachment: str | None,
 ) -> bytes:
     """Digest over what of a message never changes, its text included (an edit renews it)."""
-    return digest(public_id, conversation_id, str(author), str(kind), text, float(created_at), attachment)
+    return digest(
+        public_id, conversation_id, str(author), str(kind), text, float(created_at), attachment
+    )
 
 
-def article_digest(title: str, text: str, category: str, language: str, questions: Sequence[str]) -> bytes:
+def article_digest(
+    title: str, text: str, category: str, language: str, questions: Sequence[str]
+) -> bytes:
     """Digest over an article's content and questions, in any order of the questions."""
     return digest(title, text, category, language, sorted(questions))
 

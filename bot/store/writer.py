@@ -121,7 +121,7 @@ class Writer:
         run("SAVEPOINT task")
         try:
             value = task.fn(self._connection)
-        except Exception as error:  # noqa: BLE001  whatever it is belongs to its caller
+        except Exception as error:
             if _is_disk(error) or not self._connection.in_transaction:
                 # The whole batch is lost: SQLite may have rolled it back by itself.
                 raise sqlite3.OperationalError(str(error)) from error
@@ -141,7 +141,9 @@ class Writer:
             _Outcome(
                 task.future,
                 None,
-                StorageUnavailable(f"Nothing was stored: {error}.", remedy="Free disk space; then try again."),
+                StorageUnavailable(
+                    f"Nothing was stored: {error}.", remedy="Free disk space; then try again."
+                ),
             )
             for task in batch
         ]

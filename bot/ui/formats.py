@@ -97,6 +97,11 @@ class Formats:
         """Hours and minutes."""
         return f"{datetime.fromtimestamp(at, self.timezone):%H:%M}"
 
+    def when(self, at: float, now: float) -> str:
+        """A moment near now: the clock alone today, with the date on other days."""
+        clock = self.clock(at)
+        return clock if self.day_distance(at, now) == 0 else f"{self.date(at, now)}, {clock}"
+
     def day_distance(self, at: float, now: float) -> int:
         """Whole calendar days between two moments: 0 today, 1 yesterday."""
         here, there = (datetime.fromtimestamp(value, self.timezone).date() for value in (now, at))

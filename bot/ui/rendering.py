@@ -110,32 +110,37 @@ def render(request: web.Request, template: str, *, status: int = 200, **context:
 def fragment(request: web.Request, template: str, **context: Any) -> str:
     """The text of ``template`` for the viewer of ``request``."""
     ui = request.config_dict[_KEY]
-    viewer = viewer_of(request, ui.who, ui.default_language)
+    eyes = viewer(request)
     shown = _Shown(
-        viewer=viewer,
-        formats=Formats(viewer.language, viewer.timezone),
-        translate=partial(ui.catalogue.text, lang=viewer.language),
+        viewer=eyes,
+        formats=Formats(eyes.language, eyes.timezone),
+        translate=partial(ui.catalogue.text, lang=eyes.language),
         now=ui.clock(),
     )
     with _showing(shown):
         return ui.environment.get_template(template).render(
-            lang=viewer.language,
-            theme=viewer.theme,
-            agent=viewer.agent,
+            lang=eyes.language,
+            theme=eyes.theme,
+            agent=eyes.agent,
             nav=_navigation(ui, shown),
-            csrf_token=viewer.csrf_token,
-            path=viewer.path,
+            csrf_token=eyes.csrf_token,
+            path=eyes.path,
             version=ui.version,
-            ui_strings=_script_strings(ui, viewer.language, "ui.js"),
-            script_strings=partial(_script_strings, ui, viewer.language),
+            ui_strings=_script_strings(ui, eyes.language, "ui.js"),
+            script_strings=partial(_script_strings, ui, eyes.language),
             **context,
         )
 
 
 def translate(request: web.Request, key: str, **params: Any) -> str:
     """One text in the viewer's language, for answers that are not pages."""
+    return request.config_dict[_KEY].catalogue.text(key, viewer(request).language, **params)
+
+
+def viewer(request: web.Request) -> Viewer:
+    """Who looks, and how they want to see it."""
     ui = request.config_dict[_KEY]
-    return ui.catalogue.text(key, viewer_of(request, ui.who, ui.default_language).language, **params)
+    return viewer_of(request, ui.who, ui.default_language)
 
 
 @contextmanager
@@ -178,6 +183,7 @@ def _functions() -> dict[str, Any]:
         "date": lambda at: shown().formats.date(at, shown().now),
         "exact": lambda at: shown().formats.exact(at),
         "clock": lambda at: shown().formats.clock(at),
+        "when": lambda at: shown().formats.when(at, shown().now),
         "iso": lambda at: shown().formats.iso(at),
         "day_distance": lambda at: shown().formats.day_distance(at, shown().now),
         "now": lambda: shown().now,

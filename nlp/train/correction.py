@@ -18,9 +18,9 @@ Ids = NDArray[np.int64]
 Floats = NDArray[np.float32]
 Bools = NDArray[np.bool_]
 
-_STEPS = 120
+_STEPS = 80
 _RATE = 0.02
-_DECAY = 3e-4
+_DECAY = 1e-2
 _HIDDEN = 16
 _UNANSWERABLE = 0.1  # share of lists that are repeated without their right answer
 

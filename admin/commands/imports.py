@@ -1,0 +1,127 @@
+"""``neurobot import knowledge | tickets``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from admin.commands.invocation import Invocation, json_option
+from admin.commands.terminal import say, show
+
+if TYPE_CHECKING:
+    from admin.importers.rows import Parsed
+
+_SHOWN = 20
+
+
+@click.group("import")
+def command() -> None:
+    """Import a knowledge base or past tickets.
+
+    Files are UTF-8 or Windows-1251. Nothing is written while a line is bad, unless --partial.
+
+    \b
+    Example:
+      neurobot import knowledge faq.csv --dry-run
+      neurobot import tickets tickets.csv
+    """
+
+
+def _file_options(function: Any) -> Any:
+    for option in (
+        click.argument("file", type=click.Path(path_type=Path)),
+        click.option("--dry-run", is_flag=True, help="Show what would change, write nothing."),
+        click.option("--partial", is_flag=True, help="Import the good lines of a file with bad ones."),
+        click.option("--lang", type=click.Choice(["ru", "en"]), default=None, help="Language of the texts."),
+        json_option,
+        click.pass_obj,
+    ):
+        function = option(function)
+    return function
+
+
+@command.command("knowledge")
+@_file_options
+def knowledge(
+    invocation: Invocation, *, file: Path, dry_run: bool, partial: bool, lang: str | None, as_json: bool
+) -> None:
+    """Import FILE with the columns question,answer and optionally category and lang.
+
+    Equal answers become one article with several questions; other columns are ignored.
+
+    \b
+    Example:
+      neurobot import knowledge faq.csv --lang ru
+    """
+    from admin.importers.knowledge import read_knowledge
+
+    settings = invocation.settings()
+    parsed = read_knowledge(file, language=lang or "")
+    rows = parsed.accepted(partial=partial)
+    _warn(parsed)
+    diff = _perform(settings, "import.knowledge", rows, file, dry_run=dry_run)
+    data = {**diff, "dry_run": dry_run, "bad_lines": _bad_lines(parsed)}
+    show(data, as_json=as_json, text=_diff_text(diff, dry_run=dry_run))
+
+
+@command.command("tickets")
+@_file_options
+def tickets(
+    invocation: Invocation, *, file: Path, dry_run: bool, partial: bool, lang: str | None, as_json: bool
+) -> None:
+    """Import FILE (CSV or JSONL) with text,category and optionally kb_answer or answer_id.
+
+    kb_answer is the text of the article that answered; operator_answer and lang are kept too.
+
+    \b
+    Example:
+      neurobot import tickets tickets.jsonl
+    """
+    from admin.importers.tickets import read_tickets
+
+    settings = invocation.settings()
+    parsed = read_tickets(file, language=lang or "")
+    rows = parsed.accepted(partial=partial)
+    _warn(parsed)
+    counts = _perform(settings, "import.tickets", rows, file, dry_run=dry_run)
+    if counts["unmatched"]:
+        say(f"{counts['unmatched']} rows name an answer that is not in the knowledge base; kept without it.")
+    verb = "would be imported" if dry_run else "imported"
+    text = f"{counts['rows']} tickets {verb}, {counts['with_answer']} with their article"
+    show({**counts, "dry_run": dry_run, "bad_lines": _bad_lines(parsed)}, as_json=as_json, text=text)
+
+
+def _perform(settings: Any, name: str, rows: Any, file: Path, *, dry_run: bool) -> dict[str, Any]:
+    import msgspec
+
+    from admin.commands.remote import perform
+
+    return perform(settings, name, rows=msgspec.to_builtins(rows), name=file.name, dry_run=dry_run)
+
+
+def _warn(parsed: Parsed[Any]) -> None:
+    if parsed.encoding != "utf-8":
+        say(f"The file is in {parsed.encoding}.")
+    for problem in parsed.problems[:_SHOWN]:
+        say(f"line {problem.line}: {problem.text}")
+    if len(parsed.problems) > _SHOWN:
+        say(f"and {len(parsed.problems) - _SHOWN} more bad lines")
+
+
+def _bad_lines(parsed: Parsed[Any]) -> list[dict[str, Any]]:
+    return [{"line": problem.line, "code": problem.code, "reason": problem.text} for problem in parsed.problems]
+
+
+def _diff_text(diff: dict[str, Any], *, dry_run: bool) -> str:
+    lines = ["Nothing is written; this is what would change:"] if dry_run else []
+    lines.append(
+        f"added {diff['added']}, changed {diff['changed']}, unchanged {diff['unchanged']}, "
+        f"rows merged {diff['duplicates']}, conflicts {len(diff['conflicts'])}"
+    )
+    if dry_run:
+        lines += [f"  + {title}" for title in diff["added_titles"][:_SHOWN]]
+        lines += [f"  ~ {title}" for title in diff["changed_titles"][:_SHOWN]]
+    lines += [f"  ! {conflict}" for conflict in diff["conflicts"][:_SHOWN]]
+    return "\n".join(lines)

@@ -1,0 +1,260 @@
+"""Writing commands as the server carries them out, whoever asked: its socket, a lone process, a page.
+
+Each takes the services and plain arguments and gives plain results. ``register`` names them for
+``bot.control``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from admin.importers.tickets import match_answers
+from admin.importers.rows import KnowledgeRow, TicketRow
+from bot import control
+from bot.domain import Agent, Role
+from bot.errors import BadRequest, NotFound
+from bot.learning.training import go_live
+from bot.services import Services
+from bot.store import ArticleRow, ImportDiff
+
+LINK_TTL_S = 86_400.0
+COMMAND_LINE = "command line"
+
+
+def register() -> None:
+    """Make the commands known to ``bot.control``; called once by the command line."""
+    for name, command in {
+        "import.knowledge": _import_knowledge,
+        "import.tickets": _import_tickets,
+        "train.start": _train_start,
+        "train.state": _train_state,
+        "models.list": _models_list,
+        "models.promote": _models_promote,
+        "models.rollback": _models_rollback,
+        "users.list": _users_list,
+        "users.add": _users_add,
+        "users.link": _users_link,
+        "users.disable": _users_disable,
+        "users.role": _users_role,
+        "backup": _backup,
+    }.items():
+        control.register(name, command)
+
+
+def article_rows(rows: Sequence[KnowledgeRow]) -> list[ArticleRow]:
+    """Knowledge rows as the store imports them: one a row, the store merges equal answers."""
+    return [
+        ArticleRow(
+            text=row.answer,
+            questions=(row.question,),
+            category=row.category,
+            language=row.language,
+            line=row.line,
+        )
+        for row in rows
+    ]
+
+
+async def import_articles(services: Services, rows: Sequence[ArticleRow], *, dry_run: bool) -> ImportDiff:
+    """Import answers, so that the very next question finds them."""
+    diff = await services.store.knowledge.import_articles(rows, dry_run)
+    if diff.changed_ids:
+        await services.serving.apply_articles(diff.changed_ids)
+        services.bus.publish("desk", "knowledge.changed", {"revision": await services.store.knowledge.revision()})
+    return diff
+
+
+async def agent_by_login(services: Services, login: str) -> Agent:
+    """The agent who signs in as ``login``.
+
+    Raises:
+        NotFound: nobody does.
+    """
+    for agent in await services.store.people.agents():
+        if agent.login == login:
+            return agent
+    raise NotFound(f"Nobody signs in as '{login}'.", remedy="neurobot users list shows everyone.")
+
+
+def role_of(name: str) -> Role:
+    """The role of that name.
+
+    Raises:
+        BadRequest: there is none.
+    """
+    try:
+        return Role(name)
+    except ValueError:
+        raise BadRequest(f"There is no role '{name}': agent, admin or owner.") from None
+
+
+async def sign_in_link(services: Services, agent_id: int | None) -> str:
+    """A one-time link, as it reads on this machine (or at ``http.public_url``)."""
+    token = await services.store.people.one_time_link(agent_id, LINK_TTL_S)
+    return f"{base_url(services)}/sign-in/link/{token}"
+
+
+def base_url(services: Services) -> str:
+    """The address that people know this server by."""
+    http = services.settings.http
+    if http.public_url:
+        return http.public_url.rstrip("/")
+    host = f"[{http.host}]" if ":" in http.host else http.host
+    return f"{'https' if http.tls_cert else 'http'}://{host}:{http.port}"
+
+
+async def change_role(services: Services, agent: Agent, role: Role, *, actor: str) -> None:
+    """Give ``agent`` another role.
+
+    Raises:
+        BadRequest: the last owner would go.
+    """
+    if agent.role is Role.OWNER and role is not Role.OWNER:
+        await _keep_an_owner(services, agent)
+    await services.store.people.set_role(agent.id, role)
+    await services.store.people.audit(actor, "agent.role", agent.login, {"role": str(role)})
+
+
+async def disable(services: Services, agent: Agent, *, actor: str) -> None:
+    """Let ``agent`` in no more; all sessions end.
+
+    Raises:
+        BadRequest: the last owner would go.
+    """
+    if agent.role is Role.OWNER:
+        await _keep_an_owner(services, agent)
+    await services.store.people.disable(agent.id)
+    await services.store.people.audit(actor, "agent.disabled", agent.login, {})
+
+
+async def _keep_an_owner(services: Services, leaving: Agent) -> None:
+    others = [
+        agent
+        for agent in await services.store.people.agents()
+        if agent.role is Role.OWNER and agent.disabled_at is None and agent.id != leaving.id
+    ]
+    if not others:
+        raise BadRequest("Somebody must own the server.", remedy="Make another person owner first.")
+
+
+async def _import_knowledge(services: Services, args: dict[str, Any]) -> dict[str, Any]:
+    rows = msgspec.convert(args["rows"], list[KnowledgeRow])
+    dry_run = bool(args.get("dry_run"))
+    diff = await import_articles(services, article_rows(rows), dry_run=dry_run)
+    if not dry_run:
+        detail = {"added": diff.added, "changed": diff.changed}
+        await services.store.people.audit(COMMAND_LINE, "knowledge.imported", str(args.get("name", "")), detail)
+    found: dict[str, Any] = msgspec.to_builtins(diff)
+    return found
+
+
+async def _import_tickets(services: Services, args: dict[str, Any]) -> dict[str, Any]:
+    rows = msgspec.convert(args["rows"], list[TicketRow])
+    tickets, unmatched = match_answers(rows, await services.store.knowledge.all_items())
+    counts: dict[str, Any] = {"rows": len(tickets), "unmatched": unmatched}
+    counts["with_answer"] = sum(1 for ticket in tickets if ticket.answer_id is not None)
+    if not args.get("dry_run"):
+        counts.update(msgspec.to_builtins(await services.store.knowledge.import_tickets(tickets)))
+        await services.store.people.audit(COMMAND_LINE, "tickets.imported", str(args.get("name", "")), counts)
+    return counts
+
+
+async def _train_start(services: Services, args: dict[str, Any]) -> dict[str, Any]:
+    job = await services.jobs.train(preset=str(args.get("preset", "")), promote=bool(args.get("promote", True)))
+    await services.store.people.audit(COMMAND_LINE, "training.started", str(job.id), {})
+    found: dict[str, Any] = msgspec.to_builtins(job)
+    return found
+
+
+async def _train_state(services: Services, args: dict[str, Any]) -> dict[str, Any]:
+    found: dict[str, Any] = msgspec.to_builtins(await services.store.jobs.get(int(args["id"])))
+    return found
+
+
+async def _models_list(services: Services, args: dict[str, Any]) -> dict[str, Any]:
+    del args
+    live = services.serving.bundle
+    return {
+        "live": live.version if live else None,
+        "problem": services.serving.problem,
+        "models": msgspec.to_builtins(await services.store.models.bundles()),
+    }
+
+
+async def _models_promote(services: Services, args: dict[str, Any]) -> dict[str, Any]:
+    version = str(args["version"])
+    await go_live(services.store, services.serving, version)
+    await announce_model(services, version, "model.promoted", actor=COMMAND_LINE)
+    return {"champion": version}
+
+
+async def _models_rollback(services: Services, args: dict[str, Any]) -> dict[str, Any]:
+    del args
+    return {"champion": await roll_back(services, actor=COMMAND_LINE)}
+
+
+async def roll_back(services: Services, *, actor: str) -> str:
+    """Make the previous model the champion again and give its version.
+
+    Raises:
+        NotFound: there is no previous one.
+        ArtefactDamaged: it cannot be loaded; the champion stays.
+    """
+    previous = await services.store.models.alias("previous")
+    if previous is None:
+        raise NotFound("There is no previous model to go back to.")
+    await services.serving.reload(previous)
+    version = await services.store.models.rollback()
+    await announce_model(services, version, "model.rolled-back", actor=actor)
+    return str(version)
+
+
+async def announce_model(services: Services, version: str, action: str, *, actor: str) -> None:
+    """Tell the desks and the audit log which model answers now."""
+    services.bus.publish("desk", "model.changed", {"version": version})
+    await services.store.people.audit(actor, action, version, {})
+
+
+async def _users_list(services: Services, args: dict[str, Any]) -> dict[str, Any]:
+    del args
+    return {"users": msgspec.to_builtins(await services.store.people.agents())}
+
+
+async def _users_add(services: Services, args: dict[str, Any]) -> dict[str, Any]:
+    login, role = str(args["login"]).strip(), role_of(str(args.get("role", "agent")))
+    name = str(args.get("name") or login)
+    agent = await services.store.people.create_agent(login, name, role, str(args.get("language", "en")))
+    await services.store.people.audit(COMMAND_LINE, "agent.created", login, {"role": str(role)})
+    return {"login": agent.login, "role": str(role), "link": await sign_in_link(services, agent.id)}
+
+
+async def _users_link(services: Services, args: dict[str, Any]) -> dict[str, Any]:
+    agent = await agent_by_login(services, str(args["login"]))
+    if agent.disabled_at is not None:
+        raise BadRequest(f"{agent.login} is disabled.", remedy="Enable them on the People page first.")
+    await services.store.people.audit(COMMAND_LINE, "agent.link", agent.login, {})
+    return {"login": agent.login, "link": await sign_in_link(services, agent.id)}
+
+
+async def _users_disable(services: Services, args: dict[str, Any]) -> dict[str, Any]:
+    agent = await agent_by_login(services, str(args["login"]))
+    await disable(services, agent, actor=COMMAND_LINE)
+    return {"login": agent.login, "disabled": True}
+
+
+async def _users_role(services: Services, args: dict[str, Any]) -> dict[str, Any]:
+    agent = await agent_by_login(services, str(args["login"]))
+    role = role_of(str(args["role"]))
+    await change_role(services, agent, role, actor=COMMAND_LINE)
+    return {"login": agent.login, "role": str(role)}
+
+
+async def _backup(services: Services, args: dict[str, Any]) -> dict[str, Any]:
+    report = await services.store.backup(Path(str(args["target"])))
+    await services.store.people.audit(COMMAND_LINE, "backup.made", report.path, {})
+    found: dict[str, Any] = msgspec.to_builtins(report)
+    return found

@@ -1,0 +1,357 @@
+"""The way of a message after it is stored: suggestions, decision, news; and again after a crash.
+
+Everything here can be repeated: what was decided is stored before the message counts as processed,
+so a message that a crash interrupted is simply taken again. What may be said is in ``bot.replies``.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import time
+from collections import deque
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+from bot.bus import Bus
+from bot.catalogue import Catalogue
+from bot.domain import (
+    Conversation,
+    ConversationState,
+    Decision,
+    Inbound,
+    Message,
+    Receipt,
+    Suggestions,
+)
+from bot.errors import Conflict, NeurobotError, StorageUnavailable
+from bot.handover import Action
+from bot.ports import Clock
+from bot.replies import Speaker, words_of, zone_of
+from bot.serving import Serving
+from bot.settings import Settings
+from bot.store import Store
+from nlp.text import guess_language
+
+_LOG = logging.getLogger(__name__)
+
+_BATCH = 16  # questions scored between two turns of the event loop
+_BACKLOG = 100_000  # unprocessed messages taken up at the start
+_LONGEST_BURST = 5  # times the quiet time; who never stops writing is answered all the same
+_RETRY_S = 1.0
+_SNOOZE_TICK_S = 5.0
+_STOP_TIMEOUT_S = 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class _Arrival:
+    """A stored message that waits for its suggestions."""
+
+    message_id: int
+    conversation_id: int
+    arrived: float  # time.perf_counter
+
+
+@dataclass(slots=True)
+class _Burst:
+    """Messages of one conversation that came close together."""
+
+    arrivals: list[_Arrival]
+    timer: asyncio.TimerHandle | None = None
+    due: bool = False
+
+
+@dataclass(slots=True)
+class _Work:
+    """One conversation's burst on its way through the models."""
+
+    conversation: Conversation
+    messages: list[Message]
+    arrived: list[float]
+    found: list[Suggestions] = field(default_factory=list)  # one per message, then one of all words
+
+    @property
+    def last(self) -> Message:
+        return self.messages[-1]
+
+
+class Pipeline:
+    """Takes messages in and decides what happens to them.
+
+    Raises:
+        SettingsInvalid: ``hours.timezone`` names no time zone.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        store: Store,
+        serving: Serving,
+        bus: Bus,
+        clock: Clock,
+        *,
+        catalogue: Catalogue | None = None,
+    ) -> None:
+        zone_of(settings.hours)
+        self._settings = settings
+        self._store = store
+        self._serving = serving
+        self._bus = bus
+        self._clock = clock
+        self._speaker = Speaker(settings, store, bus, clock, catalogue or Catalogue.load())
+        self._queue: asyncio.Queue[_Arrival | None] = asyncio.Queue()
+        self._bursts: dict[int, _Burst] = {}
+        self._tasks: list[asyncio.Task[None]] = []
+        self._elapsed_ms: deque[float] = deque(maxlen=512)
+        self._idle = asyncio.Event()
+        self._idle.set()
+        self._stopping = False
+
+    async def start(self) -> None:
+        """Take up what a crash left unprocessed, then work."""
+        self._stopping = False
+        now = time.perf_counter()
+        for message in await self._store.conversations.unprocessed(_BACKLOG):
+            self._put(_Arrival(message.id, message.conversation_id, now))
+        self._tasks = [
+            asyncio.create_task(self._run(), name="pipeline"),
+            asyncio.create_task(self._wake_snoozed(), name="snoozed"),
+        ]
+
+    async def stop(self) -> None:
+        """Finish the batch at work; what still waits is stored and taken up at the next start."""
+        self._stopping = True
+        for burst in self._bursts.values():
+            if burst.timer is not None:
+                burst.timer.cancel()
+        self._queue.put_nowait(None)
+        if self._tasks:
+            await asyncio.wait(self._tasks[:1], timeout=_STOP_TIMEOUT_S)
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        self._tasks = []
+
+    async def receive(self, inbound: Inbound) -> Receipt:
+        """Proof that the message is committed; its suggestions follow within milliseconds.
+
+        Raises:
+            StorageUnavailable: nothing was stored, so nothing may be acknowledged.
+        """
+        arrived = time.perf_counter()
+        (receipt,) = await self._store.conversations.receive([inbound])
+        self.receive_stored([receipt], arrived=arrived)
+        return receipt
+
+    def receive_stored(
+        self, receipts: Sequence[Receipt | None], *, arrived: float | None = None
+    ) -> None:
+        """Publish and queue messages that a channel has committed itself.
+
+        Args:
+            receipts: in order; duplicates and None are passed over.
+            arrived: ``time.perf_counter()`` when they reached the server, default now.
+        """
+        at = time.perf_counter() if arrived is None else arrived
+        for receipt in receipts:
+            if receipt is None or receipt.duplicate:
+                continue
+            data = {
+                "conversation_id": receipt.conversation_id,
+                "conversation": receipt.conversation_public_id,
+                "message_id": receipt.message_id,
+                "message": receipt.message_public_id,
+            }
+            self._bus.publish("desk", "message.new", data)
+            self._bus.publish(f"conversation:{receipt.conversation_public_id}", "message", data)
+            self._put(_Arrival(receipt.message_id, receipt.conversation_id, at))
+
+    def suggest(self, text: str, top_k: int | None = None, language: str = "") -> Suggestions:
+        """Suggestions for a text that belongs to no conversation; nothing is stored."""
+        return self._serving.answerer.suggest(
+            text, top_k or self._settings.answers.top_k, language=language
+        )
+
+    async def settled(self) -> None:
+        """Wait until nothing is queued, at work or gathered in a burst."""
+        await self._idle.wait()
+
+    def health(self) -> dict[str, object]:
+        """Queue lengths, and milliseconds from arrival to suggestions of the last 512."""
+        ordered = sorted(self._elapsed_ms)
+        middle = ordered[len(ordered) // 2] if ordered else None
+        worst = ordered[min(int(len(ordered) * 0.99), len(ordered) - 1)] if ordered else None
+        return {
+            "queued": self._queue.qsize(),
+            "gathering": len(self._bursts),
+            "suggestion_ms_p50": middle,
+            "suggestion_ms_p99": worst,
+        }
+
+    def _put(self, arrival: _Arrival) -> None:
+        self._idle.clear()
+        self._queue.put_nowait(arrival)
+
+    async def _run(self) -> None:
+        while True:
+            batch = [await self._queue.get()]
+            while len(batch) < _BATCH and not self._queue.empty():
+                batch.append(self._queue.get_nowait())
+            arrivals = [arrival for arrival in batch if arrival is not None]
+            if self._stopping:
+                return
+            try:
+                await self._process(arrivals)
+            except StorageUnavailable as error:
+                _LOG.warning("Suggestions wait for the disk: %s", error)
+                self._again(arrivals)
+            except Exception:  # noqa: BLE001 - the queue must outlive a bad message
+                _LOG.exception("A batch of %d messages failed", len(arrivals))
+            if self._queue.empty() and not self._bursts:
+                self._idle.set()
+            await asyncio.sleep(0)
+
+    def _again(self, arrivals: Sequence[_Arrival]) -> None:
+        loop = asyncio.get_running_loop()
+        for arrival in arrivals:
+            # A burst keeps its place among the waiting so that nothing counts as settled.
+            self._bursts.pop(arrival.conversation_id, None)
+        for arrival in arrivals:
+            burst = self._bursts.setdefault(arrival.conversation_id, _Burst([]))
+            burst.arrivals.append(arrival)
+            if burst.timer is None:
+                burst.timer = loop.call_later(_RETRY_S, self._ring, arrival.conversation_id)
+
+    async def _process(self, arrivals: Sequence[_Arrival]) -> None:
+        automatic = {
+            category.name: category.auto_threshold
+            for category in await self._store.knowledge.categories()
+            if category.auto_reply
+        }
+        by_conversation: dict[int, list[_Arrival]] = {}
+        for arrival in arrivals:
+            listed = by_conversation.setdefault(arrival.conversation_id, [])
+            if all(arrival.message_id != known.message_id for known in listed):
+                listed.append(arrival)
+        taken = await asyncio.gather(
+            *(self._take(key, listed, bool(automatic)) for key, listed in by_conversation.items())
+        )
+        works = [work for work in taken if work is not None]
+        self._score(works)
+        results = await asyncio.gather(
+            *(self._settle(work, automatic) for work in works), return_exceptions=True
+        )
+        for work, result in zip(works, results, strict=True):
+            if isinstance(result, StorageUnavailable):
+                self._again(by_conversation[work.conversation.id])
+            elif isinstance(result, BaseException):
+                _LOG.error("Message %d was not settled", work.last.id, exc_info=result)
+
+    async def _take(
+        self, conversation_id: int, arrivals: list[_Arrival], gather: bool
+    ) -> _Work | None:
+        """The burst to settle now, or None while more of it may come."""
+        conversations = self._store.conversations
+        conversation = await conversations.get(conversation_id)
+        burst = self._bursts.pop(conversation_id, None)
+        listed = list(burst.arrivals) if burst else []
+        known = {arrival.message_id for arrival in listed}
+        listed += [arrival for arrival in arrivals if arrival.message_id not in known]
+        if burst is not None and burst.timer is not None:
+            burst.timer.cancel()
+        wait_s = self._settings.answers.burst_quiet_s
+        may_answer = gather and wait_s > 0 and conversation.state is ConversationState.BOT
+        if may_answer and not (burst and burst.due):
+            age = time.perf_counter() - listed[0].arrived
+            wait_s = min(wait_s, max(0.0, _LONGEST_BURST * wait_s - age))
+            timer = asyncio.get_running_loop().call_later(wait_s, self._ring, conversation_id)
+            self._bursts[conversation_id] = _Burst(listed, timer)
+            return None
+        messages = [await conversations.message(arrival.message_id) for arrival in listed]
+        return _Work(conversation, messages, [arrival.arrived for arrival in listed])
+
+    def _ring(self, conversation_id: int) -> None:
+        """The customer was quiet long enough."""
+        burst = self._bursts.get(conversation_id)
+        if burst is not None:
+            burst.due = True
+            burst.timer = None
+            self._put(burst.arrivals[-1])
+
+    def _score(self, works: Sequence[_Work]) -> None:
+        """Fill ``found`` of each burst: one pass of the models per language."""
+        asked: dict[str, list[tuple[_Work, int, str]]] = {}
+        for work in works:
+            texts = [words_of(message) for message in work.messages]
+            if len(texts) > 1:
+                texts.append("\n".join(text for text in texts if text.strip()))
+            work.found = [_nothing("")] * len(texts)
+            for place, text in enumerate(texts):
+                language = guess_language(text) or work.conversation.language[:2]
+                asked.setdefault(language, []).append((work, place, text))
+        for language, entries in asked.items():
+            found = self._suggest_many([text for _, _, text in entries], language)
+            done = time.perf_counter()
+            for (work, place, _), suggestions in zip(entries, found, strict=True):
+                arrived = work.arrived[min(place, len(work.arrived) - 1)]
+                waited_ms = (done - arrived) * 1e3
+                work.found[place] = replace(suggestions, elapsed_ms=waited_ms)
+                self._elapsed_ms.append(waited_ms)
+
+    def _suggest_many(self, texts: Sequence[str], language: str) -> list[Suggestions]:
+        try:
+            return self._serving.answerer.suggest_many(
+                texts, self._settings.answers.top_k, language=language
+            )
+        except Exception:  # noqa: BLE001 - a model at fault must not hide the message
+            _LOG.exception("No suggestions for %d messages", len(texts))
+            return [_nothing(language)] * len(texts)
+
+    async def _settle(self, work: _Work, automatic: Mapping[str, float]) -> None:
+        """Act on a burst, then store its suggestions, which marks it processed."""
+        conversations = self._store.conversations
+        together = work.found[-1]
+        decision = await self._speaker.respond(
+            work.conversation, work.messages, together, automatic
+        )
+        *earlier, last = work.messages
+        await asyncio.gather(
+            *(
+                conversations.save_suggestions(message.id, own, Decision.SUGGEST)
+                for message, own in zip(earlier, work.found, strict=False)
+            ),
+            conversations.save_suggestions(last.id, together, decision),
+        )
+        data = {
+            "conversation_id": work.conversation.id,
+            "conversation": work.conversation.public_id,
+            "message_id": last.id,
+            "decision": str(decision),
+            "elapsed_ms": together.elapsed_ms,
+        }
+        self._bus.publish("desk", "suggestions.ready", data)
+
+    async def _wake_snoozed(self) -> None:
+        while True:
+            try:
+                for conversation_id in await self._store.conversations.due_snoozed(self._clock()):
+                    with contextlib.suppress(Conflict):  # somebody was faster
+                        changed = await self._store.conversations.act(conversation_id, Action.WOKE)
+                        self._speaker.publish_state(changed)
+            except NeurobotError as error:
+                _LOG.warning("Snoozed conversations cannot be woken yet: %s", error)
+            await asyncio.sleep(_SNOOZE_TICK_S)
+
+
+def _nothing(language: str) -> Suggestions:
+    return Suggestions(
+        categories=(),
+        items=(),
+        foreign=False,
+        language=language,
+        model_version=None,
+        knowledge_revision=0,
+        cold=True,
+        elapsed_ms=0.0,
+    )

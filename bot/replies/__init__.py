@@ -1,0 +1,19 @@
+"""What is said without an agent: the policy, the opening hours, and the speaker."""
+
+from __future__ import annotations
+
+from bot.replies.hours import away_text, is_open, next_opening, zone_of
+from bot.replies.policy import PERSON_KEY, Outcome, decide, words_of
+from bot.replies.speaker import Speaker
+
+__all__ = [
+    "PERSON_KEY",
+    "Outcome",
+    "Speaker",
+    "away_text",
+    "decide",
+    "is_open",
+    "next_opening",
+    "words_of",
+    "zone_of",
+]

@@ -1,0 +1,7 @@
+"""The database: the only room that knows SQLite."""
+
+from bot.store.backup import restore
+from bot.store.records import ArticleRow, ImportDiff, Reply
+from bot.store.store import Store
+
+__all__ = ["ArticleRow", "ImportDiff", "Reply", "Store", "restore"]

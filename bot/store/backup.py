@@ -1,0 +1,221 @@
+"""Verified copies of the database, and looking for damage: SQLite's check plus a digest of every row.
+
+A flipped bit passes ``integrity_check`` two times in three; with the digests nearly none does.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sqlite3
+import time
+from pathlib import Path
+
+from bot.errors import BadData, StorageUnavailable
+from bot.settings import Settings
+from bot.store.audit import broken_entry
+from bot.store.lock import DatabaseLock
+from bot.store.migrations import migrate
+from bot.store.records import BackupReport, CheckReport
+from bot.store.texts import article_digest, message_digest
+
+_COUNTED = (
+    "customers",
+    "conversations",
+    "messages",
+    "suggestions",
+    "outbox",
+    "articles",
+    "questions",
+    "tickets",
+    "verdicts",
+    "agents",
+    "audit",
+    "bundles",
+)
+
+
+def check(connection: sqlite3.Connection) -> CheckReport:
+    """Everything wrong with the database behind ``connection``; reads every row."""
+    found = connection.execute("PRAGMA integrity_check(20)").fetchall()
+    lines = tuple(str(row[0]) for row in found if row[0] != "ok")
+    return CheckReport(
+        integrity=lines,
+        messages=_damaged_messages(connection),
+        articles=_damaged_articles(connection),
+        audit=broken_entry(connection),
+        counts=_counts(connection),
+    )
+
+
+def back_up(connection: sqlite3.Connection, target: Path, now: float) -> BackupReport:
+    """A copy of the snapshot that ``connection`` reads, checked before it gets its name.
+
+    Raises:
+        StorageUnavailable: it could not be written or is not sound; ``target`` is untouched.
+    """
+    started = time.monotonic()
+    temporary = target.with_name(f".{target.name}.{os.getpid()}.part")
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        expected = _counts(connection)
+        _copy(connection, temporary)
+        report = _verify(temporary)
+        if not report.sound or report.counts != expected:
+            raise StorageUnavailable(
+                f"The backup is not sound ({_describe(report)}) and was thrown away.",
+                remedy="Run 'neurobot doctor': the database itself may be damaged.",
+            )
+        _publish(temporary, target)
+    except (OSError, sqlite3.Error) as error:
+        raise StorageUnavailable(f"The backup could not be written: {error}.") from error
+    finally:
+        with contextlib.suppress(OSError):
+            temporary.unlink()
+    return BackupReport(
+        path=str(target),
+        size_bytes=target.stat().st_size,
+        counts=expected,
+        created_at=now,
+        elapsed_s=time.monotonic() - started,
+    )
+
+
+def restore(source: Path, settings: Settings) -> Path | None:
+    """Put the backup ``source`` in place of the database; gives where the old file is kept, if any.
+
+    For a stopped server. The source is checked first and brought up to today's tables on a copy.
+
+    Raises:
+        AlreadyRunning: a server has the database.
+        BadData: the source is missing, damaged, or no database of this product.
+        StorageUnavailable: the folder cannot be written.
+    """
+    database = settings.database_path
+    if not source.is_file():
+        raise BadData(f"There is no file {source}.")
+    try:
+        database.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        lock = DatabaseLock(database)
+    except OSError as error:
+        raise StorageUnavailable(
+            f"The data folder {database.parent} cannot be used: {error}."
+        ) from error
+    temporary = database.with_name(f".{database.name}.restore")
+    try:
+        _load(source, temporary)
+        kept = _set_aside(database)
+        _publish(temporary, database)
+    except OSError as error:
+        raise StorageUnavailable(f"The backup could not be restored: {error}.") from error
+    finally:
+        for leftover in _family(temporary):
+            leftover.unlink(missing_ok=True)
+        lock.release()
+    return kept
+
+
+def _load(source: Path, temporary: Path) -> None:
+    """A sound, up-to-date copy of ``source`` at ``temporary``."""
+    temporary.unlink(missing_ok=True)
+    try:
+        with contextlib.closing(_read_only(source)) as connection:
+            report = check(connection)
+            if not report.sound:
+                raise BadData(f"The backup {source} is damaged ({_describe(report)}).")
+            _copy(connection, temporary)
+        with contextlib.closing(sqlite3.connect(temporary, isolation_level=None)) as connection:
+            connection.row_factory = sqlite3.Row
+            migrate(connection)
+    except sqlite3.Error as error:
+        raise BadData(f"{source} is not a sound backup: {error}.") from error
+
+
+def _set_aside(database: Path) -> Path | None:
+    """Move the old database, its WAL with it, to a name of its own."""
+    if not database.exists():
+        return None
+    stamp = time.strftime("%Y%m%d-%H%M%S", time.gmtime())
+    kept = database.with_name(f"{database.name}.before-{stamp}-{os.getpid()}")
+    for old, new in zip(_family(database), _family(kept), strict=True):
+        with contextlib.suppress(FileNotFoundError):
+            old.rename(new)
+    return kept
+
+
+def _family(database: Path) -> list[Path]:
+    return [database.with_name(database.name + end) for end in ("", "-wal", "-shm")]
+
+
+def _copy(connection: sqlite3.Connection, target: Path) -> None:
+    target.unlink(missing_ok=True)
+    with contextlib.closing(sqlite3.connect(target)) as copy:
+        connection.backup(copy)
+        # A copy of a WAL database says so in its header; one file alone must be enough.
+        copy.execute("PRAGMA journal_mode=DELETE")
+    target.chmod(0o600)
+
+
+def _verify(path: Path) -> CheckReport:
+    with contextlib.closing(_read_only(path)) as connection:
+        return check(connection)
+
+
+def _read_only(path: Path) -> sqlite3.Connection:
+    connection = sqlite3.connect(
+        f"{path.absolute().as_uri()}?mode=ro", uri=True, isolation_level=None
+    )
+    connection.row_factory = sqlite3.Row
+    return connection
+
+
+def _publish(temporary: Path, target: Path) -> None:
+    _sync(temporary)
+    temporary.replace(target)
+    _sync(target.parent)
+
+
+def _sync(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _counts(connection: sqlite3.Connection) -> dict[str, int]:
+    return {
+        table: connection.execute(f"SELECT count(*) FROM {table}").fetchone()[0]  # noqa: S608
+        for table in _COUNTED
+    }
+
+
+def _damaged_messages(connection: sqlite3.Connection) -> tuple[int, ...]:
+    found = connection.execute(
+        """SELECT id, digest, public_id, conversation_id, author, kind, text, created_at, attachment
+           FROM messages ORDER BY id"""
+    )
+    return tuple(row[0] for row in found if message_digest(*row[2:]) != row[1])
+
+
+def _damaged_articles(connection: sqlite3.Connection) -> tuple[int, ...]:
+    questions: dict[int, list[str]] = {}
+    for article_id, text in connection.execute("SELECT article_id, text FROM questions"):
+        questions.setdefault(article_id, []).append(text)
+    found = connection.execute(
+        "SELECT id, digest, title, text, category, language FROM articles ORDER BY id"
+    )
+    return tuple(
+        row[0] for row in found if article_digest(*row[2:], questions.get(row[0], [])) != row[1]
+    )
+
+
+def _describe(report: CheckReport) -> str:
+    parts = list(report.integrity[:1])
+    if report.messages:
+        parts.append(f"{len(report.messages)} messages differ from their digest")
+    if report.articles:
+        parts.append(f"{len(report.articles)} articles differ from their digest")
+    if report.audit is not None:
+        parts.append(f"the audit log breaks at entry {report.audit}")
+    return "; ".join(parts) or "row counts differ"

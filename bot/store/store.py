@@ -1,0 +1,82 @@
+"""The one store: parts by concern over one database file."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from bot.ports import Clock
+from bot.settings import Settings
+from bot.store.backup import back_up, check
+from bot.store.conversations import Conversations
+from bot.store.database import Database
+from bot.store.feedback import Feedback
+from bot.store.inbox import Inbox
+from bot.store.jobs import Jobs
+from bot.store.knowledge import Knowledge
+from bot.store.migrations import migrate
+from bot.store.models import Models
+from bot.store.outbox import Outbox
+from bot.store.people import People
+from bot.store.records import BackupReport, CheckReport
+
+
+class Store:
+    """Everything that must survive the process.
+
+    Attributes:
+        db: the database, for reads and writes of one's own.
+    """
+
+    def __init__(self, db: Database, clock: Clock) -> None:
+        self.db = db
+        self.conversations = Conversations(db, clock)
+        self.outbox = Outbox(db, clock)
+        self.inbox = Inbox(db, clock)
+        self.knowledge = Knowledge(db, clock)
+        self.feedback = Feedback(db, clock)
+        self.people = People(db, clock)
+        self.models = Models(db, clock)
+        self.jobs = Jobs(db, clock)
+        self._clock = clock
+
+    @classmethod
+    def open(cls, settings: Settings, clock: Clock = time.time) -> Store:
+        """The store of ``settings.data_dir``, made or brought up to date if need be. Not a coroutine.
+
+        Raises:
+            AlreadyRunning: another process has it open.
+            StorageUnavailable: the folder cannot be used, or the file is damaged or of a newer
+                release.
+        """
+        db = Database(
+            settings.database_path,
+            settings.store.synchronous,
+            settings.store.readers,
+            prepare=migrate,
+        )
+        return cls(db, clock)
+
+    async def close(self) -> None:
+        """Finish what is queued and release the file; calling it again does nothing."""
+        await self.db.close()
+
+    async def backup(self, target: Path) -> BackupReport:
+        """A verified copy of everything committed, at ``target``, made while the server runs.
+
+        Raises:
+            StorageUnavailable: the copy could not be written or is not sound; ``target`` is
+                untouched.
+        """
+        return await self.db.read(lambda connection: back_up(connection, target, self._clock()))
+
+    async def check(self) -> CheckReport:
+        """What is damaged: SQLite's own check, row digests, the audit chain."""
+        return await self.db.read(check)
+
+    def health(self) -> Mapping[str, Any]:
+        """Sizes, queue depth, commits, SQLite's version and the last checkpoint. Not a coroutine."""
+        return asdict(self.db.health())

@@ -1,0 +1,95 @@
+"""API tokens: a machine's rights by scope. The secret is shown once; its SHA-256 is stored."""
+
+from __future__ import annotations
+
+import secrets
+import sqlite3
+from collections.abc import Sequence
+
+import msgspec
+
+from bot.errors import NotFound
+from bot.store.part import Part
+from bot.store.records import ApiToken
+from bot.store.texts import clean, dump, secret_hash
+
+_PREFIX = "nb_"
+_NOTE_S = 60.0
+_COLUMNS = "id, name, scopes, created_at, last_used_at, revoked_at"
+
+
+class Tokens(Part):
+    """Machines that may call the API."""
+
+    async def create_token(self, name: str, scopes: Sequence[str]) -> tuple[int, str]:
+        """Id and secret of a new token."""
+        secret = _PREFIX + secrets.token_urlsafe(32)
+        now = self._clock()
+
+        def add(connection: sqlite3.Connection) -> int:
+            cursor = connection.execute(
+                """INSERT INTO api_tokens (name, scopes, secret_hash, created_at) VALUES (?, ?, ?,
+                    ?)""",
+                (clean(name).strip(), dump(sorted(set(scopes))), secret_hash(secret), now),
+            )
+            return int(cursor.lastrowid or 0)
+
+        return await self._db.write(add), secret
+
+    async def token(self, secret: str) -> ApiToken | None:
+        """The token with this secret, or None: unknown or revoked."""
+        now, key = self._clock(), secret_hash(secret)
+
+        def find(connection: sqlite3.Connection) -> ApiToken | None:
+            row = connection.execute(
+                f"SELECT {_COLUMNS} FROM api_tokens WHERE secret_hash = ? AND revoked_at IS NULL",  # noqa: S608
+                (key,),
+            ).fetchone()
+            return None if row is None else _token(row)
+
+        found = await self._db.read(find)
+        if found is not None and now - (found.last_used_at or 0.0) > _NOTE_S:
+            await self._db.write(
+                lambda connection: connection.execute(
+                    "UPDATE api_tokens SET last_used_at = ? WHERE id = ?", (now, found.id)
+                )
+            )
+        return found
+
+    async def tokens(self) -> list[ApiToken]:
+        """Every token, revoked ones included, newest first."""
+
+        def find(connection: sqlite3.Connection) -> list[ApiToken]:
+            found = connection.execute(f"SELECT {_COLUMNS} FROM api_tokens ORDER BY id DESC")  # noqa: S608
+            return [_token(row) for row in found]
+
+        return await self._db.read(find)
+
+    async def revoke_token(self, token_id: int) -> None:
+        """End the token's right at once.
+
+        Raises:
+            NotFound: there is none of this id.
+        """
+        now = self._clock()
+
+        def end(connection: sqlite3.Connection) -> None:
+            done = connection.execute(
+                "UPDATE api_tokens SET revoked_at = coalesce(revoked_at, ?) WHERE id = ?",
+                (now, token_id),
+            ).rowcount
+            if not done:
+                raise NotFound(f"There is no token {token_id}.")
+
+        await self._db.write(end)
+
+
+def _token(row: sqlite3.Row) -> ApiToken:
+    return ApiToken(
+        id=row["id"],
+        name=row["name"],
+        scopes=tuple(msgspec.json.decode(row["scopes"], type=list[str])),
+        created_at=row["created_at"],
+        last_used_at=row["last_used_at"],
+        revoked_at=row["revoked_at"],
+    )

@@ -1,0 +1,58 @@
+"""Fixtures every test may use: a settable clock, settings in a folder of one's own, a migrated store."""
+
+import asyncio
+import shutil
+
+import pytest
+
+from bot.settings import Settings
+from bot.store import Store
+
+
+class TestClock:
+    """Seconds since the epoch that move only when a test says so."""
+
+    __test__ = False
+
+    def __init__(self, now: float = 1_800_000_000.0) -> None:
+        self.now = now
+
+    def __call__(self) -> float:
+        return self.now
+
+    def advance(self, seconds: float) -> float:
+        """The time ``seconds`` later."""
+        self.now += seconds
+        return self.now
+
+
+@pytest.fixture
+def clock():
+    return TestClock()
+
+
+@pytest.fixture
+def settings(tmp_path):
+    return Settings(data_dir=str(tmp_path / "data"))
+
+
+@pytest.fixture(scope="session")
+def template_database(tmp_path_factory):
+    """A migrated, empty database to copy: migrating once is enough."""
+    folder = tmp_path_factory.mktemp("template")
+    settings = Settings(data_dir=str(folder))
+
+    async def make() -> None:
+        await Store.open(settings).close()
+
+    asyncio.run(make())
+    return settings.database_path
+
+
+@pytest.fixture
+async def store(settings, clock, template_database):
+    settings.data_path.mkdir(parents=True, exist_ok=True)
+    shutil.copyfile(template_database, settings.database_path)
+    opened = Store.open(settings, clock)
+    yield opened
+    await opened.close()
