@@ -61,7 +61,9 @@ class _Lazy(click.Group):
 
 
 @click.group(cls=_Lazy, context_settings={"help_option_names": ["-h", "--help"]})
-@click.option("--config", type=click.Path(path_type=Path), help="Settings file, default neurobot.toml.")
+@click.option(
+    "--config", type=click.Path(path_type=Path), help="Settings file, default neurobot.toml."
+)
 @click.option("--data-dir", help="Folder of the database and the models.")
 @click.option("--debug", is_flag=True, envvar="NEUROBOT_DEBUG", help="Show tracebacks.")
 @click.pass_context

@@ -12,8 +12,8 @@ from typing import Any
 
 import msgspec
 
-from admin.importers.tickets import match_answers
 from admin.importers.rows import KnowledgeRow, TicketRow
+from admin.importers.tickets import match_answers
 from bot import control
 from bot.domain import Agent, Role
 from bot.errors import BadRequest, NotFound
@@ -59,12 +59,16 @@ def article_rows(rows: Sequence[KnowledgeRow]) -> list[ArticleRow]:
     ]
 
 
-async def import_articles(services: Services, rows: Sequence[ArticleRow], *, dry_run: bool) -> ImportDiff:
+async def import_articles(
+    services: Services, rows: Sequence[ArticleRow], *, dry_run: bool
+) -> ImportDiff:
     """Import answers, so that the very next question finds them."""
     diff = await services.store.knowledge.import_articles(rows, dry_run)
     if diff.changed_ids:
         await services.serving.apply_articles(diff.changed_ids)
-        services.bus.publish("desk", "knowledge.changed", {"revision": await services.store.knowledge.revision()})
+        services.bus.publish(
+            "desk", "knowledge.changed", {"revision": await services.store.knowledge.revision()}
+        )
     return diff
 
 
@@ -147,7 +151,9 @@ async def _import_knowledge(services: Services, args: dict[str, Any]) -> dict[st
     diff = await import_articles(services, article_rows(rows), dry_run=dry_run)
     if not dry_run:
         detail = {"added": diff.added, "changed": diff.changed}
-        await services.store.people.audit(COMMAND_LINE, "knowledge.imported", str(args.get("name", "")), detail)
+        await services.store.people.audit(
+            COMMAND_LINE, "knowledge.imported", str(args.get("name", "")), detail
+        )
     found: dict[str, Any] = msgspec.to_builtins(diff)
     return found
 
@@ -159,12 +165,16 @@ async def _import_tickets(services: Services, args: dict[str, Any]) -> dict[str,
     counts["with_answer"] = sum(1 for ticket in tickets if ticket.answer_id is not None)
     if not args.get("dry_run"):
         counts.update(msgspec.to_builtins(await services.store.knowledge.import_tickets(tickets)))
-        await services.store.people.audit(COMMAND_LINE, "tickets.imported", str(args.get("name", "")), counts)
+        await services.store.people.audit(
+            COMMAND_LINE, "tickets.imported", str(args.get("name", "")), counts
+        )
     return counts
 
 
 async def _train_start(services: Services, args: dict[str, Any]) -> dict[str, Any]:
-    job = await services.jobs.train(preset=str(args.get("preset", "")), promote=bool(args.get("promote", True)))
+    job = await services.jobs.train(
+        preset=str(args.get("preset", "")), promote=bool(args.get("promote", True))
+    )
     await services.store.people.audit(COMMAND_LINE, "training.started", str(job.id), {})
     found: dict[str, Any] = msgspec.to_builtins(job)
     return found
@@ -227,7 +237,9 @@ async def _users_list(services: Services, args: dict[str, Any]) -> dict[str, Any
 async def _users_add(services: Services, args: dict[str, Any]) -> dict[str, Any]:
     login, role = str(args["login"]).strip(), role_of(str(args.get("role", "agent")))
     name = str(args.get("name") or login)
-    agent = await services.store.people.create_agent(login, name, role, str(args.get("language", "en")))
+    agent = await services.store.people.create_agent(
+        login, name, role, str(args.get("language", "en"))
+    )
     await services.store.people.audit(COMMAND_LINE, "agent.created", login, {"role": str(role)})
     return {"login": agent.login, "role": str(role), "link": await sign_in_link(services, agent.id)}
 
@@ -235,7 +247,9 @@ async def _users_add(services: Services, args: dict[str, Any]) -> dict[str, Any]
 async def _users_link(services: Services, args: dict[str, Any]) -> dict[str, Any]:
     agent = await agent_by_login(services, str(args["login"]))
     if agent.disabled_at is not None:
-        raise BadRequest(f"{agent.login} is disabled.", remedy="Enable them on the People page first.")
+        raise BadRequest(
+            f"{agent.login} is disabled.", remedy="Enable them on the People page first."
+        )
     await services.store.people.audit(COMMAND_LINE, "agent.link", agent.login, {})
     return {"login": agent.login, "link": await sign_in_link(services, agent.id)}
 

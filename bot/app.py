@@ -240,7 +240,7 @@ def _routes(settings: Settings) -> list[Route]:
     found = [
         Route("GET", "/static/{path:.+}", files, "public", limited=False),
         *api.ROUTES,
-        *getattr(desk, "routes", lambda: ())(),
+        *desk.routes(),
         *web_chat.routes(),
     ]
     if settings.telegram.mode == "webhook":

@@ -1,4 +1,4 @@
-"""Fixtures every test may use: a settable clock, settings in a folder of one's own, a migrated store."""
+"""Fixtures for every test: a settable clock, settings in a folder of its own, a migrated store."""
 
 import asyncio
 import shutil

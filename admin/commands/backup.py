@@ -26,7 +26,12 @@ def command(invocation: Invocation, *, file: Path, as_json: bool) -> None:
 
     settings = invocation.settings()
     if not settings.database_path.exists():
-        raise NotFound(f"There is no database in {settings.data_path}.", remedy="Name its folder with --data-dir.")
+        raise NotFound(
+            f"There is no database in {settings.data_path}.",
+            remedy="Name its folder with --data-dir.",
+        )
     report = perform(settings, "backup", target=str(file.absolute()))
-    text = f"{report['path']}: {report['size_bytes']} bytes, verified in {report['elapsed_s']:.1f} s"
+    text = (
+        f"{report['path']}: {report['size_bytes']} bytes, verified in {report['elapsed_s']:.1f} s"
+    )
     show(report, as_json=as_json, text=text)

@@ -33,8 +33,12 @@ def _file_options(function: Any) -> Any:
     for option in (
         click.argument("file", type=click.Path(path_type=Path)),
         click.option("--dry-run", is_flag=True, help="Show what would change, write nothing."),
-        click.option("--partial", is_flag=True, help="Import the good lines of a file with bad ones."),
-        click.option("--lang", type=click.Choice(["ru", "en"]), default=None, help="Language of the texts."),
+        click.option(
+            "--partial", is_flag=True, help="Import the good lines of a file with bad ones."
+        ),
+        click.option(
+            "--lang", type=click.Choice(["ru", "en"]), default=None, help="Language of the texts."
+        ),
         json_option,
         click.pass_obj,
     ):
@@ -45,7 +49,13 @@ def _file_options(function: Any) -> Any:
 @command.command("knowledge")
 @_file_options
 def knowledge(
-    invocation: Invocation, *, file: Path, dry_run: bool, partial: bool, lang: str | None, as_json: bool
+    invocation: Invocation,
+    *,
+    file: Path,
+    dry_run: bool,
+    partial: bool,
+    lang: str | None,
+    as_json: bool,
 ) -> None:
     """Import FILE with the columns question,answer and optionally category and lang.
 
@@ -69,7 +79,13 @@ def knowledge(
 @command.command("tickets")
 @_file_options
 def tickets(
-    invocation: Invocation, *, file: Path, dry_run: bool, partial: bool, lang: str | None, as_json: bool
+    invocation: Invocation,
+    *,
+    file: Path,
+    dry_run: bool,
+    partial: bool,
+    lang: str | None,
+    as_json: bool,
 ) -> None:
     """Import FILE (CSV or JSONL) with text,category and optionally kb_answer or answer_id.
 
@@ -87,10 +103,14 @@ def tickets(
     _warn(parsed)
     counts = _perform(settings, "import.tickets", rows, file, dry_run=dry_run)
     if counts["unmatched"]:
-        say(f"{counts['unmatched']} rows name an answer that is not in the knowledge base; kept without it.")
+        say(
+            f"{counts['unmatched']} rows name an answer that is not in the knowledge base; kept without it."
+        )
     verb = "would be imported" if dry_run else "imported"
     text = f"{counts['rows']} tickets {verb}, {counts['with_answer']} with their article"
-    show({**counts, "dry_run": dry_run, "bad_lines": _bad_lines(parsed)}, as_json=as_json, text=text)
+    show(
+        {**counts, "dry_run": dry_run, "bad_lines": _bad_lines(parsed)}, as_json=as_json, text=text
+    )
 
 
 def _perform(settings: Any, name: str, rows: Any, file: Path, *, dry_run: bool) -> dict[str, Any]:
@@ -111,7 +131,10 @@ def _warn(parsed: Parsed[Any]) -> None:
 
 
 def _bad_lines(parsed: Parsed[Any]) -> list[dict[str, Any]]:
-    return [{"line": problem.line, "code": problem.code, "reason": problem.text} for problem in parsed.problems]
+    return [
+        {"line": problem.line, "code": problem.code, "reason": problem.text}
+        for problem in parsed.problems
+    ]
 
 
 def _diff_text(diff: dict[str, Any], *, dry_run: bool) -> str:

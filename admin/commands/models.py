@@ -36,7 +36,9 @@ def list_models(invocation: Invocation, *, as_json: bool) -> None:
     rows = [
         (
             model["version"],
-            datetime.datetime.fromtimestamp(model["created_at"], datetime.UTC).strftime("%Y-%m-%d %H:%M UTC"),
+            datetime.datetime.fromtimestamp(model["created_at"], datetime.UTC).strftime(
+                "%Y-%m-%d %H:%M UTC"
+            ),
             ", ".join(model["aliases"]) or "-",
         )
         for model in found["models"]
@@ -82,7 +84,11 @@ def promote(invocation: Invocation, *, version: str, as_json: bool) -> None:
       neurobot models promote 20260101T120000-ab12
     """
     found = perform(invocation.settings(), "models.promote", version=version)
-    show(found, as_json=as_json, text=f"{found['champion']} answers now; neurobot models rollback goes back.")
+    show(
+        found,
+        as_json=as_json,
+        text=f"{found['champion']} answers now; neurobot models rollback goes back.",
+    )
 
 
 @command.command("rollback")

@@ -9,9 +9,10 @@ from admin.commands.terminal import show
 
 
 @click.command("openapi")
+@click.option("--markdown", "as_markdown", is_flag=True, help="As the page docs/api.md.")
 @json_option
-def command(*, as_json: bool) -> None:
-    """Print the REST API's OpenAPI 3.1 description (always JSON).
+def command(*, as_markdown: bool, as_json: bool) -> None:
+    """Print the REST API's OpenAPI 3.1 description (JSON).
 
     \b
     Example:
@@ -19,4 +20,10 @@ def command(*, as_json: bool) -> None:
     """
     from bot.app import openapi_document
 
-    show(openapi_document(), as_json=as_json)
+    document = openapi_document()
+    if as_markdown and not as_json:
+        from admin.api_reference import markdown
+
+        click.echo(markdown(document), nl=False)
+        return
+    show(document, as_json=as_json)

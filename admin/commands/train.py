@@ -19,11 +19,18 @@ _POLL_S = 0.5
 
 @click.command("train")
 @click.option("--wait", is_flag=True, help="Stay until the running server has finished.")
-@click.option("--preset", type=click.Choice(["default", "seed", "fast"]), default=None, help="Kind of training.")
+@click.option(
+    "--preset",
+    type=click.Choice(["default", "seed", "fast"]),
+    default=None,
+    help="Kind of training.",
+)
 @click.option("--no-promote", is_flag=True, help="Keep the present model in use; promote later.")
 @json_option
 @click.pass_obj
-def command(invocation: Invocation, *, wait: bool, preset: str | None, no_promote: bool, as_json: bool) -> int:
+def command(
+    invocation: Invocation, *, wait: bool, preset: str | None, no_promote: bool, as_json: bool
+) -> int:
     """Train the models on articles, tickets and verdicts.
 
     With a running server its job is started; otherwise the training runs here and now. A model goes

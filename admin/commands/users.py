@@ -37,7 +37,11 @@ def list_users(invocation: Invocation, *, as_json: bool) -> None:
         (user["login"], user["name"], user["role"], "disabled" if user["disabled_at"] else "active")
         for user in found["users"]
     ]
-    text = table(("login", "name", "role", "access"), rows) if rows else "Nobody yet: neurobot users add LOGIN"
+    text = (
+        table(("login", "name", "role", "access"), rows)
+        if rows
+        else "Nobody yet: neurobot users add LOGIN"
+    )
     show(found, as_json=as_json, text=text)
 
 
@@ -48,14 +52,18 @@ def list_users(invocation: Invocation, *, as_json: bool) -> None:
 @click.option("--lang", type=click.Choice(["ru", "en"]), default="en", show_default=True)
 @json_option
 @click.pass_obj
-def add(invocation: Invocation, *, login: str, name: str, role: str, lang: str, as_json: bool) -> None:
+def add(
+    invocation: Invocation, *, login: str, name: str, role: str, lang: str, as_json: bool
+) -> None:
     """Add LOGIN and print a one-time sign-in link.
 
     \b
     Example:
       neurobot users add anna --name "Anna" --role admin --lang ru
     """
-    found = perform(invocation.settings(), "users.add", login=login, name=name, role=role, language=lang)
+    found = perform(
+        invocation.settings(), "users.add", login=login, name=name, role=role, language=lang
+    )
     show(found, as_json=as_json, text=found["link"])
 
 

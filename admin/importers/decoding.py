@@ -55,7 +55,9 @@ def decode(data: bytes, *, name: str = "The file") -> tuple[str, str]:
         BadData: empty, or in neither encoding; the text names the byte and its line.
     """
     if not data.strip(b"\xef\xbb\xbf \t\r\n"):
-        raise BadData(f"{name} is empty.", remedy="The first line must hold the names of the columns.")
+        raise BadData(
+            f"{name} is empty.", remedy="The first line must hold the names of the columns."
+        )
     for mark, encoding in _OTHER_MARKS.items():
         if data.startswith(mark):
             raise BadData(f"{name} is in {encoding}.", remedy=_REMEDY)
@@ -79,8 +81,12 @@ def _as_cp1251(data: bytes) -> str | None:
     except UnicodeDecodeError:
         return None
     foreign = [char for char in text if ord(char) > 0x7F]
-    if _CONTROL.search(text) or sum(1 for char in foreign if not _RUSSIAN.match(char)) > _DOUBTFUL * len(foreign):
+    if _CONTROL.search(text) or sum(
+        1 for char in foreign if not _RUSSIAN.match(char)
+    ) > _DOUBTFUL * len(foreign):
         return None
     words = [word for word in _WORD.findall(text) if any(ord(char) > 0x7F for char in word)]
-    odd = sum(1 for word in words if _TURNED_CASE.search(word) or any(char.isascii() for char in word))
+    odd = sum(
+        1 for word in words if _TURNED_CASE.search(word) or any(char.isascii() for char in word)
+    )
     return text if words and odd <= _DOUBTFUL * len(words) else None

@@ -54,9 +54,15 @@ def _parse(text: str, encoding: str, language: str) -> Parsed[KnowledgeRow]:
 
 
 def _problem(record: Record) -> Problem | None:
-    checks = (("question", MAX_QUESTION, True), ("answer", MAX_ANSWER, True), ("category", MAX_CATEGORY, False))
+    checks = (
+        ("question", MAX_QUESTION, True),
+        ("answer", MAX_ANSWER, True),
+        ("category", MAX_CATEGORY, False),
+    )
     for column, limit, required in checks:
-        found = text_problem(record.line, column, record.values.get(column, ""), limit, required=required)
+        found = text_problem(
+            record.line, column, record.values.get(column, ""), limit, required=required
+        )
         if found:
             return found
     return None

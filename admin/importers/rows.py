@@ -95,7 +95,10 @@ def describe(problems: Iterable[Problem]) -> str:
     lines = [f"line {problem.line}: {problem.text}" for problem in listed[:_SHOWN]]
     if len(listed) > _SHOWN:
         lines.append(f"and {len(listed) - _SHOWN} more")
-    return f"{len(listed)} bad line{'s' if len(listed) != 1 else ''}, nothing was written:\n  " + "\n  ".join(lines)
+    return (
+        f"{len(listed)} bad line{'s' if len(listed) != 1 else ''}, nothing was written:\n  "
+        + "\n  ".join(lines)
+    )
 
 
 def _remedy(good: int) -> str:
@@ -104,7 +107,9 @@ def _remedy(good: int) -> str:
     return "Correct them and import the file again."
 
 
-def text_problem(line: int, column: str, value: str, limit: int, *, required: bool) -> Problem | None:
+def text_problem(
+    line: int, column: str, value: str, limit: int, *, required: bool
+) -> Problem | None:
     """What is wrong with one text of a row, if anything."""
     if required and not value.strip():
         return Problem(line, "empty-field", {"column": column})

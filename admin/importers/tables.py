@@ -70,7 +70,9 @@ def read_table(text: str, required: Sequence[str]) -> tuple[list[Record], list[P
         if len(fields) != len(header):
             params = {"found": len(fields), "expected": len(header)}
             problems.append(Problem(start + 1, "wrong-field-count", params))
-            lines.position = start + 1  # an unclosed quote may have swallowed the good lines after it
+            lines.position = (
+                start + 1
+            )  # an unclosed quote may have swallowed the good lines after it
             continue
         records.append(Record(start + 1, dict(zip(header, fields, strict=True))))
     return records, problems

@@ -98,14 +98,18 @@ def same_text(text: str) -> str:
     return " ".join(text.split()).casefold()
 
 
-def match_answers(rows: Sequence[TicketRow], articles: Sequence[Article]) -> tuple[list[Ticket], int]:
+def match_answers(
+    rows: Sequence[TicketRow], articles: Sequence[Article]
+) -> tuple[list[Ticket], int]:
     """Tickets with the articles that answered them, and how many name an unknown answer."""
     by_text: Mapping[str, int] = {same_text(article.text): article.id for article in articles}
     known = {article.id for article in articles}
     tickets: list[Ticket] = []
     unmatched = 0
     for row in rows:
-        answer_id = row.answer_id if row.answer_id in known else by_text.get(same_text(row.kb_answer))
+        answer_id = (
+            row.answer_id if row.answer_id in known else by_text.get(same_text(row.kb_answer))
+        )
         unmatched += answer_id is None and bool(row.kb_answer or row.answer_id is not None)
         tickets.append(
             Ticket(

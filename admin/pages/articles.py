@@ -20,7 +20,14 @@ _TWIN_CHOICES = 200
 
 async def new_page(request: web.Request) -> web.StreamResponse:
     """An empty form; ``?twin=ID`` begins a translation."""
-    form = {"title": "", "text": "", "questions": "", "category": "", "language": "", "updated_at": ""}
+    form = {
+        "title": "",
+        "text": "",
+        "questions": "",
+        "category": "",
+        "language": "",
+        "updated_at": "",
+    }
     twin = request.query.get("twin", "")
     if twin.isascii() and twin.isdigit() and len(twin) < 19:
         other = await services_of(request).store.knowledge.article(int(twin))
@@ -97,7 +104,9 @@ async def restore_version(request: web.Request) -> web.StreamResponse:
                 actor=actor(request),
             )
             await _apply(request, article_id)
-            await audit(request, "article.version-restored", str(article_id), {"version": version_id})
+            await audit(
+                request, "article.version-restored", str(article_id), {"version": version_id}
+            )
             return go(f"/admin/knowledge/{article_id}", "version-restored")
     raise NotFound("There is no such version.")
 
@@ -119,7 +128,9 @@ async def _apply(request: web.Request, *article_ids: int) -> None:
     services = services_of(request)
     await services.serving.apply_articles(article_ids)
     revision = await services.store.knowledge.revision()
-    services.bus.publish("desk", "knowledge.changed", {"revision": revision, "articles": list(article_ids)})
+    services.bus.publish(
+        "desk", "knowledge.changed", {"revision": revision, "articles": list(article_ids)}
+    )
 
 
 async def _form_page(
@@ -131,7 +142,15 @@ async def _form_page(
     problem: str = "",
 ) -> web.Response:
     store = services_of(request).store
-    blank = {"title": "", "text": "", "questions": "", "category": "", "language": "en", "updated_at": "", "twin": ""}
+    blank = {
+        "title": "",
+        "text": "",
+        "questions": "",
+        "category": "",
+        "language": "en",
+        "updated_at": "",
+        "twin": "",
+    }
     context: dict[str, Any] = {
         "article": article,
         "form": {**blank, **form},
@@ -150,7 +169,14 @@ async def _form_page(
         else:
             context["twin_options"] = await _twin_options(request, article)
     failed = bool(errors or problem)
-    return page(request, "panel_article.html", "knowledge", status=422 if failed else 200, problem=problem, **context)
+    return page(
+        request,
+        "panel_article.html",
+        "knowledge",
+        status=422 if failed else 200,
+        problem=problem,
+        **context,
+    )
 
 
 async def _twin_options(request: web.Request, article: Article) -> list[tuple[int, str]]:
@@ -171,9 +197,13 @@ async def _conflict(
     """Show the form again with what the person wrote."""
     if article is not None and given.get("updated_at") != repr(article.updated_at):
         given["updated_at"] = repr(article.updated_at)
-        return await _form_page(request, article, given, problem=ui.translate(request, "panel.article.conflict"))
+        return await _form_page(
+            request, article, given, problem=ui.translate(request, "panel.article.conflict")
+        )
     del error
-    return await _form_page(request, article, given, problem=ui.translate(request, "panel.article.same-answer"))
+    return await _form_page(
+        request, article, given, problem=ui.translate(request, "panel.article.same-answer")
+    )
 
 
 def _errors(request: web.Request, given: dict[str, str]) -> dict[str, str]:
@@ -189,7 +219,9 @@ def _errors(request: web.Request, given: dict[str, str]) -> dict[str, str]:
     }
     for name, (length, limit) in lengths.items():
         if length > limit:
-            errors[name] = ui.translate(request, "panel.article.error.long", length=length, limit=limit)
+            errors[name] = ui.translate(
+                request, "panel.article.error.long", length=length, limit=limit
+            )
     if given.get("language") not in {"ru", "en"}:
         raise BadRequest("There is no such language.")
     return errors

@@ -26,14 +26,22 @@ def actor(request: web.Request) -> str:
     return request[AGENT].login
 
 
-async def audit(request: web.Request, action: str, subject: str, detail: Mapping[str, Any] | None = None) -> None:
+async def audit(
+    request: web.Request, action: str, subject: str, detail: Mapping[str, Any] | None = None
+) -> None:
     """Write down what the person did."""
-    await services_of(request).store.people.audit(actor(request), action, subject, dict(detail or {}))
+    await services_of(request).store.people.audit(
+        actor(request), action, subject, dict(detail or {})
+    )
 
 
 async def fields(request: web.Request) -> dict[str, str]:
     """The texts of the form, stripped; files are left out."""
-    return {name: value.strip() for name, value in (await form(request)).items() if isinstance(value, str)}
+    return {
+        name: value.strip()
+        for name, value in (await form(request)).items()
+        if isinstance(value, str)
+    }
 
 
 def page(
@@ -47,12 +55,22 @@ def page(
 ) -> web.Response:
     """A page of the panel; shows the notice that an earlier form left in the address."""
     notice = request.query.get("done", "")
-    params = {name.removeprefix(_PARAM): value for name, value in request.query.items() if name.startswith(_PARAM)}
-    undo = f"/admin/knowledge/{request.query['undo']}/restore" if request.query.get("undo", "").isdigit() else ""
+    params = {
+        name.removeprefix(_PARAM): value
+        for name, value in request.query.items()
+        if name.startswith(_PARAM)
+    }
+    undo = (
+        f"/admin/knowledge/{request.query['undo']}/restore"
+        if request.query.get("undo", "").isdigit()
+        else ""
+    )
     shown = {"notice": notice, "notice_params": params, "notice_tone": "good", "undo_action": undo}
     if not _sayable(request, notice, params):
         shown["notice"] = ""
-    return ui.render(request, template, status=status, section=section, problem=problem, **shown, **context)
+    return ui.render(
+        request, template, status=status, section=section, problem=problem, **shown, **context
+    )
 
 
 def go(path: str, done: str = "", *, undo: int | None = None, **params: Any) -> web.Response:

@@ -72,13 +72,19 @@ async def apply(request: web.Request) -> web.StreamResponse:
     rows = parsed.accepted(partial=given.get("partial") == "1")
     diff = await import_articles(services_of(request), article_rows(rows), dry_run=False)
     path.unlink(missing_ok=True)
-    await audit(request, "knowledge.imported", name[:12], {"added": diff.added, "changed": diff.changed})
+    await audit(
+        request, "knowledge.imported", name[:12], {"added": diff.added, "changed": diff.changed}
+    )
     return go("/admin/knowledge", "imported", added=diff.added, changed=diff.changed)
 
 
-def _page(request: web.Request, problem: str = "", *, preview: _Preview | None = None) -> web.Response:
+def _page(
+    request: web.Request, problem: str = "", *, preview: _Preview | None = None
+) -> web.Response:
     status = 422 if problem else 200
-    return page(request, "panel_import.html", "knowledge", status=status, problem=problem, preview=preview)
+    return page(
+        request, "panel_import.html", "knowledge", status=status, problem=problem, preview=preview
+    )
 
 
 def _folder(request: web.Request) -> Path:

@@ -74,7 +74,12 @@ async def save_category(request: web.Request) -> web.StreamResponse:
     threshold = number_in(given.get("threshold", ""), 50, 99, 90) / 100
     on = given.get("auto_reply") == "1"
     await store.knowledge.set_category(name, on, threshold)
-    await audit(request, "category.changed", name, {"auto_reply": on, "threshold": threshold, "by": actor(request)})
+    await audit(
+        request,
+        "category.changed",
+        name,
+        {"auto_reply": on, "threshold": threshold, "by": actor(request)},
+    )
     return go("/admin/knowledge/categories", "category", name=name)
 
 

@@ -22,9 +22,8 @@ _MEASURES = (
     ("classifier.accuracy", True),
     ("classifier.top3", True),
     ("classifier.macro_f1", True),
-    ("ranking.hit1", True),
-    ("ranking.hit3", True),
-    ("ranking.hit5", True),
+    ("ranking.acc_at_1", True),
+    ("ranking.recall_at_5", True),
     ("ranking.mrr", True),
 )
 
@@ -78,7 +77,12 @@ async def job_state(request: web.Request) -> web.StreamResponse:
     if not live:
         return json_response({"job": None})
     job = live[0]
-    said = {"id": job.id, "progress": job.progress, "stage": _stage(request, job), "eta": _eta(request, job)}
+    said = {
+        "id": job.id,
+        "progress": job.progress,
+        "stage": _stage(request, job),
+        "eta": _eta(request, job),
+    }
     return json_response({"job": said})
 
 
@@ -103,7 +107,9 @@ def _aliased(bundles: list[BundleRow], alias: str) -> BundleRow | None:
     return next((bundle for bundle in bundles if alias in bundle.aliases), None)
 
 
-def _compared(request: web.Request, champion: BundleRow | None, previous: BundleRow | None) -> list[dict[str, Any]]:
+def _compared(
+    request: web.Request, champion: BundleRow | None, previous: BundleRow | None
+) -> list[dict[str, Any]]:
     rows = []
     for name, _ in _MEASURES:
         now = _figure(champion.metrics if champion else {}, name)
@@ -112,7 +118,9 @@ def _compared(request: web.Request, champion: BundleRow | None, previous: Bundle
             continue
         difference = now - before if now is not None and before is not None else None
         label = ui.translate(request, f"panel.measure.{name}")
-        rows.append({"name": name, "label": label, "now": now, "before": before, "difference": difference})
+        rows.append(
+            {"name": name, "label": label, "now": now, "before": before, "difference": difference}
+        )
     return rows
 
 
@@ -126,7 +134,8 @@ def _figure(metrics: Mapping[str, Any], path: str) -> float | None:
 def _stage(request: web.Request, job: Job | None) -> str:
     if job is None:
         return ""
-    stage = job.stage or job.state
+    # "ranking: folds" is told as "ranking"
+    stage = (job.stage or job.state).split(":")[0]
     try:
         return ui.translate(request, f"panel.stage.{stage}")
     except KeyError:

@@ -34,7 +34,7 @@ def error_page(request: web.Request, error: NeurobotError) -> web.StreamResponse
         return web.Response(status=303, headers={"Location": target})
     code = error.code if error.code in _KNOWN else "other"
     english = ui.translate(request, "error.language") == "en"
-    return ui.render(
+    page = ui.fragment(
         request,
         "error.html",
         status=error.status,
@@ -44,3 +44,4 @@ def error_page(request: web.Request, error: NeurobotError) -> web.StreamResponse
         remedy=error.remedy if english else None,
         request_id=REQUEST_ID.get(),
     )
+    return web.Response(text=page, status=error.status, content_type="text/html")

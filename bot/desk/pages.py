@@ -100,7 +100,13 @@ async def queue(request: web.Request) -> web.Response:
         except NotFound:
             current = None
     return _html(
-        ui.fragment(request, "desk_queue.html", **_shared(request), queue=await _queue(request, wanted), talk=current)
+        ui.fragment(
+            request,
+            "desk_queue.html",
+            **_shared(request),
+            queue=await _queue(request, wanted),
+            talk=current,
+        )
     )
 
 
@@ -133,7 +139,7 @@ async def _talk(request: web.Request, presence: Presence, public_id: str) -> Tal
     services = request.config_dict[SERVICES]
     agent: Agent = request[AGENT]
     found = await services.store.conversations.by_public_id(public_id)
-    viewer = ui.viewer(request)
+    viewer = ui.viewer_for(request)
     formats = Formats(viewer.language, viewer.timezone)
     return await gather(services, presence, found, agent, partial(ui.translate, request), formats)
 

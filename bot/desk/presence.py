@@ -28,7 +28,9 @@ class Presence:
 
     def others(self, conversation_id: int, agent_id: int, now: float) -> list[str]:
         """Names of the other agents who read it, in order of arrival."""
-        return [name for reader, name in self._fresh(conversation_id, now).items() if reader != agent_id]
+        return [
+            name for reader, name in self._fresh(conversation_id, now).items() if reader != agent_id
+        ]
 
     def _fresh(self, conversation_id: int, now: float) -> dict[int, str]:
         readers = self._seen.get(conversation_id, {})

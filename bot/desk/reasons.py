@@ -38,7 +38,9 @@ def pieces(suggestion: Suggestion, t: Translate) -> list[Piece]:
         words = ", ".join(reasons.shared_terms[:_MOST_TERMS])
         found.append(Piece("shares", t("desk.reason.shares", words=words)))
     if reasons.shown:
-        found.append(Piece("accepted", t("desk.reason.accepted", accepted=reasons.accepted, n=reasons.shown)))
+        found.append(
+            Piece("accepted", t("desk.reason.accepted", accepted=reasons.accepted, n=reasons.shown))
+        )
     if reasons.category_matches and reasons.category and len(found) < 3:
         found.append(Piece("category", t("desk.reason.category", category=reasons.category)))
     return found

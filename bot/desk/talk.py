@@ -67,13 +67,18 @@ class Talk:
 
 
 async def gather(
-    services: Services, presence: Presence, conversation: Conversation, agent: Agent, t: Translate, formats: Formats
+    services: Services,
+    presence: Presence,
+    conversation: Conversation,
+    agent: Agent,
+    t: Translate,
+    formats: Formats,
 ) -> Talk:
     """The conversation for ``agent``."""
     store = services.store
     now = services.clock()
     messages = await store.conversations.messages(conversation.id, limit=_SHOWN_MESSAGES)
-    agents = [one for one in await store.people.agents() if one.disabled_at is None]
+    agents = await store.people.agents()
     question = waiting_question(messages)
     source, found = await _suggestions(services, messages, question)
     verdicts = await store.feedback.of_message(source.id) if source else []
@@ -88,8 +93,10 @@ async def gather(
         reasons=[pieces(item, t) for item in found.items] if found else [],
         rejected=frozenset(v.answer_id for v in verdicts if v.verdict is Verdict.REJECTED),
         categories=found.categories[:_SHOWN_CATEGORIES] if found else (),
-        previous=(await store.conversations.previous(conversation.customer_id, conversation.id))[:_SHOWN_PREVIOUS],
-        agents=agents,
+        previous=(await store.conversations.previous(conversation.customer_id, conversation.id))[
+            :_SHOWN_PREVIOUS
+        ],
+        agents=[one for one in agents if one.disabled_at is None],
         readers=presence.others(conversation.id, agent.id, now),
         draft=await store.conversations.load_draft(conversation.id, agent.id),
     )
@@ -143,7 +150,7 @@ def lines(
     shown: list[Line] = []
     before: Message | None = None
     for message in messages:
-        if message.author is Author.AGENT and message.delivery is Delivery.CANCELLED:
+        if message.delivery is Delivery.CANCELLED:
             continue
         new_day = before is None or formats.day_distance(before.created_at, message.created_at) != 0
         replied = by_id.get(message.reply_to_id or 0)
@@ -174,8 +181,8 @@ def _name(message: Message, names: Mapping[int, str], agent: Agent, t: Translate
 
 
 def _same_hand(before: Message, message: Message) -> bool:
-    return (
-        (before.author, before.agent_id, before.kind is MessageKind.NOTE)
-        == (message.author, message.agent_id, message.kind is MessageKind.NOTE)
-        and message.created_at - before.created_at < _JOINED_S
-    )
+    return (before.author, before.agent_id, before.kind is MessageKind.NOTE) == (
+        message.author,
+        message.agent_id,
+        message.kind is MessageKind.NOTE,
+    ) and message.created_at - before.created_at < _JOINED_S

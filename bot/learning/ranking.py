@@ -88,8 +88,7 @@ def train_ranking(
     Correction(FEATURES, network, calibration, kept).save(folder / "correction")
     ece = calibration_error(logits[kept], lists, folds)
     tell("ranker", 0.0)
-    known = [(text, answer_id) for text, answer_id in samples]
-    encoder = _fit(items, known, set(), settings, seed, lambda share: tell("ranker", share))
+    encoder = _fit(items, samples, set(), settings, seed, lambda share: tell("ranker", share))
     encoder.save(folder / "ranker")
     return {
         "variant": kept,
@@ -151,10 +150,11 @@ def _out_of_fold(
     for fold in range(count):
         held = {normalise(samples[row][0]) for row in np.flatnonzero(folds == fold).tolist()}
         known = [sample for sample, own in zip(samples, folds, strict=True) if own != fold]
-        encoder = _fit(items, known, held, settings, seed, lambda s, f=fold: tell("folds", (f + s) / count))  # type: ignore[misc]
+        encoder = _fit(items, known, held, settings, seed)
         index = CandidateIndex(encoder, "cpu")
         index.put(_with_questions(items, known, held))
         weights = index.fixed_weights()
+        tell("folds", (fold + 0.5) / count)
         for row in np.flatnonzero(folds == fold).tolist():
             text, answer_id = samples[row]
             candidates = index.search(text)
@@ -204,7 +204,7 @@ def _fit(
     held: set[str],
     settings: EncoderSettings,
     seed: int,
-    progress: Callable[[float], None],
+    progress: Callable[[float], None] | None = None,
 ) -> DualEncoder:
     full = _with_questions(items, known, held)
     pairs = [
@@ -234,7 +234,9 @@ def _variants(
 def _choose(measured: Mapping[str, Quality]) -> str:
     """The better correction, unless something simpler ranks better."""
     best = max(_HIDDEN, key=lambda name: measured[name].score)
-    simple = max((name for name in measured if name not in _HIDDEN), key=lambda n: measured[n].score)
+    simple = max(
+        (name for name in measured if name not in _HIDDEN), key=lambda n: measured[n].score
+    )
     return best if measured[best].score >= measured[simple].score else simple
 
 

@@ -1,4 +1,4 @@
-"""What agents and the bot do with a conversation beside answering: states, assignment, notes, drafts."""
+"""What is done with a conversation beside answering: states, assignment, notes, drafts."""
 
 from __future__ import annotations
 
@@ -12,6 +12,8 @@ from bot.store.part import Part
 from bot.store.records import Reply
 from bot.store.sending import insert_message, queue_message
 from bot.store.texts import clean, head
+
+_ASSIGNABLE = frozenset({ConversationState.BOT, ConversationState.OPEN, ConversationState.TAKEN})
 
 
 class Acting(Part):
@@ -60,10 +62,10 @@ class Acting(Part):
     async def assign(
         self, conversation_id: int, agent_id: int | None, expected_version: int | None
     ) -> Conversation:
-        """The conversation in the hands of ``agent_id``, or of nobody; it waits for them as OPEN or TAKEN.
+        """The conversation in the hands of ``agent_id``, or of nobody.
 
-        A conversation of the bot becomes TAKEN; one taken away from everybody becomes OPEN only
-        through the next action, since nothing was asked anew.
+        Given to somebody, it is TAKEN; snoozed and closed ones stay so. Given to nobody, it keeps
+        its state and stands among the unassigned.
 
         Raises:
             Conflict: somebody changed it since that version.
@@ -73,7 +75,7 @@ class Acting(Part):
 
         def change(connection: sqlite3.Connection) -> Conversation:
             before = check_version(connection, conversation_id, expected_version)
-            if agent_id is not None and before.state is ConversationState.BOT:
+            if agent_id is not None and before.state in _ASSIGNABLE:
                 apply_action(connection, before, Action.AGENT_TOOK, now, agent_id=agent_id)
             else:
                 connection.execute(
@@ -81,7 +83,7 @@ class Acting(Part):
                         id = ?""",
                     (agent_id, conversation_id),
                 )
-                _event(connection, before, "assigned", before.state, agent_id, now)
+                note_event(connection, before, "assigned", before.state, agent_id=agent_id, now=now)
             return rows.load_conversation(connection, conversation_id)
 
         return await self._db.write(change)
@@ -106,7 +108,7 @@ class Acting(Part):
         return await self._db.write(add)
 
     async def mark_read(self, conversation_id: int, agent_id: int | None) -> None:  # noqa: ARG002
-        """Nothing is unread any more. One person reading is the team reading: the inbox is shared."""
+        """Nothing is unread any more; one person's reading counts for the team."""
 
         def mark(connection: sqlite3.Connection) -> None:
             connection.execute(
@@ -202,18 +204,20 @@ def apply_action(
             before.id,
         ),
     )
-    _event(connection, before, str(action), after, agent_id, now)
+    note_event(connection, before, str(action), after, agent_id=agent_id, now=now)
     return after
 
 
-def _event(
+def note_event(
     connection: sqlite3.Connection,
     before: Conversation,
     action: str,
     after: ConversationState,
+    *,
     agent_id: int | None,
     now: float,
 ) -> None:
+    """Write down that ``action`` led from ``before`` to the state ``after``."""
     connection.execute(
         """INSERT INTO conversation_events (conversation_id, action, from_state, to_state,
             agent_id, at)

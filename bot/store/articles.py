@@ -1,4 +1,4 @@
-"""Writing one article: its row, questions, search row, history and the revision, all in one step."""
+"""Writing one article: row, questions, search row, history and revision in one step."""
 
 from __future__ import annotations
 

@@ -44,7 +44,10 @@ class Audit(Part):
                    ORDER BY id DESC LIMIT ? OFFSET ?""",
                 (per_page, (max(1, page) - 1) * per_page),
             )
-            items = [AuditEntry(*row[:-1], detail=msgspec.json.decode(row[-1])) for row in found]
+            items = [
+                AuditEntry(**{**dict(row), "detail": msgspec.json.decode(row["detail"])})
+                for row in found
+            ]
             return Page(items, total, max(1, page), per_page)
 
         return await self._db.read(find)

@@ -1,4 +1,4 @@
-"""Verified copies of the database, and looking for damage: SQLite's check plus a digest of every row.
+"""Verified copies, and looking for damage: SQLite's own check plus a digest of every row.
 
 A flipped bit passes ``integrity_check`` two times in three; with the digests nearly none does.
 """
@@ -206,7 +206,9 @@ def _damaged_articles(connection: sqlite3.Connection) -> tuple[int, ...]:
         "SELECT id, digest, title, text, category, language FROM articles ORDER BY id"
     )
     return tuple(
-        row[0] for row in found if article_digest(*row[2:], questions.get(row[0], [])) != row[1]
+        row[0]
+        for row in found
+        if article_digest(row[2], row[3], row[4], row[5], questions.get(row[0], [])) != row[1]
     )
 
 

@@ -1,4 +1,4 @@
-"""Conversations as the desk reads them; receiving, acting, replying and search are joined in here."""
+"""Conversations as the desk reads them; receiving, acting, replying, search join in here."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _TROUBLE = """(SELECT conversation_id FROM outbox WHERE state = 'uncertain'
 _WAITING = "c.waiting_since IS NULL, c.waiting_since, c.last_message_at DESC, c.id"
 _VIEWS: dict[str, tuple[str, str]] = {
     "mine": ("c.assigned_agent_id = :agent AND c.state IN ('open', 'taken')", _WAITING),
-    "unassigned": ("c.assigned_agent_id IS NULL AND c.state = 'open'", _WAITING),
+    "unassigned": ("c.assigned_agent_id IS NULL AND c.state IN ('open', 'taken')", _WAITING),
     "all": ("c.state IN ('bot', 'open', 'taken')", _WAITING),
     "snoozed": ("c.state = 'snoozed'", "c.snoozed_until, c.id"),
     "closed": ("c.state = 'closed'", "c.last_message_at DESC, c.id DESC"),

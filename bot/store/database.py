@@ -8,6 +8,7 @@ never before. No table is known here.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import queue
 import sqlite3
 import threading
@@ -19,7 +20,7 @@ from typing import Any, Literal, TypeVar
 
 from bot.errors import StorageUnavailable
 from bot.store.lock import DatabaseLock
-from bot.store.writer import Stop, Task, Writer
+from bot.store.writer import Stop, Task, Writer, is_disk
 
 T = TypeVar("T")
 
@@ -68,7 +69,7 @@ def connect(
     except sqlite3.Error as error:
         raise StorageUnavailable(
             f"The database {path} cannot be opened: {error}.",
-            remedy="Check the disk and the owner of the folder; a damaged file is replaced by 'neurobot restore'.",
+            remedy="Check disk and owner; 'neurobot restore' replaces a damaged file.",
         ) from error
     return connection
 
@@ -99,19 +100,22 @@ class Database:
                 f"The data folder {path.parent} cannot be used: {error}.",
                 remedy="Set data_dir to a folder this user may write.",
             ) from error
-        try:
-            connection = connect(path, synchronous=synchronous)
+        self._queue: queue.SimpleQueue[Task | Stop] = queue.SimpleQueue()
+        self._readers: queue.LifoQueue[sqlite3.Connection] = queue.LifoQueue()
+        with contextlib.ExitStack() as undo:
+            undo.callback(self._lock.release)
+            connection = undo.enter_context(
+                contextlib.closing(connect(path, synchronous=synchronous))
+            )
             if prepare is not None:
                 prepare(connection)
-        except BaseException:
-            self._lock.release()
-            raise
-        self._queue: queue.SimpleQueue[Task | Stop] = queue.SimpleQueue()
+            for _ in range(readers):
+                reader = connect(path, read_only=True)
+                undo.callback(reader.close)
+                self._readers.put(reader)
+            undo.pop_all()
         self._writer = Writer(connection, path, self._queue)
         self._thread = threading.Thread(target=self._writer.run, name="store-writer", daemon=True)
-        self._readers: queue.LifoQueue[sqlite3.Connection] = queue.LifoQueue()
-        for _ in range(readers):
-            self._readers.put(connect(path, read_only=True))
         self._pool = ThreadPoolExecutor(max_workers=readers, thread_name_prefix="store-reader")
         self._reader_count = readers
         self._closed = False
@@ -153,8 +157,8 @@ class Database:
             finally:
                 if connection.in_transaction:
                     connection.execute("ROLLBACK")
-        except sqlite3.DatabaseError as error:
-            if isinstance(error, sqlite3.IntegrityError | sqlite3.ProgrammingError):
+        except sqlite3.Error as error:
+            if not is_disk(error):
                 raise
             raise StorageUnavailable(f"The database cannot be read: {error}.") from error
         finally:

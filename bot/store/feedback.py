@@ -6,7 +6,7 @@ import sqlite3
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from bot.domain import VerdictRecord
+from bot.domain import Verdict, VerdictRecord
 from bot.store.part import Part
 from bot.store.records import TrainingRow, VerdictCounts
 from bot.store.texts import clean
@@ -28,10 +28,12 @@ class Feedback(Part):
 
         def find(connection: sqlite3.Connection) -> list[VerdictRecord]:
             found = connection.execute(
-                f"SELECT {_COLUMNS} FROM verdicts WHERE message_id = ? ORDER BY rank, answer_id",
+                f"SELECT {_COLUMNS} FROM verdicts WHERE message_id = ? ORDER BY rank",  # noqa: S608
                 (message_id,),
             )
-            return [VerdictRecord(*row) for row in found]
+            return [
+                VerdictRecord(**{**dict(row), "verdict": Verdict(row["verdict"])}) for row in found
+            ]
 
         return await self._db.read(find)
 

@@ -1,4 +1,4 @@
-"""Importing articles and tickets: equal answers merge, and a dry run does the same work and undoes it."""
+"""Importing articles and tickets: equal answers merge; a dry run does all and undoes it."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ class Imports(Part):
             return done.diff
 
     async def import_tickets(self, rows: Sequence[Ticket]) -> dict[str, int]:
-        """Counts ``added``, ``changed``, ``unchanged``. A ticket is known by its text and category."""
+        """Counts ``added``, ``changed``, ``unchanged``; text and category make a ticket."""
         now = self._clock()
 
         def store(connection: sqlite3.Connection) -> dict[str, int]:

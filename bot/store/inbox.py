@@ -1,4 +1,4 @@
-"""Telegram's updates: stored raw, once, with the messages in them, before the offset is confirmed."""
+"""Telegram's updates: stored raw, once, with their messages, before the offset is confirmed."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from bot.store.texts import clean
 _OFFSET = "telegram_offset"
 _TAKEN_AT = "telegram_taken_at"
 
-# After a week without updates Telegram goes on from a random number, which may be a lower one; an old
+# After a week without updates Telegram goes on from a random number, maybe a lower one; an old
 # offset would then confirm updates that were never seen.
 _OFFSET_VALID_S = 6 * 86_400
 
@@ -48,7 +48,7 @@ class Inbox(Part):
         return await self._db.write(store)
 
     async def prune(self, before: float) -> int:
-        """Number of raw updates older than ``before`` that were forgotten; messages and offset stay."""
+        """Number of raw updates forgotten, older than ``before``; messages and offset stay."""
 
         def drop(connection: sqlite3.Connection) -> int:
             return connection.execute(
@@ -97,4 +97,6 @@ def _receipt(connection: sqlite3.Connection, message_id: int | None) -> Receipt 
            JOIN conversations c ON c.id = m.conversation_id WHERE m.id = ?""",
         (message_id,),
     ).fetchone()
-    return None if row is None else Receipt(*row, duplicate=True)
+    if row is None:
+        return None
+    return Receipt(row[0], row[1], row[2], row[3], duplicate=True)

@@ -1,4 +1,4 @@
-"""Training and batch runs as rows: one live run of a kind, and a heartbeat that shows a dead one."""
+"""Training and batch runs as rows: one live run of a kind, a heartbeat shows a dead one."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ class Jobs(Part):
         eta_s: float | None = None,
         metrics: Mapping[str, Any] | None = None,
     ) -> Job:
-        """The job, running, with its news; ``progress`` is kept within 0..1. Metrics are added by key.
+        """The job, running, with its news: progress kept within 0..1, metrics added by key.
 
         Raises:
             Conflict: the job has finished.

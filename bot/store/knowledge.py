@@ -1,4 +1,4 @@
-"""The knowledge base: articles, their history and twins, categories; imports and tickets are joined in."""
+"""The knowledge base: articles, history, twins, categories; imports and snippets join in."""
 
 from __future__ import annotations
 
@@ -24,7 +24,8 @@ _STATES: dict[str, str] = {
     "live": "a.removed_at IS NULL",
     "removed": "a.removed_at IS NOT NULL",
     "all": "1",
-    "unused": "a.removed_at IS NULL AND NOT EXISTS (SELECT 1 FROM verdicts v WHERE v.answer_id = a.id)",
+    "unused": """a.removed_at IS NULL
+        AND NOT EXISTS (SELECT 1 FROM verdicts v WHERE v.answer_id = a.id)""",
 }
 
 
@@ -41,7 +42,7 @@ class Knowledge(Imports, Canned):
         page: int = 1,
         per_page: int = PER_PAGE,
     ) -> Page:
-        """Articles that hold all words of ``query``, newest change first; empty filters let all pass."""
+        """Articles with all words of ``query``, newest change first; empty filters let all pass."""
         where = [_STATES[state]]
         params: dict[str, object] = {
             "category": category,
@@ -117,7 +118,7 @@ class Knowledge(Imports, Canned):
         expected_updated_at: float | None = None,
         actor: str = "",
     ) -> Article:
-        """The article as written; a new one without ``article_id``. What equals the present form changes nothing.
+        """The article as written, new without ``article_id``; an equal form changes nothing.
 
         Raises:
             BadRequest: the text is empty.
@@ -180,7 +181,10 @@ class Knowledge(Imports, Canned):
             )
             return [
                 ArticleVersion(
-                    *row[:-1], questions=tuple(msgspec.json.decode(row[-1], type=list[str]))
+                    **{
+                        **dict(row),
+                        "questions": tuple(msgspec.json.decode(row["questions"], type=list[str])),
+                    }
                 )
                 for row in found
             ]

@@ -45,7 +45,7 @@ class Models(Part):
         return await self._db.read(find)
 
     async def add_bundle(self, version: str, path: str, metrics: Mapping[str, Any]) -> None:
-        """Make a published folder known, as the challenger; the same version again renews its row."""
+        """Make a published folder known, as challenger; the same version renews its row."""
         now = self._clock()
 
         def add(connection: sqlite3.Connection) -> None:

@@ -80,7 +80,7 @@ class Outbox(Part):
         return await self._db.read(lambda connection: _load(connection, outbox_id))
 
     async def finish(self, outbox_id: int, external_id: str | None) -> None:
-        """The channel took it, under ``external_id``. Later news than READ or CANCELLED changes nothing."""
+        """The channel took it, under ``external_id``; only a row in flight changes."""
         now = self._clock()
 
         def mark(connection: sqlite3.Connection) -> None:
@@ -118,7 +118,7 @@ class Outbox(Part):
         )
 
     async def recover(self) -> int:
-        """Number of rows in flight at the last crash, now UNCERTAIN. Call once, before sending begins."""
+        """Number of rows in flight at the last crash, now UNCERTAIN; call before sending."""
         return await self._set(
             """UPDATE outbox SET state = 'uncertain', error = 'crash', updated_at = ? WHERE state =
                 'sending'""",

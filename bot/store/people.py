@@ -1,4 +1,4 @@
-"""Agents: who works here, with which rights. Sessions, links, tokens and the audit log are joined in."""
+"""Agents: who works here, with which rights. Sessions, tokens and the audit log join in."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ class People(Sessions, Tokens, Audit):
         return await self._db.write(add)
 
     async def by_login(self, login: str) -> tuple[Agent, str | None] | None:
-        """The agent and the stored password hash (None: no password yet), or None. Letter case is ignored."""
+        """The agent and their password hash (None: none yet), or None; letter case is ignored."""
 
         def find(connection: sqlite3.Connection) -> tuple[Agent, str | None] | None:
             row = connection.execute(
@@ -77,7 +77,7 @@ class People(Sessions, Tokens, Audit):
     async def set_password(
         self, agent_id: int, password_hash: str, *, keep_session: str | None = None
     ) -> None:
-        """Store the hash and end the agent's sessions, but for the one with the token ``keep_session``.
+        """Store the hash and end the agent's sessions but the one of ``keep_session``.
 
         Raises:
             NotFound: there is no such agent.
@@ -122,7 +122,7 @@ class People(Sessions, Tokens, Audit):
         return await self._db.write(change)
 
     async def disable(self, agent_id: int, disabled: bool = True) -> Agent:
-        """The agent shut out, their sessions and links ended and their conversations freed; or let in again.
+        """The agent shut out, sessions and links ended, conversations freed; or let in again.
 
         Raises:
             Conflict: they are the last owner.
@@ -139,8 +139,7 @@ class People(Sessions, Tokens, Audit):
                 self.end_sessions(connection, agent_id, None)
                 connection.execute("DELETE FROM links WHERE agent_id = ?", (agent_id,))
                 connection.execute(
-                    """UPDATE conversations SET assigned_agent_id = NULL, version = version + 1,
-                       state = CASE state WHEN 'taken' THEN 'open' ELSE state END
+                    """UPDATE conversations SET assigned_agent_id = NULL, version = version + 1
                        WHERE assigned_agent_id = ?""",
                     (agent_id,),
                 )
@@ -174,9 +173,8 @@ def _login(login: str) -> str:
 
 
 def _update(connection: sqlite3.Connection, agent_id: int, change: str, value: object) -> None:
-    if not connection.execute(
-        f"UPDATE agents SET {change} WHERE id = ?", (value, agent_id)
-    ).rowcount:
+    sql = f"UPDATE agents SET {change} WHERE id = ?"  # noqa: S608  ``change`` is our own
+    if not connection.execute(sql, (value, agent_id)).rowcount:
         raise NotFound(f"There is no agent {agent_id}.")
 
 

@@ -138,7 +138,7 @@ def receive_one(connection: sqlite3.Connection, inbound: Inbound, now: float) ->
         (channel, external),
     ).fetchone()
     if known is not None:
-        return Receipt(*known, duplicate=True)
+        return Receipt(known[0], known[1], known[2], known[3], duplicate=True)
     conversation_id, conversation_pid = _conversation(connection, inbound, channel, now)
     message_id, message_pid = _insert(connection, inbound, conversation_id, channel, external)
     _touch(connection, inbound, conversation_id)

@@ -1,4 +1,4 @@
-"""What the store takes and gives beside the words of ``bot.domain``: frozen records, no behaviour."""
+"""What the store takes and gives beside the words of ``bot.domain``: frozen records."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ class ArticleRow:
 
 @dataclass(frozen=True, slots=True)
 class ImportDiff:
-    """What an import changes, or would change. Counts are of articles; ``duplicates`` of rows merged."""
+    """What an import changes or would change, counted in articles; ``duplicates`` in rows."""
 
     added: int
     changed: int
@@ -201,7 +201,7 @@ class MessageEdit:
 
 @dataclass(frozen=True, slots=True)
 class CheckReport:
-    """Result of looking for damage. ``messages`` and ``articles`` are ids of rows whose digest differs."""
+    """Damage found; ``messages`` and ``articles`` are ids of rows whose digest differs."""
 
     integrity: tuple[str, ...] = ()  # lines of integrity_check, empty when sound
     messages: tuple[int, ...] = ()

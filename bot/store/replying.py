@@ -25,7 +25,7 @@ class Replying(Part):
     """Answers of agents, the bot and the system."""
 
     async def reply(self, conversation_id: int, reply: Reply) -> Message:
-        """The stored message, on its way out: message, outbox row, verdicts and state in one commit.
+        """The stored message: message, outbox row, verdicts and state in one commit.
 
         An agent's reply takes the conversation and ends the waiting; ``close`` closes it as well.
         The bot's ends the waiting. A system text changes no state. A second call with the same
@@ -139,7 +139,7 @@ def _last_text(connection: sqlite3.Connection, conversation_id: int) -> str:
 
 
 def _move(connection: sqlite3.Connection, before: Conversation, reply: Reply, now: float) -> None:
-    """State, waiting and last text after the reply; the version it leads to is noted for an undo."""
+    """State, waiting and last text after the reply; the new version is noted for an undo."""
     action = _ACTIONS.get(reply.author)
     if action is not None:
         # A reply to a colleague's conversation helps out; it does not take it over.

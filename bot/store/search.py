@@ -17,7 +17,7 @@ _MAX_HITS = 5_000
 
 
 def match(query: str, *, column: str = "") -> str:
-    """FTS5 MATCH string in which every word of ``query`` is a quoted term and the last one a prefix.
+    """FTS5 MATCH string: every word of ``query`` is a quoted term, the last one a prefix.
 
     Empty when the query holds no word; a caller must then not search. Nothing a person types can be
     an operator: quotes, AND, hyphens, colons and asterisks are separators or plain words.
@@ -32,7 +32,7 @@ def match(query: str, *, column: str = "") -> str:
 
 
 def hits(connection: sqlite3.Connection, query: str) -> list[int]:
-    """Ids of conversations with a message, or a customer's name, that holds all words; newest first.
+    """Ids of conversations with all words in a message or the customer's name, newest first.
 
     Looks at the newest 5,000 messages that match.
     """
@@ -60,9 +60,7 @@ def hits(connection: sqlite3.Connection, query: str) -> list[int]:
 class Searching(Part):
     """Search over everything said."""
 
-    async def search(
-        self, query: str, page: int = 1, per_page: int = PER_PAGE
-    ) -> Page:
+    async def search(self, query: str, page: int = 1, per_page: int = PER_PAGE) -> Page:
         """Conversations in which all words of ``query`` stand in one message, newest first."""
 
         def find(connection: sqlite3.Connection) -> Page:

@@ -45,7 +45,7 @@ def insert_message(
 def queue_message(
     connection: sqlite3.Connection, message_id: int, before: Conversation, reply: Reply, now: float
 ) -> None:
-    """Put the message into the outbox, held for ``reply.hold_s``; ``before`` is kept for an undo."""
+    """Put the message into the outbox, held for ``hold_s``; ``before`` is kept for an undo."""
     memory = dump(
         {
             "state": str(before.state),

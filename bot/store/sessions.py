@@ -24,7 +24,7 @@ class Sessions(Part):
     """Who is signed in where."""
 
     async def create_session(self, agent_id: int, ttl: float = ABSOLUTE_S) -> str:
-        """A new 256-bit token for the cookie; it ends after ``ttl`` seconds, or 8 h without a request.
+        """A new 256-bit token for the cookie; ends after ``ttl`` seconds or 8 h of silence.
 
         Raises:
             NotFound: there is no such agent, or they are disabled.
@@ -55,12 +55,12 @@ class Sessions(Part):
         return token
 
     async def session(self, token: str) -> tuple[Agent, Session] | None:
-        """Who holds the token, or None: unknown, expired, idle for 8 h, or the agent is disabled."""
+        """Who holds the token, or None: unknown, expired, idle for 8 h, or disabled."""
         now, key = self._clock(), secret_hash(token)
 
         def find(connection: sqlite3.Connection) -> tuple[Agent, Session] | None:
             row = connection.execute(
-                f"SELECT {_COLUMNS} FROM sessions WHERE token_hash = ?",
+                f"SELECT {_COLUMNS} FROM sessions WHERE token_hash = ?",  # noqa: S608
                 (key,),
             ).fetchone()
             if row is None:
@@ -106,7 +106,7 @@ class Sessions(Part):
     async def revoke_sessions(
         self, agent_id: int, *, session_id: int | None = None, keep_session: str | None = None
     ) -> None:
-        """Sign the agent out everywhere but in the browser with ``keep_session``, or of one session."""
+        """Sign the agent out of one session, or of all but the one of ``keep_session``."""
 
         def drop(connection: sqlite3.Connection) -> None:
             if session_id is None:
@@ -169,7 +169,7 @@ class Sessions(Part):
     def end_sessions(
         connection: sqlite3.Connection, agent_id: int, keep_session: str | None
     ) -> None:
-        """Delete the agent's sessions within a write, but for the one with the token ``keep_session``."""
+        """Delete the agent's sessions within a write, but the one of ``keep_session``."""
         kept = b"" if keep_session is None else secret_hash(keep_session)
         connection.execute(
             "DELETE FROM sessions WHERE agent_id = ? AND token_hash != ?", (agent_id, kept)

@@ -45,7 +45,7 @@ class Store:
 
     @classmethod
     def open(cls, settings: Settings, clock: Clock = time.time) -> Store:
-        """The store of ``settings.data_dir``, made or brought up to date if need be. Not a coroutine.
+        """The store of ``settings.data_dir``, made or brought up to date; not a coroutine.
 
         Raises:
             AlreadyRunning: another process has it open.
@@ -78,5 +78,5 @@ class Store:
         return await self.db.read(check)
 
     def health(self) -> Mapping[str, Any]:
-        """Sizes, queue depth, commits, SQLite's version and the last checkpoint. Not a coroutine."""
+        """Sizes, queue depth, commits, SQLite's version, last checkpoint; not a coroutine."""
         return asdict(self.db.health())

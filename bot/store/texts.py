@@ -1,4 +1,4 @@
-"""Text made safe to store, and the digests that show damage. Limits of length are the channels' matter."""
+"""Text made safe to store, and digests that show damage; length is the channels' matter."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def digest(*columns: object) -> bytes:
     return hashlib.sha256(msgspec.json.encode(columns)).digest()
 
 
-def message_digest(
+def message_digest(  # noqa: PLR0917  the table's column order
     public_id: str,
     conversation_id: int,
     author: str,

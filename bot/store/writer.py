@@ -1,4 +1,4 @@
-"""The writer thread's loop: drain the queue, run each task in a savepoint, commit once, then answer."""
+"""The writer thread: drain the queue, run each task in a savepoint, commit once, answer."""
 
 from __future__ import annotations
 
@@ -53,6 +53,11 @@ class _Outcome:
     future: asyncio.Future[Any]
     value: Any
     error: BaseException | None
+
+
+class _BatchLost(Exception):  # noqa: N818  carries the cause to where the batch is failed
+    def __init__(self, cause: Exception) -> None:
+        self.cause = cause
 
 
 class Writer:
@@ -111,6 +116,8 @@ class Writer:
             self._connection.execute("COMMIT")
         except sqlite3.Error as error:
             return self._failed(batch, error)
+        except _BatchLost as lost:
+            return self._failed(batch, lost.cause)
         self.commits += 1
         self.writes += len(batch)
         self.last_error = ""
@@ -122,28 +129,28 @@ class Writer:
         try:
             value = task.fn(self._connection)
         except Exception as error:
-            if _is_disk(error) or not self._connection.in_transaction:
+            if is_disk(error) or not self._connection.in_transaction:
                 # The whole batch is lost: SQLite may have rolled it back by itself.
-                raise sqlite3.OperationalError(str(error)) from error
+                raise _BatchLost(error) from error
             run("ROLLBACK TO task")
             run("RELEASE task")
             return _Outcome(task.future, None, error)
         run("RELEASE task")
         return _Outcome(task.future, value, None)
 
-    def _failed(self, batch: list[Task], error: sqlite3.Error) -> list[_Outcome]:
+    def _failed(self, batch: list[Task], error: Exception) -> list[_Outcome]:
         with contextlib.suppress(sqlite3.Error):
             if self._connection.in_transaction:
                 self._connection.execute("ROLLBACK")
         self.failures += 1
         self.last_error = str(error)
+        full = getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_FULL
+        remedy = "Free disk space." if full else "'neurobot doctor' looks closer."
         return [
             _Outcome(
                 task.future,
                 None,
-                StorageUnavailable(
-                    f"Nothing was stored: {error}.", remedy="Free disk space; then try again."
-                ),
+                StorageUnavailable(f"Nothing was stored: {error}.", remedy=remedy),
             )
             for task in batch
         ]
@@ -184,7 +191,8 @@ class Writer:
         self._wal_at_checkpoint = self._wal_bytes()
 
 
-def _is_disk(error: Exception) -> bool:
+def is_disk(error: Exception) -> bool:
+    """True when the file, not the statement, is at fault: full, failing, locked or damaged."""
     code = getattr(error, "sqlite_errorcode", None)
     return isinstance(error, sqlite3.Error) and code is not None and (code & 0xFF) in _DISK
 

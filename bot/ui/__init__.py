@@ -7,7 +7,7 @@ of a part of one. Templates see ``t``, ``number``, ``percent``, ``ago``, ``chart
 from __future__ import annotations
 
 from bot.ui.navigation import NavigationItem
-from bot.ui.rendering import fragment, render, setup, translate, viewer
+from bot.ui.rendering import fragment, render, setup, translate, viewer_for
 from bot.ui.viewer import Viewer
 
-__all__ = ["NavigationItem", "Viewer", "fragment", "render", "setup", "translate", "viewer"]
+__all__ = ["NavigationItem", "Viewer", "fragment", "render", "setup", "translate", "viewer_for"]

@@ -39,7 +39,11 @@ def ticks(low: float, high: float, wanted: int = 4) -> list[float]:
     scale = 10.0 ** floor(log10(raw))
     step = next(scale * factor for factor in (1, 2, 2.5, 5, 10) if scale * factor >= raw * 0.999)
     start = floor(low / step) * step
-    count = int(-(-(high - start) // step)) if (high - start) % step > step * 1e-6 else round((high - start) / step)
+    count = (
+        int(-(-(high - start) // step))
+        if (high - start) % step > step * 1e-6
+        else round((high - start) / step)
+    )
     return [round(start + i * step, 10) for i in range(count + 1)]
 
 
@@ -82,8 +86,10 @@ def _grid(frame: _Frame, marks: Sequence[float], show: Show) -> Markup:
 
 def _figure(title: str, body: Markup, table: Markup, legend: Sequence[str] = ()) -> Markup:
     keys = Markup().join(
-        Markup('<li><svg width="10" height="10" aria-hidden="true"><rect class="fill s{}" width="10" height="10" rx="2"/>'
-               "</svg>{}</li>").format(i, name)
+        Markup(
+            '<li><svg width="10" height="10" aria-hidden="true"><rect class="fill s{}" width="10" height="10" rx="2"/>'
+            "</svg>{}</li>"
+        ).format(i, name)
         for i, name in enumerate(legend)
     )
     return Markup(
@@ -93,14 +99,18 @@ def _figure(title: str, body: Markup, table: Markup, legend: Sequence[str] = ())
              _WIDTH, _HEIGHT, title, title, body, table)  # fmt: skip
 
 
-def numbers_table(title: str, corner: str, labels: Sequence[str], series: Sequence[Series], show: Show) -> Markup:
+def numbers_table(
+    title: str, corner: str, labels: Sequence[str], series: Sequence[Series], show: Show
+) -> Markup:
     """The numbers of a chart, folded until somebody asks."""
     head = Markup().join(Markup('<th scope="col">{}</th>').format(row.name) for row in series)
     rows = Markup().join(
-        Markup("<tr><th scope=\"row\">{}</th>{}</tr>").format(
+        Markup('<tr><th scope="row">{}</th>{}</tr>').format(
             label,
             Markup().join(
-                Markup('<td class="number">{}</td>').format("" if row.values[i] is None else show(row.values[i] or 0.0))
+                Markup('<td class="number">{}</td>').format(
+                    "" if row.values[i] is None else show(row.values[i] or 0.0)
+                )
                 for row in series
             ),
         )
@@ -116,7 +126,9 @@ def numbers_table(title: str, corner: str, labels: Sequence[str], series: Sequen
 def _x_labels(frame: _Frame, labels: Sequence[str]) -> Markup:
     every = max(1, -(-len(labels) // 8))
     return Markup().join(
-        _text(frame.x(i), _HEIGHT - 10, label, "tick middle") for i, label in enumerate(labels) if i % every == 0
+        _text(frame.x(i), _HEIGHT - 10, label, "tick middle")
+        for i, label in enumerate(labels)
+        if i % every == 0
     )
 
 
@@ -125,7 +137,14 @@ def _bounds(series: Sequence[Series]) -> tuple[float, float]:
     return min([0.0, *values]), max(values, default=1.0)
 
 
-def line(title: str, labels: Sequence[str], series: Sequence[Series], *, show: Show = _plain, corner: str = "") -> Markup:
+def line(
+    title: str,
+    labels: Sequence[str],
+    series: Sequence[Series],
+    *,
+    show: Show = _plain,
+    corner: str = "",
+) -> Markup:
     """Lines over equally spaced labels; a gap where a value is None."""
     marks = ticks(*_bounds(series))
     frame = _Frame(0, max(1, len(labels) - 1), marks[0], marks[-1])
@@ -139,7 +158,12 @@ def line(title: str, labels: Sequence[str], series: Sequence[Series], *, show: S
                 body += Markup('<circle class="fill s{}" cx="{:.1f}" cy="{:.1f}" r="3"/>').format(
                     index, frame.x(run[0][0]), frame.y(run[0][1])
                 )
-    return _figure(title, body, numbers_table(title, corner, labels, series, show), [row.name for row in series])
+    return _figure(
+        title,
+        body,
+        numbers_table(title, corner, labels, series, show),
+        [row.name for row in series],
+    )
 
 
 def _runs(values: Sequence[float | None]) -> list[list[tuple[int, float]]]:
@@ -152,7 +176,14 @@ def _runs(values: Sequence[float | None]) -> list[list[tuple[int, float]]]:
     return [run for run in runs if run]
 
 
-def bar(title: str, labels: Sequence[str], series: Sequence[Series], *, show: Show = _plain, corner: str = "") -> Markup:
+def bar(
+    title: str,
+    labels: Sequence[str],
+    series: Sequence[Series],
+    *,
+    show: Show = _plain,
+    corner: str = "",
+) -> Markup:
     """Upright bars, grouped when there are several series."""
     marks = ticks(*_bounds(series))
     frame = _Frame(-0.5, len(labels) - 0.5, marks[0], marks[-1])
@@ -167,8 +198,15 @@ def bar(title: str, labels: Sequence[str], series: Sequence[Series], *, show: Sh
             body += Markup(
                 '<rect class="fill s{}" x="{:.1f}" y="{:.1f}" width="{:.1f}" height="{:.1f}" rx="2">'
                 "<title>{} · {}: {}</title></rect>"
-            ).format(index, left, top, max(1.0, width - 2), base - top, labels[i], row.name, show(value))
-    return _figure(title, body, numbers_table(title, corner, labels, series, show), [row.name for row in series])
+            ).format(
+                index, left, top, max(1.0, width - 2), base - top, labels[i], row.name, show(value)
+            )
+    return _figure(
+        title,
+        body,
+        numbers_table(title, corner, labels, series, show),
+        [row.name for row in series],
+    )
 
 
 def curve(
@@ -196,33 +234,58 @@ def curve(
     y_marks = ticks(min([0.0, *(y for _, y in points)]), max((y for _, y in points), default=1))
     frame = _Frame(x_marks[0], x_marks[-1], y_marks[0], y_marks[-1])
     body = _grid(frame, y_marks, show)
-    body += Markup().join(_text(frame.x(mark), _HEIGHT - 16, show(mark), "tick middle") for mark in x_marks)
-    body += _text(_WIDTH - _RIGHT, _HEIGHT - 2, names[0], "axis end") + _text(_LEFT, 10, names[1], "axis")
+    body += Markup().join(
+        _text(frame.x(mark), _HEIGHT - 16, show(mark), "tick middle") for mark in x_marks
+    )
+    body += _text(_WIDTH - _RIGHT, _HEIGHT - 2, names[0], "axis end") + _text(
+        _LEFT, 10, names[1], "axis"
+    )
     if diagonal:
-        ends = [(frame.x(v), frame.y(v)) for v in (max(frame.x_low, frame.y_low), min(frame.x_high, frame.y_high))]
+        ends = [
+            (frame.x(v), frame.y(v))
+            for v in (max(frame.x_low, frame.y_low), min(frame.x_high, frame.y_high))
+        ]
         body += Markup('<polyline class="guide" points="{}"/>').format(_points(ends))
     if threshold is not None:
-        body += Markup('<line class="threshold" x1="{0:.1f}" x2="{0:.1f}" y1="{1}" y2="{2}"/>').format(
-            frame.x(threshold), _TOP, _HEIGHT - _BOTTOM
-        )
+        body += Markup(
+            '<line class="threshold" x1="{0:.1f}" x2="{0:.1f}" y1="{1}" y2="{2}"/>'
+        ).format(frame.x(threshold), _TOP, _HEIGHT - _BOTTOM)
     drawn = [(frame.x(x), frame.y(y)) for x, y in points]
     body += Markup('<polyline class="line s0" points="{}"/>').format(_points(drawn))
     if len(points) <= 24:
         body += Markup().join(
-            Markup('<circle class="fill s0" cx="{:.1f}" cy="{:.1f}" r="3"/>').format(x, y) for x, y in drawn
+            Markup('<circle class="fill s0" cx="{:.1f}" cy="{:.1f}" r="3"/>').format(x, y)
+            for x, y in drawn
         )
-    table = numbers_table(title, corner or names[0], [show(x) for x, _ in points], [Series(names[1], [y for _, y in points])], show)
+    table = numbers_table(
+        title,
+        corner or names[0],
+        [show(x) for x, _ in points],
+        [Series(names[1], [y for _, y in points])],
+        show,
+    )
     return _figure(title, body, table)
 
 
-def matrix(title: str, rows: Sequence[str], columns: Sequence[str], cells: Sequence[Sequence[float]], *, show: Show = _plain) -> Markup:
+def matrix(
+    title: str,
+    rows: Sequence[str],
+    columns: Sequence[str],
+    cells: Sequence[Sequence[float]],
+    *,
+    show: Show = _plain,
+) -> Markup:
     """A table whose cells are tinted in ten steps by their share of the row, e.g. confusions."""
-    head = Markup().join(Markup('<th scope="col" title="{0}">{0}</th>').format(name) for name in columns)
+    head = Markup().join(
+        Markup('<th scope="col" title="{0}">{0}</th>').format(name) for name in columns
+    )
     body = Markup()
     for name, values in zip(rows, cells, strict=True):
         total = sum(values) or 1
         tds = Markup().join(
-            Markup('<td class="number tint-{}">{}</td>').format(min(10, round(value / total * 10)), show(value) if value else "")
+            Markup('<td class="number tint-{}">{}</td>').format(
+                min(10, round(value / total * 10)), show(value) if value else ""
+            )
             for value in values
         )
         body += Markup('<tr><th scope="row">{}</th>{}</tr>').format(name, tds)
@@ -243,5 +306,3 @@ def sparkline(values: Sequence[float]) -> Markup:
         '<svg class="sparkline" viewBox="0 0 100 24" width="100" height="24" aria-hidden="true">'
         '<polyline class="line s0" points="{}"/><circle class="fill s0" cx="{:.1f}" cy="{:.1f}" r="2"/></svg>'
     ).format(_points(points), *points[-1])
-
-

@@ -11,7 +11,14 @@ from datetime import datetime, tzinfo
 
 NBSP = "\u00a0"
 UNITS = {
-    "ru": {"m": "мин", "h": "ч", "d": "дн", "ago": "{} назад", "now": "только что", "less": "< 1 мин"},
+    "ru": {
+        "m": "мин",
+        "h": "ч",
+        "d": "дн",
+        "ago": "{} назад",
+        "now": "только что",
+        "less": "< 1 мин",
+    },
     "en": {"m": "min", "h": "h", "d": "d", "ago": "{} ago", "now": "just now", "less": "< 1 min"},
 }
 _MONTHS = {

@@ -102,15 +102,19 @@ def setup(
     )
 
 
-def render(request: web.Request, template: str, *, status: int = 200, **context: Any) -> web.Response:
+def render(
+    request: web.Request, template: str, *, status: int = 200, **context: Any
+) -> web.Response:
     """A whole page for the viewer of ``request``."""
-    return web.Response(text=fragment(request, template, **context), content_type="text/html", status=status)
+    return web.Response(
+        text=fragment(request, template, **context), content_type="text/html", status=status
+    )
 
 
 def fragment(request: web.Request, template: str, **context: Any) -> str:
     """The text of ``template`` for the viewer of ``request``."""
     ui = request.config_dict[_KEY]
-    eyes = viewer(request)
+    eyes = viewer_for(request)
     shown = _Shown(
         viewer=eyes,
         formats=Formats(eyes.language, eyes.timezone),
@@ -134,10 +138,10 @@ def fragment(request: web.Request, template: str, **context: Any) -> str:
 
 def translate(request: web.Request, key: str, **params: Any) -> str:
     """One text in the viewer's language, for answers that are not pages."""
-    return request.config_dict[_KEY].catalogue.text(key, viewer(request).language, **params)
+    return request.config_dict[_KEY].catalogue.text(key, viewer_for(request).language, **params)
 
 
-def viewer(request: web.Request) -> Viewer:
+def viewer_for(request: web.Request) -> Viewer:
     """Who looks, and how they want to see it."""
     ui = request.config_dict[_KEY]
     return viewer_of(request, ui.who, ui.default_language)
@@ -154,7 +158,11 @@ def _showing(shown: _Shown) -> Iterator[None]:
 
 def _navigation(ui: UI, shown: _Shown) -> list[dict[str, Any]]:
     return [
-        {"href": item.href, "label": shown.translate(item.key), "current": is_current(item.href, shown.viewer.path)}
+        {
+            "href": item.href,
+            "label": shown.translate(item.key),
+            "current": is_current(item.href, shown.viewer.path),
+        }
         for item in visible(ui.navigation, shown.viewer.agent)
     ]
 

@@ -50,13 +50,18 @@ def viewer_of(request: web.Request, who: Who, default_language: str) -> Viewer:
 
 def _language(request: web.Request, agent: Agent | None, default: str) -> str:
     wishes = [request.cookies.get("lang", ""), agent.language if agent else ""]
-    wishes += [part.split(";")[0].strip()[:2].lower() for part in request.headers.get("Accept-Language", "").split(",")]
+    wishes += [
+        part.split(";")[0].strip()[:2].lower()
+        for part in request.headers.get("Accept-Language", "").split(",")
+    ]
     return next((wish for wish in wishes if wish in LANGUAGES), default)
 
 
 def _theme(request: web.Request, agent: Agent | None) -> str:
     saved = str(agent.preferences.get("theme", "")) if agent else ""
-    return next((wish for wish in (request.cookies.get("theme", ""), saved) if wish in THEMES), "auto")
+    return next(
+        (wish for wish in (request.cookies.get("theme", ""), saved) if wish in THEMES), "auto"
+    )
 
 
 def _timezone(name: str) -> tzinfo:

@@ -18,7 +18,7 @@ Ids = NDArray[np.int64]
 Floats = NDArray[np.float32]
 Bools = NDArray[np.bool_]
 
-_STEPS = 80
+_STEPS = 60
 _RATE = 0.02
 _DECAY = 1e-2
 _HIDDEN = 16
@@ -124,7 +124,7 @@ def fit_calibration(logits: Floats, lists: Lists) -> Calibration:
     slope = torch.zeros((), requires_grad=True)
     none_bias = torch.zeros((), requires_grad=True)
     none_slope = torch.zeros((), requires_grad=True)
-    optimiser = torch.optim.LBFGS([slope, none_bias, none_slope], max_iter=100)
+    optimiser = torch.optim.LBFGS([slope, none_bias, none_slope], max_iter=30)
 
     def closure() -> Tensor:
         optimiser.zero_grad()
@@ -185,9 +185,7 @@ def quality(logits: Floats, lists: Lists) -> Quality:
     rank = np.asarray(ranks)
     if not len(rank):
         return Quality(0.0, 0.0, 0.0)
-    return Quality(
-        float((rank <= 1).mean()), float((rank <= 5).mean()), float((1.0 / rank).mean())
-    )
+    return Quality(float((rank <= 1).mean()), float((rank <= 5).mean()), float((1.0 / rank).mean()))
 
 
 def _list_loss(logits: Tensor, right: Tensor, none: Tensor) -> Tensor:
@@ -200,9 +198,7 @@ def _list_loss(logits: Tensor, right: Tensor, none: Tensor) -> Tensor:
     return (whole - torch.where(answered, own, none)).mean()
 
 
-def _padded(
-    lists: Lists, mean: Floats, scale: Floats, seed: int
-) -> tuple[Tensor, Tensor, Tensor]:
+def _padded(lists: Lists, mean: Floats, scale: Floats, seed: int) -> tuple[Tensor, Tensor, Tensor]:
     """Features ``(n, k, f)``, right ``(n, k)`` and mask ``(n, k)``, unanswerable lists added."""
     place, owner = _places(lists.sizes)
     shape = (len(lists), int(lists.sizes.max(initial=1)))

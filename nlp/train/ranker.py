@@ -27,7 +27,8 @@ class EncoderSettings:
 
     Attributes:
         dimension: length of an encoding.
-        epochs: passes over the questions.
+        epochs: passes over the questions, fewer where they would take more than ``steps`` steps.
+        steps: most steps, but at least a third of the passes are made.
         batch: questions per step.
         rate: highest learning rate.
         dropout: share of n-grams left out of a text.
@@ -38,6 +39,7 @@ class EncoderSettings:
 
     dimension: int = 256
     epochs: int = 12
+    steps: int = 240
     batch: int = 128
     rate: float = 2e-3
     dropout: float = 0.2
@@ -108,12 +110,13 @@ def _train(
 ) -> None:
     rng = np.random.default_rng(seed)
     partners = _Partners(owners, rng)
-    steps = settings.epochs * -(-len(texts) // settings.batch)
+    per_epoch = -(-len(texts) // settings.batch)
+    epochs = max(min(settings.epochs, settings.steps // per_epoch), -(-settings.epochs // 3))
+    steps = epochs * per_epoch
     optimiser = torch.optim.Adam(model.parameters(), lr=settings.rate, fused=True)
     schedule = torch.optim.lr_scheduler.LinearLR(optimiser, 1.0, 0.1, steps)
     model.train()
-    done = 0
-    for _ in range(settings.epochs):
+    for epoch in range(epochs):
         order = rng.permutation(len(texts))
         for start in range(0, len(order), settings.batch):
             rows = order[start : start + settings.batch]
@@ -122,9 +125,8 @@ def _train(
             loss.backward()
             optimiser.step()
             schedule.step()
-            done += 1
-            if progress is not None:
-                progress(done / steps)
+        if progress is not None:
+            progress((epoch + 1) / epochs)
     model.eval()
 
 

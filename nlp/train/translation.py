@@ -34,7 +34,9 @@ def fit_translation(answers: Sequence[str], pairs: Sequence[tuple[str, int]]) ->
     questions = [np.searchsorted(vocabulary, ids) for ids in asked]
     sources = [np.searchsorted(vocabulary, ids) for ids in bodies]
     everything = np.concatenate([*questions, np.empty(0, np.int64)])
-    background = (np.bincount(everything, minlength=size) + 0.5) / (len(everything) + 0.5 * size + 1)
+    background = (np.bincount(everything, minlength=size) + 0.5) / (
+        len(everything) + 0.5 * size + 1
+    )
     target, source, group = _entries(questions, sources, [position for _, position in pairs])
     keys, inverse = np.unique(target * size + source, return_inverse=True)
     key_target, key_source = np.divmod(keys, max(size, 1))
@@ -65,7 +67,11 @@ def _entries(
     questions: Sequence[Ids], sources: Sequence[Ids], owners: Sequence[int]
 ) -> tuple[Ids, Ids, Ids]:
     """Every (question term, answer term) of every pair, and which question term of all it is."""
-    target, source, group = [np.empty(0, np.int64)], [np.empty(0, np.int64)], [np.empty(0, np.int64)]
+    target, source, group = (
+        [np.empty(0, np.int64)],
+        [np.empty(0, np.int64)],
+        [np.empty(0, np.int64)],
+    )
     seen = 0
     for asked, owner in zip(questions, owners, strict=True):
         body = sources[owner]

@@ -33,7 +33,12 @@ def test_russian_with_brand_names_in_cp1251() -> None:
 
 @pytest.mark.parametrize("delimiter", [",", ";", "\t"])
 def test_delimiters_extra_columns_and_header_case(delimiter: str) -> None:
-    text = delimiter.join(["Topic", " Question", "ANSWER"]) + "\r\n" + delimiter.join(["x", "q", "a"]) + "\r\n"
+    text = (
+        delimiter.join(["Topic", " Question", "ANSWER"])
+        + "\r\n"
+        + delimiter.join(["x", "q", "a"])
+        + "\r\n"
+    )
     parsed = parse_knowledge(text.encode())
     assert (parsed.rows[0].question, parsed.rows[0].answer, parsed.rows[0].line) == ("q", "a", 2)
 
@@ -59,7 +64,9 @@ def test_ten_thousand_rows_are_read_in_a_moment(tmp_path: Path) -> None:
     path = tmp_path / "large.csv"
     path.write_text(
         "question,answer,category\n"
-        + "".join(f"Вопрос номер {i}?,Ответ номер {i} с подробностями.,К{i % 50}\n" for i in range(10_000)),
+        + "".join(
+            f"Вопрос номер {i}?,Ответ номер {i} с подробностями.,К{i % 50}\n" for i in range(10_000)
+        ),
         encoding="cp1251",
     )
     began = time.perf_counter()

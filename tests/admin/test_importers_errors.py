@@ -53,7 +53,7 @@ def test_utf16_is_named() -> None:
 
 @pytest.mark.parametrize("encoding", ["koi8-r", "cp866", "iso8859-5"])
 def test_other_cyrillic_tables_are_refused_with_the_byte(encoding: str) -> None:
-    data = RU.replace("«", '').replace("»", '').encode(encoding)
+    data = RU.replace("«", "").replace("»", "").encode(encoding)
     with pytest.raises(BadData, match=r"byte 0x[0-9A-F]{2} at position \d+ \(line 2\)"):
         decode(data)
 
@@ -81,7 +81,10 @@ def test_empty_fields_nul_and_length() -> None:
 
 
 def test_wrong_number_of_fields() -> None:
-    assert codes("question,answer\na,b,c\nd\ne,f\n") == [(2, "wrong-field-count"), (3, "wrong-field-count")]
+    assert codes("question,answer\na,b,c\nd\ne,f\n") == [
+        (2, "wrong-field-count"),
+        (3, "wrong-field-count"),
+    ]
 
 
 def test_unclosed_quote_costs_one_line_only() -> None:
@@ -110,7 +113,9 @@ def test_many_bad_lines_stop_early() -> None:
 
 def test_json_lines_errors(tmp_path: Path) -> None:
     path = tmp_path / "tickets.jsonl"
-    path.write_text('{"text": "a", "category": "b"}\n{"text"\n[1]\n{"text": "c"}\n{"text": "d", "category": "e", "answer_id": "x"}\n')
+    path.write_text(
+        '{"text": "a", "category": "b"}\n{"text"\n[1]\n{"text": "c"}\n{"text": "d", "category": "e", "answer_id": "x"}\n'
+    )
     parsed = read_tickets(path)
     assert [(p.line, p.code) for p in parsed.problems] == [
         (2, "not-json"), (3, "not-json"), (4, "empty-field"), (5, "not-a-number"),

@@ -1,0 +1,1 @@
+"""The made-up company: its texts, and a scripted customer who asks."""

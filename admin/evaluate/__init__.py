@@ -1,0 +1,1 @@
+"""Measuring the product on corpora; heavy libraries are welcome here alone."""

@@ -1,0 +1,42 @@
+"""The panel as one part of the server's application: its routes, templates and places in the head."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from aiohttp import web
+
+from admin.pages import (
+    articles,
+    channels,
+    imports,
+    knowledge,
+    models,
+    overview,
+    people,
+    reports,
+    system,
+)
+from bot.access import Route, add_routes
+from bot.domain import Role
+from bot.ui import NavigationItem
+
+TEMPLATES = Path(__file__).parent / "templates"
+NAVIGATION = (
+    NavigationItem("panel.nav.overview", "/admin", Role.ADMIN),
+    *(
+        NavigationItem(f"panel.nav.{name}", f"/admin/{name}", Role.ADMIN)
+        for name in ("knowledge", "models", "channels", "people", "reports", "system")
+    ),
+)
+_PAGES = (overview, knowledge, imports, articles, models, channels, people, reports, system)
+
+
+def routes() -> list[Route]:
+    """Every route of the panel."""
+    return [route for page in _PAGES for route in page.routes()]
+
+
+def add(app: web.Application) -> None:
+    """Add the panel to the server's application."""
+    add_routes(app, routes())

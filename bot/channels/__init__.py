@@ -1,0 +1,1 @@
+"""Ways to customers. Each module is one channel behind ``bot.ports.Channel``."""

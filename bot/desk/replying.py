@@ -1,0 +1,236 @@
+"""The agent's words: replies with their verdicts, undo, notes, drafts, rejections."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import msgspec
+from aiohttp import web
+
+from bot import ui
+from bot.access import AGENT
+from bot.desk.actions import publish_change
+from bot.desk.files import StoredFile, checked_attachment
+from bot.desk.talk import is_answer
+from bot.desk.verdicts import Judged, judge
+from bot.domain import Agent, Author, Conversation, Delivery, Message, Verdict, VerdictRecord
+from bot.errors import BadRequest, Conflict, NotFound
+from bot.http import decode, json_response
+from bot.services import SERVICES, Services
+from bot.store.records import Reply
+
+RowId = Annotated[int, msgspec.Meta(ge=0, le=2**62)]
+Text = Annotated[str, msgspec.Meta(max_length=4000)]
+_LOOK_BACK = 50
+
+
+class ReplyBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A reply.
+
+    ``key`` makes a repeated request one message. ``seen`` is the newest message that the agent had
+    before them; an answer of somebody else after it is a conflict. ``question`` is the customer's
+    message whose suggestions were shown, ``answer`` the one put into the composer.
+    """
+
+    text: Text
+    key: Annotated[str, msgspec.Meta(min_length=8, max_length=64)]
+    seen: RowId = 0
+    question: RowId | None = None
+    answer: RowId | None = None
+    rejected: Annotated[list[RowId], msgspec.Meta(max_length=20)] = []
+    close: bool = False
+    attachment: StoredFile | None = None
+
+
+class Sent(msgspec.Struct, frozen=True):
+    """A stored reply. It leaves after ``hold_s`` seconds unless it is undone."""
+
+    message_id: int
+    hold_s: float
+
+
+class UndoBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The message to take back."""
+
+    message_id: RowId
+
+
+class Undone(msgspec.Struct, frozen=True):
+    """What goes back into the composer."""
+
+    text: str
+    attachment: StoredFile | None = None
+
+
+class NoteBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A private note."""
+
+    text: Text
+
+
+class DraftBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """An unfinished reply; empty text forgets it."""
+
+    text: Text
+
+
+class RejectBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A suggestion that is wrong for a question."""
+
+    question: RowId
+    answer: RowId
+    reason: Annotated[str, msgspec.Meta(max_length=400)] = ""
+
+
+async def reply(request: web.Request) -> web.Response:
+    """Store a reply with its verdicts; it leaves when the undo window has passed."""
+    body = await decode(request, ReplyBody)
+    services, agent, conversation = await _place(request)
+    if not body.text.strip() and body.attachment is None:
+        raise BadRequest(ui.translate(request, "desk.error.empty"))
+    key = f"desk:{agent.id}:{body.key}"
+    await _refuse_second_answer(request, services, conversation, body.seen, agent)
+    judged = await _judged(services, conversation, body, agent)
+    hold_s = services.settings.answers.undo_s
+    message = await services.store.conversations.reply(
+        conversation.id,
+        Reply(
+            text=body.text.strip(),
+            author=Author.AGENT,
+            agent_id=agent.id,
+            answer_id=judged.answer_id,
+            suggestion_rank=judged.rank,
+            message_id=body.question if judged.records else None,
+            attachment=checked_attachment(services.settings, body.attachment),
+            idempotency_key=key,
+            hold_s=hold_s,
+            verdicts=judged.records,
+            close=body.close,
+        ),
+    )
+    services.delivery.wake()
+    publish_change(services, await services.store.conversations.get(conversation.id))
+    held = message.delivery is Delivery.HELD
+    return json_response(Sent(message.id, hold_s if held else 0.0), 201)
+
+
+async def _refuse_second_answer(
+    request: web.Request, services: Services, conversation: Conversation, seen: int, agent: Agent
+) -> None:
+    """Raise Conflict where somebody else answered what this agent had not seen yet."""
+    if not seen:
+        return
+    newer = await services.store.conversations.messages(
+        conversation.id, after_id=seen, limit=_LOOK_BACK
+    )
+    for message in newer:
+        own = message.author is Author.AGENT and message.agent_id == agent.id
+        if is_answer(message) and not own:
+            name = await _author_name(request, services, message)
+            raise Conflict(ui.translate(request, "desk.error.answered", name=name))
+
+
+async def _author_name(request: web.Request, services: Services, message: Message) -> str:
+    if message.author is Author.BOT:
+        return ui.translate(request, "desk.author.bot")
+    if message.agent_id is None:
+        return ui.translate(request, "desk.channel.api")
+    try:
+        return (await services.store.people.agent(message.agent_id)).name
+    except NotFound:
+        return "?"
+
+
+async def _judged(
+    services: Services, conversation: Conversation, body: ReplyBody, agent: Agent
+) -> Judged:
+    nothing = Judged((), None, None)
+    if body.question is None:
+        return nothing
+    question = await services.store.conversations.message(body.question)
+    stored = await services.store.conversations.suggestions(body.question)
+    if stored is None or question.conversation_id != conversation.id:
+        return nothing
+    known = await services.store.feedback.of_message(question.id)
+    rejected = {*body.rejected, *(v.answer_id for v in known if v.verdict is Verdict.REJECTED)}
+    return judge(
+        stored[0],
+        body.text,
+        question_id=question.id,
+        chosen=body.answer,
+        rejected=rejected,
+        agent_id=agent.id,
+        now=services.clock(),
+    )
+
+
+async def undo(request: web.Request) -> web.Response:
+    """Take a reply back while it has not left."""
+    body = await decode(request, UndoBody)
+    services, agent, conversation = await _place(request)
+    message = await services.store.conversations.message(body.message_id)
+    if message.conversation_id != conversation.id or message.agent_id != agent.id:
+        raise NotFound
+    try:
+        taken = await services.store.conversations.undo(message.id, agent.id)
+    except Conflict:
+        raise Conflict(ui.translate(request, "desk.error.undo")) from None
+    publish_change(services, await services.store.conversations.get(conversation.id))
+    file = taken.attachment
+    stored = (
+        StoredFile(file.reference, file.name, file.media_type, file.size_bytes) if file else None
+    )
+    return json_response(Undone(taken.text, stored))
+
+
+async def note(request: web.Request) -> web.Response:
+    """Keep a private note."""
+    body = await decode(request, NoteBody)
+    services, agent, conversation = await _place(request)
+    if not body.text.strip():
+        raise BadRequest(ui.translate(request, "desk.error.empty"))
+    message = await services.store.conversations.add_note(
+        conversation.id, agent.id, body.text.strip()
+    )
+    publish_change(services, await services.store.conversations.get(conversation.id))
+    return json_response(Sent(message.id, 0.0), 201)
+
+
+async def draft(request: web.Request) -> web.Response:
+    """Keep the unfinished reply of this agent."""
+    body = await decode(request, DraftBody)
+    services, agent, conversation = await _place(request)
+    await services.store.conversations.save_draft(conversation.id, agent.id, body.text)
+    return web.Response(status=204)
+
+
+async def reject(request: web.Request) -> web.Response:
+    """Note that a suggestion is wrong for this question."""
+    body = await decode(request, RejectBody)
+    services, agent, conversation = await _place(request)
+    question = await services.store.conversations.message(body.question)
+    stored = await services.store.conversations.suggestions(body.question)
+    if stored is None or question.conversation_id != conversation.id:
+        raise NotFound
+    for rank, item in enumerate(stored[0].items, 1):
+        if item.answer_id == body.answer:
+            record = VerdictRecord(
+                message_id=question.id,
+                answer_id=item.answer_id,
+                rank=rank,
+                verdict=Verdict.REJECTED,
+                agent_id=agent.id,
+                created_at=services.clock(),
+                confidence=item.confidence,
+                model_version=stored[0].model_version,
+                reason=body.reason.strip(),
+            )
+            await services.store.feedback.record([record])
+            return web.Response(status=204)
+    raise NotFound
+
+
+async def _place(request: web.Request) -> tuple[Services, Agent, Conversation]:
+    services = request.config_dict[SERVICES]
+    found = await services.store.conversations.by_public_id(request.match_info["public_id"])
+    return services, request[AGENT], found

@@ -1,0 +1,168 @@
+"""Passages with the questions that were asked for them, searched by shared terms.
+
+Three lexical indexes over the passages (stems, character n-grams, pairs of stems) and two over
+their past questions. Passages and questions are rows; a removed row scores 0 and is not reused.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from index.lexical import LexicalIndex
+
+Ids = NDArray[np.int64]
+Floats = NDArray[np.float32]
+
+_NEIGHBOURS = 10  # past questions that vote
+_MOST_PAST = 5.0  # weight of past questions in the fixed sum where each passage has many
+
+
+class TermSet(Protocol):
+    """Term ids of one text, with repeats."""
+
+    @property
+    def stems(self) -> Ids:
+        """Stems."""
+
+    @property
+    def chars(self) -> Ids:
+        """Character n-grams."""
+
+    @property
+    def pairs(self) -> Ids:
+        """Unordered pairs of stems."""
+
+
+@dataclass(frozen=True, slots=True)
+class PassageScores:
+    """Scores of every passage row for one question, shape ``(rows,)`` each.
+
+    Attributes:
+        stem: BM25 of stems.
+        char: BM25 of character n-grams.
+        pair: BM25 of pairs of stems.
+        past: likeness of the nearest past question, 0..1.
+        vote: share of the ten nearest past questions, weighted by likeness, 0..1.
+        nearest: row of the nearest past question, -1 for none.
+        coverage: share of the question's idf mass that the passage holds, 0..1.
+    """
+
+    stem: Floats
+    char: Floats
+    pair: Floats
+    past: Floats
+    vote: Floats
+    nearest: Ids
+    coverage: Floats
+
+    def weighted(self, weights: Mapping[str, float]) -> Floats:
+        """Weighted sum of named scores, each divided by its best."""
+        total = np.zeros(len(self.stem), np.float32)
+        for name, weight in weights.items():
+            scores = getattr(self, name)
+            total += weight * scores / max(float(scores.max(initial=0.0)), 1e-9)
+        return total
+
+
+class PassageIndex:
+    """Passages and their past questions; additions and removals are seen by the next search."""
+
+    def __init__(self) -> None:
+        self._stem = LexicalIndex()
+        self._char = LexicalIndex()
+        self._pair = LexicalIndex(k1=0.6, b=0.5)
+        self._past_stem = LexicalIndex("cosine")
+        self._past_char = LexicalIndex("cosine")
+        self._owner = np.empty(0, np.int64)  # passage row, by question row
+        self._asked = np.empty(0, np.int64)  # number of past questions, by passage row
+        self._questions: list[Ids] = []  # question rows, by passage row
+
+    def __len__(self) -> int:
+        """Number of living passages."""
+        return len(self._stem)
+
+    @property
+    def rows(self) -> int:
+        """Number of passage rows ever given."""
+        return len(self._asked)
+
+    def add(self, bodies: Sequence[TermSet], asked: Sequence[Sequence[TermSet]]) -> Ids:
+        """Add passages, each with its past questions, and give their rows."""
+        rows = self._stem.add([body.stems for body in bodies])
+        self._char.add([body.chars for body in bodies])
+        self._pair.add([body.pairs for body in bodies])
+        past = [question for questions in asked for question in questions]
+        question_rows = self._past_stem.add([question.stems for question in past])
+        self._past_char.add([question.chars for question in past])
+        sizes = np.asarray([len(questions) for questions in asked], np.int64)
+        self._owner = np.concatenate([self._owner, np.repeat(rows, sizes)])
+        self._asked = np.concatenate([self._asked, sizes])
+        self._questions += np.split(question_rows, np.cumsum(sizes)[:-1]) if len(sizes) else []
+        return rows
+
+    def remove(self, row: int) -> None:
+        """Forget a passage and its past questions."""
+        for table in (self._stem, self._char, self._pair):
+            table.remove([row])
+        for table in (self._past_stem, self._past_char):
+            table.remove(self._questions[row])
+        self._asked[row] = 0
+
+    def questions(self, row: int) -> Ids:
+        """Question rows of a passage."""
+        return self._questions[row]
+
+    def owners(self, questions: Ids) -> Ids:
+        """Passage rows of question rows."""
+        return np.asarray(self._owner[questions], np.int64)
+
+    def popularity(self, rows: Ids) -> Floats:
+        """Number of past questions on a logarithmic scale, 1 for the passage with most."""
+        most = max(int(self._asked.max(initial=0)), 1)
+        return np.asarray(np.log1p(self._asked[rows]) / np.log1p(most), np.float32)
+
+    def idf(self, stems: Ids) -> NDArray[np.float64]:
+        """How telling stems are among the passages."""
+        return self._stem.idf(stems)
+
+    def fixed_weights(self) -> dict[str, float]:
+        """Weights of the ranking that needs no training, by score.
+
+        Past questions weigh more the more of them a passage has: from twice a lexical ranker where
+        each has one to five times.
+        """
+        mean = float(self._asked.sum()) / max(len(self), 1)
+        return {"stem": 1.0, "char": 1.0, "pair": 0.3, "past": min(1.0 + mean, _MOST_PAST)}
+
+    def score(self, terms: TermSet) -> PassageScores:
+        """What every ranker says of every passage."""
+        stem, char = self._past_stem.scores(terms.stems), self._past_char.scores(terms.chars)
+        asked = np.asarray(0.5 * (stem + char), np.float32)
+        past = np.zeros(self.rows, np.float32)
+        np.maximum.at(past, self._owner, asked)
+        nearest = np.full(self.rows, -1, np.int64)
+        hits = np.flatnonzero((asked > 0) & (asked == past[self._owner]))
+        nearest[self._owner[hits]] = hits
+        return PassageScores(
+            stem=self._stem.scores(terms.stems),
+            char=self._char.scores(terms.chars),
+            pair=self._pair.scores(terms.pairs),
+            past=past,
+            vote=self._vote(asked),
+            nearest=nearest,
+            coverage=self._stem.coverage(terms.stems),
+        )
+
+    def _vote(self, asked: Floats) -> Floats:
+        take = min(_NEIGHBOURS, len(asked))
+        if not take:
+            return np.zeros(self.rows, np.float32)
+        nearest = np.argpartition(-asked, take - 1)[:take]
+        weights = asked[nearest].astype(np.float64) ** 2
+        votes = np.bincount(self._owner[nearest], weights, minlength=self.rows)
+        return np.asarray(votes / max(float(weights.sum()), 1e-9), np.float32)

@@ -1,0 +1,158 @@
+"""The server as a process: where it may listen, how it starts, how it ends."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import re
+import signal
+import sys
+from pathlib import Path
+
+import aiohttp
+import pytest
+
+from bot.access import declared_routes
+from bot.app import Running, check_binding, openapi_document, running
+from bot.errors import AlreadyRunning, SettingsInvalid
+from bot.settings import HttpSettings, Settings
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.0.2.1", "help.example.org"])
+def test_plain_http_for_other_machines_is_refused_with_a_remedy(host: str) -> None:
+    with pytest.raises(SettingsInvalid) as refused:
+        check_binding(HttpSettings(host=host))
+    assert "tls_cert" in str(refused.value)
+    assert "trusted_proxies" in str(refused.value)
+    assert check_binding(HttpSettings(host=host, trusted_proxies=("10.0.0.1",))) is None
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "::1", "localhost", "127.0.0.2"])
+def test_loopback_needs_nothing(host: str) -> None:
+    assert check_binding(HttpSettings(host=host)) is None
+
+
+def test_a_certificate_that_is_none_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "cert.pem"
+    with pytest.raises(SettingsInvalid, match="belong together"):
+        check_binding(HttpSettings(tls_cert=str(path)))
+    with pytest.raises(SettingsInvalid, match="cannot be used"):
+        check_binding(HttpSettings(tls_cert=str(path), tls_key=str(path)))
+    path.write_text("nonsense")
+    with pytest.raises(SettingsInvalid, match="cannot be used"):
+        check_binding(HttpSettings(tls_cert=str(path), tls_key=str(path)))
+
+
+async def test_a_second_server_on_the_data_is_refused(server: Running) -> None:
+    with pytest.raises(AlreadyRunning):
+        async with running(server.services.settings):
+            pass
+    async with aiohttp.ClientSession(server.url) as client, client.get("/ready") as reply:
+        assert reply.status == 200
+
+
+async def test_a_taken_port_is_named(server: Running, tmp_path: Path) -> None:
+    port = int(server.url.rsplit(":", 1)[1])
+    settings = Settings(data_dir=str(tmp_path / "other"), http=HttpSettings(port=port))
+    with pytest.raises(SettingsInvalid, match=str(port)):
+        async with running(settings):
+            pass
+
+
+async def test_every_route_is_declared_with_a_right(server: Running) -> None:
+    routes = list(declared_routes(server.app))
+    assert len(routes) > 20
+    assert None not in routes
+
+
+async def test_starts_twice_on_the_same_data(server_settings: Settings) -> None:
+    for _ in range(2):
+        async with running(server_settings) as server:
+            async with aiohttp.ClientSession(server.url) as client, client.get("/ready") as reply:
+                assert (await reply.json())["ready"] is True
+
+
+async def test_open_event_streams_do_not_hold_the_end_up(
+    server_settings: Settings,
+) -> None:
+    async with running(server_settings) as server:
+        people = server.services.store.people
+        agent = await people.create_agent("ann", "Ann")
+        token = await people.create_session(agent.id, 3600.0)
+        client = aiohttp.ClientSession(server.url, cookies={"neurobot": token})
+        stream = await client.get("/desk/events")
+        assert stream.status == 200
+        began = asyncio.get_running_loop().time()
+    assert asyncio.get_running_loop().time() - began < 5
+    await client.close()
+
+
+def test_the_api_is_described_without_a_server() -> None:
+    assert "/api/v1/messages" in openapi_document()["paths"]
+
+
+async def _start(data: Path) -> tuple[asyncio.subprocess.Process, str, str]:
+    process = await asyncio.create_subprocess_exec(
+        sys.executable,
+        "-m",
+        "bot",
+        cwd=ROOT,
+        env={
+            "PATH": os.environ["PATH"],
+            "NEUROBOT_DATA_DIR": str(data),
+            "NEUROBOT_HTTP__PORT": "0",
+        },
+        stderr=asyncio.subprocess.PIPE,
+    )
+    written = ""
+    while "/sign-in/link/" not in written:
+        line = await asyncio.wait_for(process.stderr.readline(), 30)
+        assert line, written
+        written += line.decode()
+    found = re.search(r"http://127\.0\.0\.1:\d+", written)
+    assert found
+    return process, found.group(), written
+
+
+async def test_the_process_prints_a_link_serves_and_ends_well(tmp_path: Path) -> None:
+    process, url, written = await _start(tmp_path / "data")
+    try:
+        link = written.rsplit(url, 1)[1].split()[0]
+        async with aiohttp.ClientSession(url) as client:
+            async with client.get(link) as page:
+                assert page.status == 200
+            async with client.get("/health") as reply:
+                assert (await reply.json())["status"] == "ok"
+        second = await asyncio.create_subprocess_exec(
+            sys.executable,
+            "-m",
+            "bot",
+            cwd=ROOT,
+            env={"PATH": os.environ["PATH"], "NEUROBOT_DATA_DIR": str(tmp_path / "data")},
+            stderr=asyncio.subprocess.PIPE,
+        )
+        _, said = await asyncio.wait_for(second.communicate(), 30)
+        assert second.returncode == 75
+        assert b"in use" in said
+        assert b"Traceback" not in said
+    finally:
+        process.send_signal(signal.SIGTERM)
+        _, rest = await asyncio.wait_for(process.communicate(), 30)
+    assert process.returncode == 0, rest.decode()
+    assert b"Traceback" not in rest
+
+
+async def test_bad_settings_end_with_78(tmp_path: Path) -> None:
+    process = await asyncio.create_subprocess_exec(
+        sys.executable,
+        "-m",
+        "bot",
+        cwd=ROOT,
+        env={"PATH": os.environ["PATH"], "NEUROBOT_HTTP__HOST": "0.0.0.0", "NEUROBOT_DATA_DIR": str(tmp_path)},
+        stderr=asyncio.subprocess.PIPE,
+    )
+    _, said = await asyncio.wait_for(process.communicate(), 30)
+    assert process.returncode == 78
+    assert b"trusted_proxies" in said
