@@ -34,7 +34,7 @@ unit: $(VENV)/.dev
 	$(BIN)/python -m pytest
 
 trust: $(VENV)/.dev ## slow proofs: kills under load, faults
-	$(BIN)/python -m pytest -m trust tests/trust
+	NEUROBOT_KILLS=50 $(BIN)/python -m pytest -s tests/trust
 
 results: $(VENV)/.dev ## the figures of docs/results.md; DATA names a folder with the corpora
 	$(BIN)/neurobot evaluate replay --knowledge $(DATA)/rutube_support_ru/knowledge_base.csv \

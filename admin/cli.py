@@ -68,7 +68,7 @@ class _Lazy(click.Group):
 @click.option("--debug", is_flag=True, envvar="NEUROBOT_DEBUG", help="Show tracebacks.")
 @click.pass_context
 def cli(ctx: click.Context, config: Path | None, data_dir: str | None, debug: bool) -> None:
-    """Neurobot: a support desk that learns from its own agents.
+    r"""Neurobot: a support desk that learns from its own agents.
 
     \b
     Example:
@@ -109,8 +109,8 @@ def _report(error: Exception, *, as_json: bool, debug: bool) -> int:
         complain(error.code, error.detail, error.remedy, as_json=as_json)
         return error.exit_code
     if isinstance(error, OSError) and error.errno in _READ_ONLY:
-        remedy = "Free some space, or choose a folder that this user may write to."
-        complain("cannot-write", _os_text(error), remedy, as_json=as_json)
+        place = "Free some space, or choose a folder that this user may write to."
+        complain("cannot-write", _os_text(error), place, as_json=as_json)
         return CANNOT_WRITE
     if isinstance(error, OSError):
         complain("system", _os_text(error), None, as_json=as_json)

@@ -10,6 +10,7 @@ import importlib.util
 import os
 import resource
 import shutil
+import socket
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -17,7 +18,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bot.catalogue import Catalogue
+from bot.errors import NeurobotError
 from bot.settings import Settings
+from bot.store.inspection import SQLITE_VERSION, check_file
+from index.ann import choose_device
+from nlp.artifacts import ArtifactDamaged, verify
 
 if TYPE_CHECKING:
     from bot.serving import Serving
@@ -118,8 +123,6 @@ def _python() -> Check:
 
 
 def _sqlite() -> Check:
-    from bot.store.inspection import SQLITE_VERSION
-
     text = ".".join(map(str, SQLITE_VERSION))
     fine = tuple(SQLITE_VERSION) >= _SAFE_SQLITE
     # not a problem of ours, which writes through one connection: worth knowing all the same
@@ -152,9 +155,6 @@ def _files() -> Check:
 
 
 def _database(settings: Settings, *, running: bool) -> Check:
-    from bot.errors import NeurobotError
-    from bot.store.inspection import check_file
-
     if not settings.database_path.exists():
         return Check("database", "none", "warn")
     if running:
@@ -174,8 +174,6 @@ def _database(settings: Settings, *, running: bool) -> Check:
 
 
 def _artefacts(settings: Settings) -> Check:
-    from nlp.artifacts import ArtifactDamaged, verify
-
     folders = _bundles(settings.artefacts_path)
     for folder in folders:
         try:
@@ -198,15 +196,11 @@ def _bundles(path: Path) -> list[Path]:
 
 
 def _device(settings: Settings) -> Check:
-    from index.ann import choose_device
-
     device = choose_device(settings.answers.device)
     return device_check(device.name, device.reason)
 
 
 def _is_running(settings: Settings) -> bool:
-    import socket
-
     if not settings.control_path.exists():
         return False
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:

@@ -1,4 +1,4 @@
-"""Writing commands as the server carries them out, whoever asked: its socket, a lone process, a page.
+"""Writing commands as the server carries them out: for its socket, a lone process, a page.
 
 Each takes the services and plain arguments and gives plain results. ``register`` names them for
 ``bot.control``.

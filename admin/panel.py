@@ -1,4 +1,4 @@
-"""The panel as one part of the server's application: its routes, templates and places in the head."""
+"""The panel as a part of the server's application: routes, templates, places in the head."""
 
 from __future__ import annotations
 

@@ -63,6 +63,7 @@ class Delivery:
         self._sending: dict[int, asyncio.Task[None]] = {}  # by conversation
         self._tasks: list[asyncio.Task[None]] = []
         self._stopping = False
+        self._marking = 0  # rows on their way to SENDING
         self.sent = 0
 
     async def start(self) -> None:
@@ -100,7 +101,7 @@ class Delivery:
 
     def health(self) -> dict[str, object]:
         """Counts for the panel."""
-        return {"in_flight": len(self._sending), "sent": self.sent}
+        return {"in_flight": len(self._sending) + self._marking, "sent": self.sent}
 
     async def _listen(self) -> None:
         while True:
@@ -144,7 +145,11 @@ class Delivery:
         return min(max(at - self._clock(), least), _MAX_WAIT_S)
 
     async def _start(self, ready: list[OutboxRow], now: float) -> None:
-        started = await self._store.outbox.start([row.id for row in ready], now)
+        self._marking = len(ready)
+        try:
+            started = await self._store.outbox.start([row.id for row in ready], now)
+        finally:
+            self._marking = 0
         for row in started:
             task = asyncio.create_task(self._deliver(row), name=f"send-{row.id}")
             self._sending[row.conversation_id] = task

@@ -19,6 +19,7 @@ from typing import Any, TypeVar
 import msgspec
 from aiohttp import ClientPayloadError, web
 from aiohttp.http_exceptions import HttpProcessingError
+from aiohttp.typedefs import Middleware
 
 from bot.errors import (
     BadRequest,
@@ -241,7 +242,7 @@ def wants_html(request: web.Request) -> bool:
     return "text/html" in request.headers.get("Accept", "") and not request.path.startswith("/api/")
 
 
-def request_id_middleware() -> Callable[[web.Request, Handler], Awaitable[web.StreamResponse]]:
+def request_id_middleware() -> Middleware:
     """Middleware that gives each request an id, or keeps the well-formed one it came with."""
 
     @web.middleware
@@ -254,7 +255,7 @@ def request_id_middleware() -> Callable[[web.Request, Handler], Awaitable[web.St
     return middleware
 
 
-def errors_middleware() -> Callable[[web.Request, Handler], Awaitable[web.StreamResponse]]:
+def errors_middleware() -> Middleware:
     """Middleware that turns every error into problem JSON, or a page for a browser."""
 
     @web.middleware

@@ -221,7 +221,8 @@ class LexicalIndex:
         if self.weighting == "bm25":
             mean = float(self._lengths[self._alive].mean()) if self._alive.any() else 1.0
             norm = self._k1 * (1.0 - self._b + self._b * self._lengths / max(mean, 1e-9))
-            segment.weights = tf * (self._k1 + 1.0) / (tf + norm[segment.rows] + 1e-9)
+            share = tf / (tf + norm[segment.rows] + 1e-9)
+            segment.weights = ((self._k1 + 1.0) * share).astype(np.float32)
             return
         idf = self._weight_of(segment.vocabulary).astype(np.float32)
         weights = np.where(tf > 0, 1.0 + np.log(np.maximum(tf, 1.0)), 0.0).astype(np.float32)

@@ -8,8 +8,8 @@ if TYPE_CHECKING:
     from bot.settings import Settings
 
 
-def perform(settings: Settings, name: str, **args: Any) -> dict[str, Any]:
-    """The result of the command ``name`` (see ``admin.operations``).
+def perform(settings: Settings, command: str, /, **args: Any) -> dict[str, Any]:
+    """The result of the command (see ``admin.operations``).
 
     Raises:
         NeurobotError: the command failed.
@@ -18,4 +18,4 @@ def perform(settings: Settings, name: str, **args: Any) -> dict[str, Any]:
     from bot import control
 
     register()
-    return control.run(settings, name, args)
+    return control.run(settings, command, args)

@@ -56,7 +56,7 @@ def table(headers: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
 class Progress:
     """One line that is rewritten on a terminal, and repeated now and then elsewhere."""
 
-    live: bool = field(default_factory=lambda: sys.stderr.isatty())
+    live: bool = field(default_factory=sys.stderr.isatty)
     _last_at: float = 0.0
     _last_stage: str = ""
     _open: bool = False

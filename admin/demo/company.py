@@ -1,6 +1,6 @@
 """The made-up company "Beresta": twin articles in Russian and English, and what its customers ask.
 
-One question in eight is kept out of articles and training: those are what the scripted customer asks.
+One question in eight is kept out of articles and training: the scripted customer asks those.
 """
 
 from __future__ import annotations

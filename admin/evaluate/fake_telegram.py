@@ -1,7 +1,7 @@
 """A Bot API server on this machine: real HTTP, Telegram's semantics, and its bad days on request.
 
-It keeps updates until they are confirmed by an offset or by a 2xx of the webhook, refuses polling while
-a webhook is set, and records everything sent. It knows one token and any number of chats.
+It keeps updates until they are confirmed by an offset or by a 2xx of the webhook, refuses polling
+while a webhook is set, and records everything sent. It knows one token and any number of chats.
 """
 
 from __future__ import annotations

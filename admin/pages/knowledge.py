@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from typing import Literal
 from urllib.parse import urlencode
 
 import msgspec
@@ -10,7 +11,7 @@ from aiohttp import web
 from admin.pages.frame import actor, audit, fields, go, number_in, page, services_of
 from bot import ui
 from bot.access import Route
-from bot.errors import BadRequest, NotFound
+from bot.errors import NotFound
 from bot.http import query
 
 _STATES = ("live", "unused", "removed")
@@ -20,16 +21,14 @@ _PER_PAGE = 50
 class _Wish(msgspec.Struct, frozen=True):
     query: str = ""
     category: str = ""
-    language: str = ""
-    state: str = "live"
+    language: Literal["", "ru", "en"] = ""
+    state: Literal["live", "unused", "removed"] = "live"
     page: str = "1"
 
 
 async def list_page(request: web.Request) -> web.StreamResponse:
     """Articles by filter, newest change first."""
     wish = query(request, _Wish)
-    if wish.state not in _STATES or wish.language not in {"", "ru", "en"}:
-        raise BadRequest("There is no such filter.")
     store = services_of(request).store
     found = await store.knowledge.articles(
         query=wish.query,

@@ -27,7 +27,7 @@ _SKIPPED = "first_run_skipped"
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One of the first steps. ``href`` or ``post`` is its action, ``sample`` the one with sample data."""
+    """One of the first steps: ``href`` or ``post`` is its action, ``sample`` loads sample data."""
 
     key: str
     done: bool
@@ -93,15 +93,35 @@ async def _steps(request: web.Request, articles: int, *, trained: bool) -> list[
     def text(key: str) -> str:
         return ui.translate(request, f"panel.first.{key}")
 
+    telegram = services.settings.telegram.mode != "off"
     steps: list[dict[str, Any]] = [
-        {"key": "knowledge", "done": articles > 0, "text": text("knowledge.text"),
-         "href": "/admin/knowledge/import", "sample": "/admin/first-run/sample"},
-        {"key": "channel", "done": asked or services.settings.telegram.mode != "off", "text": text("channel.text"),
-         "href": "/admin/channels"},
-        {"key": "train", "done": trained, "post": "/admin/models/train", "blocked": articles == 0,
-         "text": text("train.text") if articles else text("train.text-early")},
-        {"key": "agents", "done": len(people) > 1, "text": text("agents.text"), "href": "/admin/people"},
-    ]  # fmt: skip
+        {
+            "key": "knowledge",
+            "done": articles > 0,
+            "text": text("knowledge.text"),
+            "href": "/admin/knowledge/import",
+            "sample": "/admin/first-run/sample",
+        },
+        {
+            "key": "channel",
+            "done": asked or telegram,
+            "text": text("channel.text"),
+            "href": "/admin/channels",
+        },
+        {
+            "key": "train",
+            "done": trained,
+            "text": text("train.text") if articles else text("train.text-early"),
+            "post": "/admin/models/train",
+            "blocked": articles == 0,
+        },
+        {
+            "key": "agents",
+            "done": len(people) > 1,
+            "text": text("agents.text"),
+            "href": "/admin/people",
+        },
+    ]
     waiting = next(
         (step["key"] for step in steps if not step["done"] and step["key"] not in skipped), ""
     )

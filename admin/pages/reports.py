@@ -111,7 +111,7 @@ def _messages_chart(request: web.Request, activity: Activity) -> str:
     title = ui.translate(request, "panel.reports.by-day")
     corner = ui.translate(request, "panel.reports.day")
     return charts.line(
-        title, labels, series, show=lambda value: formats.number(value), corner=corner
+        title, labels, series, show=formats.number, corner=corner
     )
 
 
@@ -130,7 +130,7 @@ def _rank_chart(request: web.Request, activity: Activity) -> str:
         title,
         [str(r) for r in ranks],
         series,
-        show=lambda share: formats.percent(share),
+        show=formats.percent,
         corner=corner,
     )
 

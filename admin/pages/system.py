@@ -6,7 +6,6 @@ import asyncio
 import re
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from importlib import metadata
 from pathlib import Path
 
 from aiohttp import web
@@ -48,7 +47,6 @@ async def system_page(request: web.Request) -> web.StreamResponse:
         audit=await services.store.people.audit_log(
             number_in(request.query.get("page", ""), 1, 100_000, 1), _AUDIT_ROWS
         ),
-        version=_version(),
     )
 
 
@@ -122,13 +120,6 @@ def _folder(services: Services) -> Path:
 def _formats(request: web.Request) -> Formats:
     viewer = viewer_of(request, lambda _: (None, ""), services_of(request).settings.language)
     return Formats(viewer.language, viewer.timezone)
-
-
-def _version() -> str:
-    try:
-        return metadata.version("neurobot")
-    except metadata.PackageNotFoundError:
-        return "0"
 
 
 def routes() -> tuple[Route, ...]:

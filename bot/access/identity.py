@@ -51,7 +51,7 @@ ACCESS: web.AppKey[Access] = web.AppKey("access", Access)
 
 async def identify(request: web.Request) -> Agent | None:
     """The signed-in person, or None; asked once per request."""
-    known = request.get(AGENT)
+    known: Agent | None = request.get(AGENT)
     if known is not None:
         return known
     token = request.cookies.get(cookie_name(request), "")

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from contextlib import suppress
 from typing import Any
 
 from aiohttp import web
+from aiohttp.typedefs import Middleware
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
 from bot.access import Route
@@ -36,7 +37,19 @@ class Metrics:
             registry=self.registry,
         )
         self.messages = Counter(
-            "neurobot_messages", "Messages stored.", ["author"], registry=self.registry
+            "neurobot_messages", "Messages stored, in and out.", registry=self.registry
+        )
+        self.decisions = Counter(
+            "neurobot_decisions",
+            "Customers' messages by what was done with them.",
+            ["decision"],
+            registry=self.registry,
+        )
+        self.deliveries = Counter(
+            "neurobot_deliveries",
+            "Outgoing messages by what became of them.",
+            ["state"],
+            registry=self.registry,
         )
         self.suggestion_seconds = Histogram(
             "neurobot_suggestion_seconds",
@@ -49,9 +62,13 @@ class Metrics:
     def count(self, name: str, data: Any) -> None:
         """Count one event of the bus."""
         if name == "message.new":
-            self.messages.labels(str(data.get("author", "customer"))).inc()
-        elif name == "suggestions.ready" and isinstance(data.get("elapsed_ms"), int | float):
-            self.suggestion_seconds.observe(data["elapsed_ms"] / 1000)
+            self.messages.inc()
+        elif name == "delivery.changed":
+            self.deliveries.labels(str(data.get("delivery", ""))).inc()
+        elif name == "suggestions.ready":
+            self.decisions.labels(str(data.get("decision", ""))).inc()
+            if isinstance(data.get("elapsed_ms"), int | float):
+                self.suggestion_seconds.observe(data["elapsed_ms"] / 1000)
 
     def set(self, name: str, value: float) -> None:
         """Set a gauge, made at its first use."""
@@ -65,7 +82,7 @@ class Metrics:
 METRICS: web.AppKey[Metrics] = web.AppKey("metrics", Metrics)
 
 
-def metrics_middleware() -> Callable[[web.Request, Handler], Awaitable[web.StreamResponse]]:
+def metrics_middleware() -> Middleware:
     """Middleware that counts what is answered; the outermost, so that errors count too."""
 
     @web.middleware

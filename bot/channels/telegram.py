@@ -12,7 +12,7 @@ import hmac
 import logging
 import re
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
@@ -28,11 +28,13 @@ from bot.channels.telegram_log import Redaction
 from bot.channels.telegram_sending import Sender, failure_of, opt_in_timedelta
 from bot.channels.telegram_updates import NAME, WANTED, read_update
 from bot.domain import Inbound, OutboxRow, Receipt
-from bot.errors import BadRequest, Forbidden, SettingsInvalid, StorageUnavailable
+from bot.errors import BadRequest, Forbidden, NotFound, SettingsInvalid, StorageUnavailable
 from bot.http import read_body
+from bot.pipeline import Pipeline
 from bot.ports import Clock, SendFailed
+from bot.services import SERVICES
 from bot.settings import Settings, TelegramSettings
-from bot.store.inbox import Inbox
+from bot.store import Store
 
 _LOG = logging.getLogger(__name__)
 
@@ -43,8 +45,19 @@ _BATCH = 100
 _FIRST_PAUSE_S, _LAST_PAUSE_S = 0.5, 30.0
 # One connection at a time keeps the order of each chat whatever the network does.
 _WEBHOOK_CONNECTIONS = 1
+_STOP_TIMEOUT_S = 8.0
 
-Stored = Callable[..., None]
+
+def routes() -> list[Route]:
+    """The webhook, for an application with a Telegram channel."""
+    return [Route("POST", WEBHOOK_PATH, _webhook, "public", limited=False)]
+
+
+async def _webhook(request: web.Request) -> web.Response:
+    channel = request.config_dict[SERVICES].channels.get(NAME)
+    if not isinstance(channel, TelegramChannel):
+        raise NotFound
+    return await channel.webhook(request)
 
 
 class TelegramChannel:
@@ -52,8 +65,8 @@ class TelegramChannel:
 
     Args:
         settings: ``telegram`` and, for the webhook, ``http.public_url``.
-        inbox: commits updates.
-        receive_stored: ``Pipeline.receive_stored``, called after the commit.
+        store: its inbox commits updates.
+        pipeline: told of them after the commit.
         clock: now, UTC epoch seconds.
 
     Raises:
@@ -66,8 +79,8 @@ class TelegramChannel:
     def __init__(
         self,
         settings: Settings,
-        inbox: Inbox,
-        receive_stored: Stored,
+        store: Store,
+        pipeline: Pipeline,
         clock: Clock,
         *,
         catalogue: Catalogue | None = None,
@@ -76,8 +89,8 @@ class TelegramChannel:
         opt_in_timedelta()
         self._settings = settings
         self._telegram = settings.telegram
-        self._inbox = inbox
-        self._receive_stored = receive_stored
+        self._inbox = store.inbox
+        self._pipeline = pipeline
         self._clock = clock
         self._catalogue = catalogue or Catalogue.load()
         self._redaction = Redaction((self._telegram.token, self._telegram.webhook_secret))
@@ -90,7 +103,7 @@ class TelegramChannel:
         self._runner: asyncio.Task[None] | None = None
         self._state = "off"
         self._last_error = ""
-        self._received = self._sent = 0
+        self._received = self._sent = self._sending = 0
 
     async def start(self) -> None:
         """Begin to connect; returns at once, so that a server starts without a network."""
@@ -108,16 +121,16 @@ class TelegramChannel:
             for task in tuple(self._tasks):
                 task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(_STOP_TIMEOUT_S):
+                while self._sending:  # noqa: ASYNC110 - a closed client would leave them uncertain
+                    await asyncio.sleep(0.02)
         if self._initialised:
             self._initialised = False
             with contextlib.suppress(TelegramError):
                 await self._bot.shutdown()
         self._state = "off"
         self._redaction.detach()
-
-    def routes(self) -> list[Route]:
-        """The webhook; refused unless ``telegram.mode`` is ``webhook``."""
-        return [Route("POST", WEBHOOK_PATH, self.webhook, "public", limited=False)]
 
     async def webhook(self, request: web.Request) -> web.Response:
         """200 after the update is committed.
@@ -152,9 +165,13 @@ class TelegramChannel:
         Raises:
             SendFailed: ``uncertain`` as soon as a part has arrived and another may not have.
         """
-        if not self._initialised:
+        if not self._initialised or self._stopping.is_set():
             raise SendFailed("not-connected")
-        name = await self._sender.send(row)
+        self._sending += 1
+        try:
+            name = await self._sender.send(row)
+        finally:
+            self._sending -= 1
         self._sent += 1
         return name
 
@@ -262,7 +279,7 @@ class TelegramChannel:
         rows = [(number, _dump(raw), self._read(update, now)) for number, raw, update in updates]
         receipts: list[Receipt | None] = await self._inbox.receive_updates(rows)
         self._received += len(rows)
-        self._receive_stored(receipts, arrived=arrived)
+        self._pipeline.receive_stored(receipts, arrived=arrived)
         for _, _, update in updates:
             if update is not None and update.callback_query is not None:
                 self._soon(self._bot.answer_callback_query(update.callback_query.id))

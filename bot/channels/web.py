@@ -41,7 +41,7 @@ NAME = "web"
 MAX_CHARACTERS = 4_000
 _HISTORY = 200
 _PING_S = 20.0
-_SHOWN = frozenset({None, Delivery.SENDING, Delivery.SENT, Delivery.READ, Delivery.UNCERTAIN})
+_SHOWN = frozenset({None, Delivery.SENT, Delivery.READ})
 _OFFER_MIN_CHARACTERS = 8
 
 Token = Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9_-]{43}$")]
@@ -186,7 +186,6 @@ def cross_origin(
             raise Forbidden(
                 "This site may not embed the chat.", remedy="Add it to widget.allowed_origins."
             )
-        request["cors_origin"] = origin
         return await handler(request)
 
     return handle
@@ -362,19 +361,15 @@ async def _send_history(request: web.Request, stream: Any, conversation: Convers
 
 
 async def post_read(request: web.Request) -> web.Response:
-    """Marks outgoing messages as read; unknown ids are left out."""
+    """Marks what was written up to the newest of these messages as read; unknown ids are left out."""
     services = request.config_dict[SERVICES]
     body = await decode(request, VisitorAck)
     conversation, _ = await _conversation(request, body.conversation)
     wanted = set(body.messages)
-    for message in await services.store.conversations.messages(conversation.id, limit=_HISTORY):
-        if message.public_id in wanted and message.outbox_id and message.delivery is Delivery.SENT:
-            await services.store.outbox.mark_read(message.outbox_id)
-            services.bus.publish(
-                "desk",
-                "delivery.changed",
-                {"conversation_id": conversation.id, "message_id": message.id, "delivery": Delivery.READ},
-            )
+    messages = await services.store.conversations.messages(conversation.id, limit=_HISTORY)
+    seen = [message.id for message in messages if message.public_id in wanted and _visible(message)]
+    if seen and await services.store.outbox.mark_seen(conversation.id, max(seen)):
+        services.bus.publish("desk", "delivery.changed", {"conversation_id": conversation.id})
     return web.Response(status=204)
 
 

@@ -1,4 +1,4 @@
-"""What an agent does with a conversation beside answering: each action against the version they saw."""
+"""What an agent does with a conversation beside answering, against the version they saw."""
 
 from __future__ import annotations
 

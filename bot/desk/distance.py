@@ -4,13 +4,13 @@ from __future__ import annotations
 
 
 def edit_distance(a: str, b: str) -> int:
-    """Levenshtein distance in characters: insertions, deletions and substitutions that turn a into b.
+    """Levenshtein distance: insertions, deletions and substitutions that turn ``a`` into ``b``.
 
-    One step per character of ``b`` on integers of ``len(a)`` bits, so texts of thousands of characters
-    take milliseconds.
+    One step per character of ``b`` on integers of ``len(a)`` bits, so texts of thousands of
+    characters take milliseconds.
 
-    Source: H. Hyyrö, "Explaining and extending the bit-parallel approximate string matching algorithm
-    of Myers", University of Tampere, A-2001-10, figure 5.
+    Source: H. Hyyrö, "Explaining and extending the bit-parallel approximate string matching
+    algorithm of Myers", University of Tampere, A-2001-10, figure 5.
     """
     if not a or not b:
         return len(a) + len(b)

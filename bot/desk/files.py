@@ -1,4 +1,4 @@
-"""Files that agents send and customers sent: stored once by their SHA-256, given out as downloads only."""
+"""Files that agents send and customers sent: stored by SHA-256, given out as downloads only."""
 
 from __future__ import annotations
 
@@ -127,8 +127,9 @@ async def download(request: web.Request) -> web.StreamResponse:
     file = message.attachment
     if file is None:
         raise NotFound
+    name = quote(safe_name(file.name), safe="")
     headers = {
-        "Content-Disposition": f"attachment; filename*=UTF-8''{quote(safe_name(file.name), safe='')}",
+        "Content-Disposition": f"attachment; filename*=UTF-8''{name}",
         "Content-Type": _PLAIN_BYTES,  # whatever it claims to be, a browser must not show it
         "X-Content-Type-Options": "nosniff",
         "Cache-Control": "private, no-store",

@@ -141,7 +141,14 @@ async def _talk(request: web.Request, presence: Presence, public_id: str) -> Tal
     found = await services.store.conversations.by_public_id(public_id)
     viewer = ui.viewer_for(request)
     formats = Formats(viewer.language, viewer.timezone)
-    return await gather(services, presence, found, agent, partial(ui.translate, request), formats)
+    return await gather(
+        services,
+        presence,
+        found,
+        agent=agent,
+        t=partial(ui.translate, request),
+        formats=formats,
+    )
 
 
 def _shared(request: web.Request) -> dict[str, Any]:

@@ -70,6 +70,7 @@ async def gather(
     services: Services,
     presence: Presence,
     conversation: Conversation,
+    *,
     agent: Agent,
     t: Translate,
     formats: Formats,
@@ -81,11 +82,19 @@ async def gather(
     agents = await store.people.agents()
     question = waiting_question(messages)
     source, found = await _suggestions(services, messages, question)
+    shown = lines(
+        messages,
+        {one.id: one.name for one in agents},
+        agent=agent,
+        question=question,
+        t=t,
+        formats=formats,
+    )
     verdicts = await store.feedback.of_message(source.id) if source else []
     return Talk(
         conversation=conversation,
         customer=await store.conversations.customer(conversation.customer_id),
-        lines=lines(messages, {one.id: one.name for one in agents}, agent, question, t, formats),
+        lines=shown,
         shortened=len(messages) == _SHOWN_MESSAGES,
         question=source or question,
         question_fresh=question is not None and now - question.created_at < _FRESH_QUESTION_S,
@@ -124,7 +133,7 @@ def is_answer(message: Message) -> bool:
 async def _suggestions(
     services: Services, messages: Sequence[Message], question: Message | None
 ) -> tuple[Message | None, Suggestions | None]:
-    """Suggestions of the newest unanswered message that has some, e.g. the text before a picture."""
+    """Those of the newest unanswered message that has some, e.g. the text before a picture."""
     if question is None:
         return None, None
     for message in reversed(messages):
@@ -140,15 +149,17 @@ async def _suggestions(
 def lines(
     messages: Sequence[Message],
     names: Mapping[int, str],
+    *,
     agent: Agent,
     question: Message | None,
     t: Translate,
     formats: Formats,
 ) -> list[Line]:
-    """Messages with day lines, joined runs and quotes; replies that were taken back are left out."""
+    """Messages with day lines, joined runs and quotes, without replies that were taken back."""
     by_id = {message.id: message for message in messages}
     shown: list[Line] = []
     before: Message | None = None
+    asked: Message | None = None
     for message in messages:
         if message.delivery is Delivery.CANCELLED:
             continue
@@ -161,10 +172,11 @@ def lines(
                 new_day=new_day,
                 joined=not new_day and before is not None and _same_hand(before, message),
                 question=message is question,
-                quote=replied.text if replied and replied is not before else "",
+                quote=replied.text if replied and replied is not asked else "",
             )
         )
         before = message
+        asked = message if message.author is Author.CUSTOMER else asked
     return shown
 
 

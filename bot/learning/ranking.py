@@ -88,7 +88,9 @@ def train_ranking(
     Correction(FEATURES, network, calibration, kept).save(folder / "correction")
     ece = calibration_error(logits[kept], lists, folds)
     tell("ranker", 0.0)
-    encoder = _fit(items, samples, set(), settings, seed, lambda share: tell("ranker", share))
+    encoder = _fit(
+        items, samples, set(), settings, seed=seed, progress=lambda share: tell("ranker", share)
+    )
     encoder.save(folder / "ranker")
     return {
         "variant": kept,
@@ -150,7 +152,7 @@ def _out_of_fold(
     for fold in range(count):
         held = {normalise(samples[row][0]) for row in np.flatnonzero(folds == fold).tolist()}
         known = [sample for sample, own in zip(samples, folds, strict=True) if own != fold]
-        encoder = _fit(items, known, held, settings, seed)
+        encoder = _fit(items, known, held, settings, seed=seed)
         index = CandidateIndex(encoder, "cpu")
         index.put(_with_questions(items, known, held))
         weights = index.fixed_weights()
@@ -203,6 +205,7 @@ def _fit(
     known: Sequence[Sample],
     held: set[str],
     settings: EncoderSettings,
+    *,
     seed: int,
     progress: Callable[[float], None] | None = None,
 ) -> DualEncoder:

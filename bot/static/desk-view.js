@@ -31,6 +31,7 @@ function applyQueue(fresh) {
   const newRows = fresh.querySelector('[data-part="rows"]');
   const pill = queuePane.querySelector("[data-queue-news]");
   if (newRows.dataset.view !== rows.dataset.view) return; // another list was chosen meanwhile
+  holdCurrent(rows, newRows);
   const moves = keysOf(rows).join() !== keysOf(newRows).join();
   if (moves && (rows.matches(":hover") || rows.contains(document.activeElement))) {
     const later = newRows.cloneNode(true);
@@ -47,6 +48,16 @@ function applyQueue(fresh) {
   merge(queuePane, fresh);
   rows.scrollTop = top;
   markCurrent();
+}
+
+/** The open row stays where it is until another one is opened, so that J goes on from the same place. */
+function holdCurrent(rows, newRows) {
+  const id = talk()?.id;
+  const place = [...rows.children].findIndex((row) => row.dataset.key === id);
+  const row = [...newRows.children].find((one) => one.dataset.key === id);
+  if (!id || place < 0 || !row) return;
+  row.remove();
+  newRows.insertBefore(row, newRows.children[place] ?? null);
 }
 
 /** Bring in what waited for the pointer to leave. */

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+from dataclasses import replace
 from typing import Any
 
 import msgspec
@@ -91,16 +92,17 @@ def cancel(
     memory: dict[str, Any] = msgspec.json.decode(row["before"])
     current = rows.load_conversation(connection, row["conversation_id"])
     untouched = memory.get("after_version") == current.version
+    state = ConversationState(memory["state"]) if untouched else current.state
     # State is put back, not moved: this is the past undone, so next_state has no say.
     connection.execute(
         """UPDATE conversations SET state = ?, assigned_agent_id = ?, snoozed_until = ?,
             waiting_since = ?,
            last_text = ?, version = version + 1 WHERE id = ?""",
         (
-            memory["state"] if untouched else str(current.state),
+            state,
             memory["assigned_agent_id"] if untouched else current.assigned_agent_id,
             memory["snoozed_until"] if untouched else current.snoozed_until,
-            _waiting(connection, outbox_id, memory, current),
+            _waiting(connection, outbox_id, memory["waiting_since"], replace(current, state=state)),
             _last_text(connection, current.id),
             current.id,
         ),
@@ -115,7 +117,7 @@ def cancel(
 
 
 def _waiting(
-    connection: sqlite3.Connection, outbox_id: int, memory: dict[str, Any], current: Conversation
+    connection: sqlite3.Connection, outbox_id: int, before: float | None, current: Conversation
 ) -> float | None:
     answered_since = connection.execute(
         """SELECT 1 FROM outbox WHERE conversation_id = ? AND id > ? AND author IN ('agent', 'bot')
@@ -124,7 +126,7 @@ def _waiting(
     ).fetchone()
     if answered_since or current.state is ConversationState.CLOSED:
         return current.waiting_since
-    times = [at for at in (memory["waiting_since"], current.waiting_since) if at is not None]
+    times = [at for at in (before, current.waiting_since) if at is not None]
     return min(times) if times else None
 
 

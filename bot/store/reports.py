@@ -84,7 +84,8 @@ def _first_reply_s(connection: sqlite3.Connection, since: float) -> float | None
         for row in connection.execute(
             """SELECT min(r.created_at) - min(q.created_at) FROM conversations c
                JOIN messages q ON q.conversation_id = c.id AND q.author = 'customer'
-               JOIN messages r ON r.conversation_id = c.id AND r.author IN ('agent', 'bot') AND r.kind != 'note'
+               JOIN messages r ON r.conversation_id = c.id AND r.kind != 'note'
+                   AND r.author IN ('agent', 'bot')
                WHERE c.created_at > ? GROUP BY c.id""",
             (since,),
         )

@@ -174,27 +174,24 @@ def _script_strings(ui: UI, language: str, section: str) -> str:
 
 
 def _functions() -> dict[str, Any]:
-    """Functions that every template and macro sees."""
+    """Functions that every template and macro sees, in the manners of whoever looks."""
 
-    def shown() -> _Shown:
-        return _SHOWN.get()
+    def format_of(name: str) -> Callable[..., str]:
+        return lambda *args, **params: getattr(_SHOWN.get().formats, name)(*args, **params)
+
+    def dated(name: str) -> Callable[[float], Any]:
+        return lambda at: getattr(_SHOWN.get().formats, name)(at, _SHOWN.get().now)
 
     return {
         "charts": charts,
-        "viewer": lambda: shown().viewer,
-        "t": lambda key, **params: shown().translate(key, **params),
-        "number": lambda value, digits=0: shown().formats.number(value, digits),
-        "percent": lambda share, digits=0: shown().formats.percent(share, digits),
-        "size": lambda count: shown().formats.size(count),
-        "span": lambda seconds: shown().formats.span(seconds),
-        "ago": lambda at: shown().formats.ago(at, shown().now),
-        "date": lambda at: shown().formats.date(at, shown().now),
-        "exact": lambda at: shown().formats.exact(at),
-        "clock": lambda at: shown().formats.clock(at),
-        "when": lambda at: shown().formats.when(at, shown().now),
-        "iso": lambda at: shown().formats.iso(at),
-        "day_distance": lambda at: shown().formats.day_distance(at, shown().now),
-        "now": lambda: shown().now,
+        "viewer": lambda: _SHOWN.get().viewer,
+        "now": lambda: _SHOWN.get().now,
+        "t": lambda key, **params: _SHOWN.get().translate(key, **params),
+        **{
+            name: format_of(name)
+            for name in ("number", "percent", "size", "span", "exact", "clock", "iso")
+        },
+        **{name: dated(name) for name in ("ago", "date", "when", "day_distance")},
     }
 
 

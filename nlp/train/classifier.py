@@ -53,6 +53,7 @@ class _Task:
 
     own: list[str]
     numbers: Ints
+    short: Ints  # rows worth a misspelt copy: what customers write
     foreign: list[str]
     n_labels: int
     folds: list[Fold]
@@ -62,7 +63,8 @@ class _Task:
     def problem(self, features: Features, *, copies: bool) -> Problem:
         return build_problem(
             self.own, self.numbers, self.foreign, features,
-            n_labels=self.n_labels, copies=copies, seed=self.seed,
+            n_labels=self.n_labels, copied=self.short if copies else self.short[:0],
+            seed=self.seed,
         )  # fmt: skip
 
     def everything(self, problem: Problem) -> Ints:
@@ -117,7 +119,7 @@ def fit_classifier(
     known = set(own)
     strangers = [reader.fold(text) for text in (*foreign_questions(), *foreign)]
     task = _Task(
-        own, numbers, [text for text in dict.fromkeys(strangers) if text not in known],
+        own, numbers, np.flatnonzero([row.origin != "answer" for row in kept]), [text for text in dict.fromkeys(strangers) if text not in known],
         len(labels), make_folds(kept, numbers, seed=seed), seed, threads,
     )  # fmt: skip
     choice = _choose_seed(task, progress) if preset == "seed" else _choose(task, preset, progress)

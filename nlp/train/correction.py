@@ -22,6 +22,7 @@ _STEPS = 60
 _RATE = 0.02
 _DECAY = 1e-2
 _HIDDEN = 16
+_MOST_LISTS = 1200  # a few hundred weights learn no more from more
 _UNANSWERABLE = 0.1  # share of lists that are repeated without their right answer
 
 
@@ -69,6 +70,9 @@ def fit_network(lists: Lists, *, seed: int, hidden: int = _HIDDEN) -> Network:
         hidden: units; 0 gives a linear correction.
     """
     torch.manual_seed(seed)
+    if len(lists) > _MOST_LISTS:
+        drawn = np.random.default_rng(seed).permutation(len(lists)) < _MOST_LISTS
+        lists = lists.take(drawn)
     mean = lists.features.mean(axis=0)
     deviation = lists.features.std(axis=0)
     # A feature that never moved in training has no say later either.
@@ -90,7 +94,7 @@ def fit_network(lists: Lists, *, seed: int, hidden: int = _HIDDEN) -> Network:
         loss = _list_loss(logits.masked_fill(~mask, float("-inf")), right, none)
         loss = loss + _DECAY * sum((weight**2).sum() for weight in weights)
         optimiser.zero_grad()
-        loss.backward()
+        torch.autograd.backward(loss)
         optimiser.step()
     return Network(
         mean.astype(np.float32),
@@ -133,10 +137,10 @@ def fit_calibration(logits: Floats, lists: Lists) -> Calibration:
         # A weak pull to the start keeps a handful of questions from extremes.
         pull = (slope**2 + none_bias**2 + none_slope**2) / len(lists)
         loss = _list_loss(scaled, right, none) + 0.1 * pull
-        loss.backward()
+        torch.autograd.backward(loss)
         return loss
 
-    optimiser.step(closure)
+    optimiser.step(closure)  # type: ignore[no-untyped-call]
     return Calibration(
         float(slope.detach().exp()) / spread, float(none_bias.detach()), float(none_slope.detach())
     )

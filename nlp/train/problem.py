@@ -26,31 +26,30 @@ _TYPO_SHARE = 0.07
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """Own rows first, then their misspelt copies (same order, may be absent), then foreign rows.
+    """Own rows first, then misspelt copies of some of them, then foreign rows.
 
     Attributes:
         rows: all of them as features.
         target: category of each row; ``n_labels`` for foreign ones.
         n_own: number of own rows.
-        copies: whether the misspelt copies are there.
+        copied: numbers of the own rows that have a copy, in the order of the copies.
     """
 
     rows: Rows
     target: Ints
     n_own: int
     n_labels: int
-    copies: bool
+    copied: Ints
 
     @property
     def n_foreign(self) -> int:
         """Number of foreign rows."""
-        return len(self.target) - self.n_own * (2 if self.copies else 1)
+        return len(self.target) - self.n_own - len(self.copied)
 
     def training_rows(self, own: Ints, foreign: Ints) -> Ints:
         """Numbers of the given own rows, of their copies, and of the given foreign rows."""
-        first = self.n_own * (2 if self.copies else 1)
-        copies = own + self.n_own if self.copies else own[:0]
-        return np.concatenate([own, copies, foreign + first])
+        copies = np.flatnonzero(np.isin(self.copied, own)) + self.n_own
+        return np.concatenate([own, copies, foreign + self.n_own + len(self.copied)])
 
 
 def build_problem(
@@ -60,15 +59,15 @@ def build_problem(
     features: Features,
     *,
     n_labels: int,
-    copies: bool,
+    copied: Ints,
     seed: int,
 ) -> Problem:
     """Matrices of folded texts. Shapes: ``numbers`` has one entry per own text."""
-    texts = [*own, *(misspell(own, share=_TYPO_SHARE, seed=seed) if copies else ()), *foreign]
-    target = np.concatenate(
-        [np.tile(numbers, 2 if copies else 1), np.full(len(foreign), n_labels, np.int64)]
-    )
-    return Problem(features.transform(texts), target, len(own), n_labels, copies)
+    copies = misspell([own[row] for row in copied.tolist()], share=_TYPO_SHARE, seed=seed)
+    strange = np.full(len(foreign), n_labels, np.int64)
+    target = np.concatenate([numbers, numbers[copied], strange])
+    rows = features.transform([*own, *copies, *foreign])
+    return Problem(rows, target, len(own), n_labels, copied)
 
 
 def fit_linear(problem: Problem, chosen: Ints, *, seed: int) -> Network:
@@ -79,7 +78,7 @@ def fit_linear(problem: Problem, chosen: Ints, *, seed: int) -> Network:
     part = take(problem.rows, chosen)
     matrix = csr_matrix((part.values, part.indices, part.indptr), shape=(len(part), part.width))
     # Copies double the rows, so each may pull less.
-    model = LinearSVC(C=0.3 if problem.copies else 0.5, random_state=seed)
+    model = LinearSVC(C=0.3 if len(problem.copied) else 0.5, random_state=seed)
     model.fit(matrix, problem.target[chosen])
     table = np.zeros((part.width, problem.n_labels + 1), np.float32)
     bias = np.full(problem.n_labels + 1, _UNSEEN, np.float32)

@@ -39,7 +39,7 @@ class EncoderSettings:
 
     dimension: int = 256
     epochs: int = 12
-    steps: int = 240
+    steps: int = 200
     batch: int = 128
     rate: float = 2e-3
     dropout: float = 0.2
@@ -120,9 +120,11 @@ def _train(
         order = rng.permutation(len(texts))
         for start in range(0, len(order), settings.batch):
             rows = order[start : start + settings.batch]
-            loss = _loss(model, texts, bodies, owners, rows, partners, settings.paraphrases)
+            other = partners.draw(rows)
+            weight = settings.paraphrases
+            loss = _loss(model, texts, bodies, owners, rows=rows, other=other, weight=weight)
             optimiser.zero_grad()
-            loss.backward()
+            torch.autograd.backward(loss)
             optimiser.step()
             schedule.step()
         if progress is not None:
@@ -135,8 +137,9 @@ def _loss(
     texts: SparseTexts,
     bodies: SparseTexts,
     owners: Ids,
+    *,
     rows: Ids,
-    partners: _Partners,
+    other: Ids,
     weight: float,
 ) -> Tensor:
     mine = torch.from_numpy(owners[rows])
@@ -144,7 +147,6 @@ def _loss(
     questions = model.encode(texts.batch(rows.tolist()), model.question)
     answers = model.encode(bodies.batch(columns.tolist()), model.answer)
     loss = in_batch_loss(questions, answers, mine, torch.from_numpy(columns), model.scale())
-    other = partners.draw(rows)
     if weight and len(other) > 1:
         asked = model.encode(texts.batch(other.tolist()), model.question)
         theirs = torch.from_numpy(owners[other])

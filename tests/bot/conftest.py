@@ -2,15 +2,25 @@
 
 from __future__ import annotations
 
+import asyncio
+import dataclasses
 from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Any
 
 import aiohttp
 import msgspec
 import pytest
 
 from bot.app import Running, running
-from bot.domain import Role
+from bot.bus import Bus
+from bot.channels.memory import MemoryChannel
+from bot.delivery import Delivery
+from bot.domain import Article, ConversationState, Receipt, Role
+from bot.domain import Delivery as DeliveryState
+from bot.pipeline import Pipeline
+from bot.serving import Serving
 from bot.settings import Settings
+from bot.store import Store
 
 SignIn = Callable[..., Awaitable[aiohttp.ClientSession]]
 
@@ -77,3 +87,79 @@ async def program(server: Running) -> AsyncIterator[SignIn]:
     yield open_session
     for session in opened:
         await session.close()
+
+
+class Talk:
+    """The path of a message without HTTP: pipeline, delivery and a scripted channel."""
+
+    def __init__(self, settings: Settings, store: Store, clock: Callable[[], float]) -> None:
+        self.settings, self.store, self.clock = settings, store, clock
+        self.serving = Serving(settings, store, clock)
+        self.channel = MemoryChannel()
+        self.exact = MemoryChannel("exact", exactly_once=True)
+        self.renew()
+
+    def renew(self) -> None:
+        """New parts over the same rows, as after a restart."""
+        self.bus = Bus()
+        self.pipeline = Pipeline(self.settings, self.store, self.serving, self.bus, self.clock)
+        channels = {"memory": self.channel, "exact": self.exact}
+        self.delivery = Delivery(self.store, channels, self.bus, self.clock, jitter=lambda: 1.0)
+
+    async def start(self) -> None:
+        await self.serving.start()
+        await self.pipeline.start()
+        await self.delivery.start()
+
+    async def stop(self) -> None:
+        await self.delivery.stop()
+        await self.pipeline.stop()
+
+    async def teach(self, text: str, question: str, category: str = "", **more: str) -> Article:
+        """An article that the models know."""
+        article = await self.store.knowledge.save(
+            text=text, questions=[question], category=category, **more
+        )
+        await self.serving.apply_articles([article.id])
+        return article
+
+    async def say(self, text: str, customer: str = "anna", **more: Any) -> Receipt:
+        """A customer writes."""
+        inbound = self.channel.message(text, customer=customer, now=self.clock())
+        return await self.pipeline.receive(dataclasses.replace(inbound, **more))
+
+    async def quiet(self) -> None:
+        """Until everything received is settled and everything due is out."""
+        async with asyncio.timeout(10):
+            await self.pipeline.settled()
+            while self.delivery.health()["in_flight"] or await self.store.outbox.due(self.clock()):
+                self.delivery.wake()
+                await asyncio.sleep(0.005)
+
+    def heard(self, customer: str = "anna") -> list[str]:
+        """What reached a customer."""
+        return [row.text for row in self.channel.sent if row.recipient == customer]
+
+    async def state(self, receipt: Receipt) -> ConversationState:
+        return (await self.store.conversations.get(receipt.conversation_id)).state
+
+    async def deliveries(self, receipt: Receipt) -> list[DeliveryState]:
+        """States of the conversation's outgoing messages, oldest first."""
+        listed = await self.store.conversations.messages(receipt.conversation_id)
+        return [message.delivery for message in listed if message.delivery is not None]
+
+
+@pytest.fixture
+def new_talk() -> type[Talk]:
+    """The class itself, for tests that run a loop of their own."""
+    return Talk
+
+
+@pytest.fixture
+async def talk(settings: Settings, store: Store, clock: Callable[[], float]) -> AsyncIterator[Talk]:
+    """A running path of messages with a short quiet time."""
+    answers = msgspec.structs.replace(settings.answers, burst_quiet_s=0.05)
+    made = Talk(msgspec.structs.replace(settings, answers=answers), store, clock)
+    await made.start()
+    yield made
+    await made.stop()

@@ -12,6 +12,8 @@ from pathlib import Path
 import aiohttp
 import pytest
 
+import bot.app
+import bot.http
 from bot.access import declared_routes
 from bot.app import Running, check_binding, openapi_document, running
 from bot.errors import AlreadyRunning, SettingsInvalid
@@ -69,9 +71,12 @@ async def test_every_route_is_declared_with_a_right(server: Running) -> None:
 
 async def test_starts_twice_on_the_same_data(server_settings: Settings) -> None:
     for _ in range(2):
-        async with running(server_settings) as server:
-            async with aiohttp.ClientSession(server.url) as client, client.get("/ready") as reply:
-                assert (await reply.json())["ready"] is True
+        async with (
+            running(server_settings) as server,
+            aiohttp.ClientSession(server.url) as client,
+            client.get("/ready") as reply,
+        ):
+            assert (await reply.json())["ready"] is True
 
 
 async def test_open_event_streams_do_not_hold_the_end_up(
@@ -87,6 +92,92 @@ async def test_open_event_streams_do_not_hold_the_end_up(
         began = asyncio.get_running_loop().time()
     assert asyncio.get_running_loop().time() - began < 5
     await client.close()
+
+
+async def test_unfinished_heads_and_bodies_are_cut(
+    server_settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(bot.app, "KEEPALIVE_S", 0.5)
+    monkeypatch.setattr(bot.http, "BODY_TIMEOUT_S", 0.5)
+    head = b"POST /sign-in HTTP/1.1\r\nHost: x\r\n"
+    form = b"Content-Type: application/x-www-form-urlencoded\r\nContent-Length: 100\r\n\r\na"
+    async with running(server_settings) as server:
+        port = int(server.url.rsplit(":", 1)[1])
+
+        async def hang(start: bytes) -> bytes:
+            reader, writer = await asyncio.open_connection("127.0.0.1", port)
+            writer.write(start)
+            try:
+                return await asyncio.wait_for(reader.read(), 10)
+            finally:
+                writer.close()
+
+        starts = [b"", b"G", head] * 20 + [head + form] * 20
+        answers, slow = await asyncio.gather(
+            asyncio.gather(*(hang(start) for start in starts)), _ready(server.url)
+        )
+    assert slow == 200  # the others did not wait
+    assert set(answers[:60]) == {b""}
+    assert all(answer.startswith(b"HTTP/1.1 408") for answer in answers[60:])
+
+
+async def _ready(url: str) -> int:
+    async with aiohttp.ClientSession(url) as client, client.get("/ready") as reply:
+        return reply.status
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        b"\x16\x03\x01\x02\x00\x01",
+        b"GET / HTTP/9.9\r\n\r\n",
+        b"GET /" + b"a" * 20_000 + b" HTTP/1.1\r\n\r\n",
+        b"GET / HTTP/1.1\r\nHost: x\r\n" + b"A: b\r\n" * 5_000 + b"\r\n",
+        b"GET /%ED%A0%80%00%FF HTTP/1.1\r\nHost: \xff\r\n\r\n",
+        b"GET /sign-in?next=%ED%A0%80%00 HTTP/1.1\r\nHost: x\r\nCookie: \xff=\xfe; lang=\x80\r\n\r\n",
+        b"GET /sign-in HTTP/1.1\r\nHost: x\r\nAccept: text/html\r\nAccept-Language: \xff\r\n\r\n",
+        b"POST /sign-in HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\nZZ\r\n",
+        b"POST /sign-in HTTP/1.1\r\nHost: x\r\nContent-Length: -1\r\n\r\n",
+        b"POST /sign-in HTTP/1.1\r\nHost: x\r\nContent-Encoding: gzip\r\nContent-Type: application/x-www-form-urlencoded\r\nContent-Length: 3\r\n\r\nabc",
+    ],
+)  # fmt: skip
+async def test_raw_rubbish_never_ends_in_a_500(server: Running, raw: bytes) -> None:
+    port = int(server.url.rsplit(":", 1)[1])
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    writer.write(raw)
+    writer.write_eof()
+    answer = await asyncio.wait_for(reader.read(), 10)
+    writer.close()
+    assert not answer.startswith(b"HTTP/1.1 5"), answer
+    assert await _ready(server.url) == 200
+
+
+async def test_heavy_libraries_stay_out_of_the_serving_process(tmp_path: Path) -> None:
+    code = """
+import asyncio, json, sys, aiohttp
+from bot.app import running
+from bot.settings import Settings, HttpSettings
+async def main():
+    async with running(Settings(data_dir=sys.argv[1], http=HttpSettings(port=0))) as server:
+        token = (await server.services.store.people.create_token("t", ["admin"]))[1]
+        headers = {"Authorization": f"Bearer {token}"}
+        async with aiohttp.ClientSession(server.url, headers=headers) as client:
+            message = {"external_id": "1", "customer": {"id": "1"}, "text": "hello"}
+            async with client.post("/api/v1/messages", json=message) as reply:
+                assert reply.status == 201
+            await server.services.pipeline.settled()
+            for path in ("/sign-in", "/chat", "/metrics", "/health", "/api/v1/conversations"):
+                async with client.get(path) as reply:
+                    assert reply.status == 200, path
+asyncio.run(main())
+heavy = ("torch", "sklearn", "scipy", "nltk", "pandas", "pyarrow", "daft", "telegram")
+print(json.dumps([name for name in heavy if name in sys.modules]))
+"""
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-c", code, str(tmp_path / "data"), cwd=ROOT, stdout=asyncio.subprocess.PIPE
+    )
+    said, _ = await asyncio.wait_for(process.communicate(), 60)
+    assert said.strip() == b"[]"
 
 
 def test_the_api_is_described_without_a_server() -> None:
@@ -150,7 +241,11 @@ async def test_bad_settings_end_with_78(tmp_path: Path) -> None:
         "-m",
         "bot",
         cwd=ROOT,
-        env={"PATH": os.environ["PATH"], "NEUROBOT_HTTP__HOST": "0.0.0.0", "NEUROBOT_DATA_DIR": str(tmp_path)},
+        env={
+            "PATH": os.environ["PATH"],
+            "NEUROBOT_HTTP__HOST": "0.0.0.0",
+            "NEUROBOT_DATA_DIR": str(tmp_path),
+        },
         stderr=asyncio.subprocess.PIPE,
     )
     _, said = await asyncio.wait_for(process.communicate(), 30)

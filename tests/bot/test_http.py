@@ -79,9 +79,8 @@ async def base(tmp_path: Path) -> AsyncIterator[aiohttp.ClientSession]:
     app.router.add_get("/busy", _busy)
     app.router.add_get("/full", _full)
     app.router.add_get("/static/{path:.+}", http.static_files(tmp_path))
-    async with TestServer(app) as server:
-        async with aiohttp.ClientSession(server.make_url("/")) as session:
-            yield session
+    async with TestServer(app) as server, aiohttp.ClientSession(server.make_url("/")) as session:
+        yield session
 
 
 HOSTILE = {

@@ -47,9 +47,12 @@ async def _seen(trusted: list[str], headers: dict[str, str]) -> dict[str, object
 
     app = web.Application()
     app.router.add_get("/", handler)
-    async with TestServer(app) as server, aiohttp.ClientSession() as session:
-        async with session.get(server.make_url("/"), headers=headers) as response:
-            return json.loads(await response.text())
+    async with (
+        TestServer(app) as server,
+        aiohttp.ClientSession() as session,
+        session.get(server.make_url("/"), headers=headers) as response,
+    ):
+        return json.loads(await response.text())
 
 
 @pytest.mark.parametrize(

@@ -51,8 +51,8 @@ def test_secrets_never_appear(logged, form: str, text: str) -> None:
     stream = logged(form)
     logging.getLogger("bot.test").warning("%s", text)
     try:
-        raise ValueError(text)
-    except ValueError:
+        int(text)
+    except ValueError:  # its text repeats the secret
         logging.getLogger("bot.test").exception("failed")
     written = stream.getvalue()
     for secret in (TOKEN, SECRET, "abcdefghijklmnop"):
@@ -63,7 +63,7 @@ def test_secrets_never_appear(logged, form: str, text: str) -> None:
 def test_json_lines_hold_the_request_id_and_the_trace(logged) -> None:
     stream = logged("json")
     try:
-        raise KeyError("x")
+        {}["x"]
     except KeyError:
         logging.getLogger("bot.test").exception("two\nlines")
     (line,) = stream.getvalue().splitlines()

@@ -82,7 +82,7 @@ async def test_concurrent_writes_share_commits(db):
 async def test_reads_see_what_was_committed_and_cannot_write(db):
     await db.write(add("seen"))
     assert await db.read(texts) == ["seen"]
-    with pytest.raises(sqlite3.OperationalError, match="readonly"):
+    with pytest.raises(StorageUnavailable, match="readonly"):
         await db.read(add("no"))
 
 
