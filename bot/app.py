@@ -37,6 +37,7 @@ Extra = Callable[[web.Application], None]
 
 _STATIC = Path(__file__).parent / "static"
 _SHUTDOWN_S = 8.0
+_LINGERING_S = 2.0  # how long the rest of a refused body is still read, so that the answer arrives
 _FIRST_LINK_TTL_S = 86_400.0
 
 
@@ -144,6 +145,7 @@ async def running(
             app,
             access_log=None,
             keepalive_timeout=KEEPALIVE_S,
+            lingering_time=_LINGERING_S,
             shutdown_timeout=_SHUTDOWN_S,
             handle_signals=False,
         )
@@ -185,13 +187,16 @@ async def _serve(
         loop.add_signal_handler(number, stop.set)
     async with running(settings, extra=extra, templates=templates, navigation=navigation) as server:
         print(f"Neurobot answers on {server.url}", file=sys.stderr, flush=True)  # noqa: T201
-        await _offer_first_link(server)
+        await _offer_first_link(server, navigation[0].href if navigation else "")
         await stop.wait()
         _LOG.info("Stopping: requests in flight are finished")
 
 
-async def _offer_first_link(server: Running) -> None:
-    """Where nobody owns the server yet, print the link that makes its first visitor the owner."""
+async def _offer_first_link(server: Running, first_page: str) -> None:
+    """Where nobody owns the server yet, print the link that makes its first visitor the owner.
+
+    It leads to ``first_page``, or to the account where that is empty.
+    """
     people = server.services.store.people
     if any(agent.role is Role.OWNER for agent in await people.agents()):
         return
@@ -199,7 +204,7 @@ async def _offer_first_link(server: Running) -> None:
     base = server.services.settings.http.public_url.rstrip("/") or server.url
     print(  # noqa: T201 - to the person at the terminal, not into the log
         f"Nobody owns this server yet. Open this link once to become its owner:\n"
-        f"{base}/sign-in/link/{token}",
+        f"{base}/sign-in/link/{token}{f'?next={first_page}' if first_page else ''}",
         file=sys.stderr,
         flush=True,
     )

@@ -276,9 +276,14 @@ class _Dense:
     def add(
         self, rows: Ids, texts: Sequence[str], asked: Sequence[Ids], questions: Sequence[str]
     ) -> None:
-        self.answers.add(rows, self.encoder.encode_answers(texts))
+        encoded = self.encoder.encode_answers(texts)
+        self.answers.add(rows, encoded)
+        # One search each, so that what is built on demand is built here and not for a customer.
+        self.answers.search(encoded[:1], 1)
         if questions:
-            self.questions.add(np.concatenate(asked), self.encoder.encode_questions(questions))
+            past = self.encoder.encode_questions(questions)
+            self.questions.add(np.concatenate(asked), past)
+            self.questions.search(past[:1], 1)
 
     def likeness(self, vector: Floats, rows: Ids, asked: Sequence[Ids]) -> Floats:
         """Inner product with each article and with its nearest past question, ``(n, 2)``."""

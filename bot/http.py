@@ -35,7 +35,7 @@ from bot.errors import (
 _LOG = logging.getLogger(__name__)
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
-ErrorPage = Callable[[web.Request, NeurobotError], web.StreamResponse]
+ErrorPage = Callable[[web.Request, NeurobotError], Awaitable[web.StreamResponse]]
 T = TypeVar("T")
 
 # The id of the request being answered, for log lines and problem bodies.
@@ -265,26 +265,28 @@ def errors_middleware() -> Middleware:
         except NeurobotError as error:
             if error.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
                 _LOG.warning("%s %s: %s", request.method, request.path, error.code, exc_info=error)
-            return _answer(request, error)
+            return await _answer(request, error)
         except web.HTTPException as reply:
             if reply.status < HTTPStatus.BAD_REQUEST:
                 raise
-            return _with_headers(_answer(request, _of_status(reply)), reply)
+            return _with_headers(await _answer(request, _of_status(reply)), reply)
         except UnicodeEncodeError:
-            return _answer(request, BadRequest("The text holds characters that cannot be stored."))
+            return await _answer(
+                request, BadRequest("The text holds characters that cannot be stored.")
+            )
         except Exception:  # noqa: BLE001 - the edge: logged once, answered as "internal"
             _LOG.exception("%s %s failed", request.method, request.path)
-            return _answer(request, NeurobotError())
+            return await _answer(request, NeurobotError())
 
     return middleware
 
 
-def _answer(request: web.Request, error: NeurobotError) -> web.StreamResponse:
+async def _answer(request: web.Request, error: NeurobotError) -> web.StreamResponse:
     page = request.config_dict.get(ERROR_PAGE)
     if page is None or not wants_html(request):
         return problem(error)
     try:
-        response = page(request, error)
+        response = await page(request, error)
     except Exception:  # noqa: BLE001 - a broken page must not hide the error it shows
         _LOG.exception("The error page cannot be drawn")
         return problem(error)

@@ -43,11 +43,19 @@ class FaissIndex:
 
     Args:
         dimension: length of a vector.
-        gpu: try to search on the GPU from ``GPU_FROM`` vectors on.
+        gpu: search on the GPU where it is worth it.
         flat_up_to: largest size that is searched exhaustively.
+        gpu_from: smallest size that is copied to the GPU.
     """
 
-    def __init__(self, dimension: int, *, gpu: bool = False, flat_up_to: int = FLAT_UP_TO) -> None:
+    def __init__(
+        self,
+        dimension: int,
+        *,
+        gpu: bool = False,
+        flat_up_to: int = FLAT_UP_TO,
+        gpu_from: int = GPU_FROM,
+    ) -> None:
         self.dimension = dimension
         self.recall = 1.0  # at 10, against exact search, measured at the last build
         self.problem = ""  # why FAISS does not serve, if it does not
@@ -57,6 +65,9 @@ class FaissIndex:
         self._on_gpu: Any = None
         self._built_size = 0
         self._gpu = gpu
+        self._gpu_from = gpu_from
+        self._resources: Any = None
+        self._broken = False  # FAISS itself failed: not tried again
         self._flat_up_to = flat_up_to
 
     def __len__(self) -> int:
@@ -65,7 +76,7 @@ class FaissIndex:
     @property
     def probes(self) -> int:
         """Lists searched per query; 0 while search is exhaustive."""
-        return int(getattr(self._inner(), "nprobe", 0)) if self._built is not None else 0
+        return int(getattr(self._built, "nprobe", 0))
 
     @property
     def on_gpu(self) -> bool:
@@ -98,16 +109,17 @@ class FaissIndex:
         queries = np.ascontiguousarray(queries, np.float32).reshape(-1, self.dimension)
         if k <= 0 or not len(queries) or not len(self):
             return self._exact.search(queries, k)
-        if self._built is None and not self.problem:
+        if self._built is None and not self._broken:
             self._attempt(self._build)
+        if self._on_gpu is None and self._gpu and self._built is not None:
+            self._to_gpu()
         for index in (self._on_gpu, self._built):
             if index is None:
                 continue
             try:
                 scores, ids = index.search(queries, k)
             except (RuntimeError, AssertionError) as error:
-                self._on_gpu = None
-                self.problem = f"FAISS failed, the exact index serves: {error}"
+                self._failed(index, error)
                 continue
             return np.where(ids < 0, -np.inf, scores).astype(np.float32), ids
         return self._exact.search(queries, k)
@@ -116,15 +128,22 @@ class FaissIndex:
         """Stored rows ``(n, dimension)``; zeros for unknown ids."""
         return self._exact.vectors(ids)
 
-    def _inner(self) -> Any:
-        return self._built
+    def _failed(self, index: Any, error: Exception) -> None:
+        """Take what failed out of service; the next best serves."""
+        if index is not None and index is self._on_gpu:
+            self._on_gpu = None
+            self._gpu = False
+            self.problem = f"the GPU failed, the CPU serves: {error}"
+            return
+        self._built = self._on_gpu = None
+        self._broken = True
+        self.problem = f"FAISS failed, the exact index serves: {error}"
 
     def _attempt(self, action: Any) -> None:
         try:
             action()
         except (RuntimeError, AssertionError, MemoryError) as error:
-            self._built = self._on_gpu = None
-            self.problem = f"FAISS failed, the exact index serves: {error}"
+            self._failed(None, error)
 
     def _forget(self, keys: Ids) -> None:
         if self._built is None or not len(keys):
@@ -152,8 +171,6 @@ class FaissIndex:
         self.recall = self._tune(built, rows) if size > self._flat_up_to else 1.0
         self._built = built
         self._built_size = size
-        if self._gpu and size >= GPU_FROM:
-            self._to_gpu(built)
 
     def _tune(self, built: Any, rows: Floats) -> float:
         """Raise the number of probed lists until recall holds; gives the recall reached."""
@@ -172,13 +189,16 @@ class FaissIndex:
                 return recall
             probes = max(probes + 1, int(probes * 1.5))
 
-    def _to_gpu(self, built: Any) -> None:
-        """Copy to the GPU; a failure leaves the CPU structure serving and says why."""
+    def _to_gpu(self) -> None:
+        """Copy to the GPU if it is worth it; after a failure the CPU serves and says why."""
+        if len(self) < self._gpu_from:
+            return
         try:
-            resources = self._faiss.StandardGpuResources()
-            self._on_gpu = self._faiss.index_cpu_to_gpu(resources, 0, built)
+            self._resources = self._resources or self._faiss.StandardGpuResources()
+            self._on_gpu = self._faiss.index_cpu_to_gpu(self._resources, 0, self._built)
         except (AttributeError, RuntimeError, AssertionError) as error:
             self._on_gpu = None
+            self._gpu = False
             self.problem = f"the GPU failed, the CPU serves: {error}"
 
 

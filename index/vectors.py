@@ -5,6 +5,7 @@ Vectors are unit rows; similarity is the inner product. Ids are the caller's, ``
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Protocol
 
 import numpy as np
@@ -107,6 +108,18 @@ class ExactIndex:
         known = places >= 0
         rows[known] = self._rows[places[known]]
         return rows
+
+    def to_arrays(self) -> dict[str, NDArray[np.generic]]:
+        """Everything needed to go on, as plain arrays."""
+        return {"ids": self.ids.copy(), "vectors": self._rows[: self._size].copy()}
+
+    @classmethod
+    def from_arrays(cls, arrays: Mapping[str, NDArray[np.generic]]) -> ExactIndex:
+        """The index that ``to_arrays`` described."""
+        rows = arrays["vectors"].astype(np.float32)
+        index = cls(int(rows.shape[1]))
+        index.add(arrays["ids"].astype(np.int64), rows)
+        return index
 
     def _reserve(self, size: int) -> None:
         if size <= len(self._ids):

@@ -110,9 +110,7 @@ def _messages_chart(request: web.Request, activity: Activity) -> str:
     ]
     title = ui.translate(request, "panel.reports.by-day")
     corner = ui.translate(request, "panel.reports.day")
-    return charts.line(
-        title, labels, series, show=formats.number, corner=corner
-    )
+    return charts.line(title, labels, series, show=formats.number, corner=corner)
 
 
 def _rank_chart(request: web.Request, activity: Activity) -> str:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from urllib.parse import quote
 
 from aiohttp import web
 
 from bot import ui
+from bot.access.identity import identify
 from bot.errors import NeurobotError, NotSignedIn
 from bot.http import REQUEST_ID
 
@@ -27,11 +29,13 @@ _KNOWN = frozenset(
 )
 
 
-def error_page(request: web.Request, error: NeurobotError) -> web.StreamResponse:
+async def error_page(request: web.Request, error: NeurobotError) -> web.StreamResponse:
     """The page for ``error``; who is not signed in and opens a page is led to the sign-in."""
     if isinstance(error, NotSignedIn) and request.method in {"GET", "HEAD"}:
         target = f"/sign-in?next={quote(request.path_qs, safe='/')}"
         return web.Response(status=303, headers={"Location": target})
+    with suppress(NeurobotError):  # the page has the places of who is signed in, if that is known
+        await identify(request)
     code = error.code if error.code in _KNOWN else "other"
     english = ui.translate(request, "error.language") == "en"
     page = ui.fragment(

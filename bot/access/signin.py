@@ -94,7 +94,7 @@ async def link_page(request: web.Request) -> web.StreamResponse:
 
 
 async def redeem_link(request: web.Request) -> web.StreamResponse:
-    """Redeem the link and lead to the account, where a password can be set."""
+    """Redeem the link and lead to ``?next=``, or to the account, where a password can be set."""
     access = request.config_dict[ACCESS]
     address = access.addresses.address(request)
     access.bad_tokens.check(address)
@@ -111,7 +111,8 @@ async def redeem_link(request: web.Request) -> web.StreamResponse:
             status=HTTPStatus.NOT_FOUND,
             error=ui.translate(request, "access.link.used"),
         )
-    response = _go("/account?welcome=1")
+    wanted = request.query.get("next")
+    response = _go(local_path(wanted) if wanted else "/account?welcome=1")
     await begin_session(request, response, agent)
     await _audit(request, agent, "sign-in-link")
     return response

@@ -30,8 +30,7 @@ async def stream(request: web.Request) -> web.StreamResponse:
     services = request.config_dict[SERVICES]
     subscription = services.bus.subscribe({"desk"}, last_event_id(request))
     with subscription:
-        async with sse_response(request, headers={"Cache-Control": "no-store"}) as response:
-            response.ping_interval = _HEARTBEAT_S
+        async with sse_response(request, ping_interval=_HEARTBEAT_S) as response:
             try:
                 async with asyncio.timeout(_LONGEST_S):
                     await _send_all(services, subscription, response)

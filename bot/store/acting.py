@@ -49,7 +49,7 @@ class Acting(Part):
             if system_text:
                 reply = Reply(text=system_text, author=Author.SYSTEM, language=before.language)
                 message_id = insert_message(connection, before, reply, now)
-                queue_message(connection, message_id, before, reply, now)
+                queue_message(connection, message_id, before, reply, now=now)
                 connection.execute(
                     """UPDATE conversations SET last_message_at = max(last_message_at, ?),
                         last_text = ? WHERE id = ?""",

@@ -10,7 +10,7 @@ from bot.domain import Article
 from bot.errors import NotFound
 from bot.store import rows
 from bot.store.feedback import counts_of
-from bot.store.texts import answer_key, article_digest, clean, dump
+from bot.store.texts import answer_key, article_digest, clean, dump, fold_yo
 
 _REVISION = "knowledge_revision"
 
@@ -111,7 +111,7 @@ def write_article(
     )
     connection.execute(
         "INSERT INTO articles_fts (rowid, title, text, questions) VALUES (?, ?, ?, ?)",
-        (article_id, written.title, written.text, "\n".join(written.questions)),
+        (article_id, *map(fold_yo, (written.title, written.text, "\n".join(written.questions)))),
     )
     if written.category:
         connection.execute(

@@ -37,6 +37,19 @@ _COUNTED = (
 
 def check(connection: sqlite3.Connection) -> CheckReport:
     """Everything wrong with the database behind ``connection``; reads every row."""
+    # Damaged text may be no UTF-8 any more; it shall fail its digest, not the reading.
+    connection.text_factory = _lenient
+    try:
+        return _check(connection)
+    finally:
+        connection.text_factory = str
+
+
+def _lenient(text: bytes) -> str:
+    return text.decode("utf-8", "replace")
+
+
+def _check(connection: sqlite3.Connection) -> CheckReport:
     found = connection.execute("PRAGMA integrity_check(20)").fetchall()
     lines = tuple(str(row[0]) for row in found if row[0] != "ok")
     return CheckReport(

@@ -48,8 +48,8 @@ class Replying(Part):
                     return rows.load_message(connection, known[0])
             before = rows.load_conversation(connection, conversation_id)
             message_id = insert_message(connection, before, reply, now)
-            queue_message(connection, message_id, before, reply, now)
-            _move(connection, before, reply, now)
+            version = _move(connection, before, reply, now)
+            queue_message(connection, message_id, before, reply, now=now, after_version=version)
             put_verdicts(connection, reply.verdicts, reply_id=message_id)
             return rows.load_message(connection, message_id)
 
@@ -140,8 +140,8 @@ def _last_text(connection: sqlite3.Connection, conversation_id: int) -> str:
     return "" if row is None else head(row[0])
 
 
-def _move(connection: sqlite3.Connection, before: Conversation, reply: Reply, now: float) -> None:
-    """State, waiting and last text after the reply; the new version is noted for an undo."""
+def _move(connection: sqlite3.Connection, before: Conversation, reply: Reply, now: float) -> int:
+    """Version of the conversation after the reply has set its state, waiting and last text."""
     action = _ACTIONS.get(reply.author)
     if action is not None:
         # A reply to a colleague's conversation helps out; it does not take it over.
@@ -151,21 +151,16 @@ def _move(connection: sqlite3.Connection, before: Conversation, reply: Reply, no
         middle = rows.load_conversation(connection, before.id)
         apply_action(connection, middle, Action.CLOSED, now, agent_id=reply.agent_id)
     answered = reply.author in _ACTIONS
-    connection.execute(
+    version = connection.execute(
         """UPDATE conversations SET last_message_at = max(last_message_at, ?), last_text = ?,
            waiting_since = CASE WHEN ? THEN NULL ELSE waiting_since END,
-           unread = CASE WHEN ? THEN 0 ELSE unread END, version = version + 1 WHERE id = ?""",
+           unread = CASE WHEN ? THEN 0 ELSE unread END, version = version + 1
+           WHERE id = ? RETURNING version""",
         (now, head(clean(reply.text)), answered, reply.author is Author.AGENT, before.id),
-    )
-    connection.execute(
-        """UPDATE outbox SET before = json_set(before, '$.after_version',
-           (SELECT version FROM conversations WHERE id = ?))
-           WHERE conversation_id = ? AND id = (SELECT max(id) FROM outbox WHERE conversation_id =
-           ?)""",
-        (before.id, before.id, before.id),
-    )
+    ).fetchone()[0]
     if reply.author is Author.AGENT and reply.agent_id is not None:
         connection.execute(
             "DELETE FROM drafts WHERE conversation_id = ? AND agent_id = ?",
             (before.id, reply.agent_id),
         )
+    return int(version)

@@ -8,7 +8,7 @@ import sqlite3
 from bot.domain import Page
 from bot.store import rows
 from bot.store.part import PER_PAGE, Part
-from bot.store.texts import clean
+from bot.store.texts import fold_yo
 
 _WORD = re.compile(r"\w+")
 _MAX_TERMS = 12
@@ -22,9 +22,7 @@ def match(query: str, *, column: str = "") -> str:
     Empty when the query holds no word; a caller must then not search. Nothing a person types can be
     an operator: quotes, AND, hyphens, colons and asterisks are separators or plain words.
     """
-    terms = [
-        f'"{word}"' for word in _WORD.findall(clean(query).replace("\ufffd", " "))[:_MAX_TERMS]
-    ]
+    terms = [f'"{word}"' for word in _WORD.findall(fold_yo(query))[:_MAX_TERMS]]
     if not terms:
         return ""
     joined = " ".join(terms) + "*"

@@ -43,16 +43,26 @@ def insert_message(
 
 
 def queue_message(
-    connection: sqlite3.Connection, message_id: int, before: Conversation, reply: Reply, now: float
+    connection: sqlite3.Connection,
+    message_id: int,
+    before: Conversation,
+    reply: Reply,
+    *,
+    now: float,
+    after_version: int | None = None,
 ) -> None:
-    """Put the message into the outbox, held for ``hold_s``; ``before`` is kept for an undo."""
+    """Put the message into the outbox, held for ``hold_s``.
+
+    ``before`` and the version that the reply led to are kept: an undo puts the conversation back
+    while nobody has changed it since.
+    """
     memory = dump(
         {
             "state": str(before.state),
             "waiting_since": before.waiting_since,
             "assigned_agent_id": before.assigned_agent_id,
             "snoozed_until": before.snoozed_until,
-            "unread": before.unread,
+            "after_version": after_version,
         }
     )
     connection.execute(

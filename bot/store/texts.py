@@ -23,6 +23,11 @@ def clean(text: str) -> str:
     return _UNSAFE.sub("\ufffd", joined)
 
 
+def fold_yo(text: str) -> str:
+    """``text`` as the search tables hold it: one spelling of words with ё."""
+    return clean(text).replace("ё", "е").replace("Ё", "Е")
+
+
 def head(text: str) -> str:
     """The first 200 characters on one line, for lists."""
     return " ".join(text[: _HEAD * 2].split())[:_HEAD]

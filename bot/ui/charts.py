@@ -87,8 +87,8 @@ def _grid(frame: _Frame, marks: Sequence[float], show: Show) -> Markup:
 def _figure(title: str, body: Markup, table: Markup, legend: Sequence[str] = ()) -> Markup:
     keys = Markup().join(
         Markup(
-            '<li><svg width="10" height="10" aria-hidden="true"><rect class="fill s{}" width="10" height="10" rx="2"/>'
-            "</svg>{}</li>"
+            '<li><svg width="10" height="10" aria-hidden="true">'
+            '<rect class="fill s{}" width="10" height="10" rx="2"/></svg>{}</li>'
         ).format(i, name)
         for i, name in enumerate(legend)
     )
@@ -117,8 +117,9 @@ def numbers_table(
         for i, label in enumerate(labels)
     )
     return Markup(
-        '<details class="chart-table"><summary>{}</summary><div class="table-wrap"><table class="table">'
-        '<caption class="visually-hidden">{}</caption><thead><tr><th scope="col">{}</th>{}</tr></thead>'
+        '<details class="chart-table"><summary>{}</summary><div class="table-wrap">'
+        '<table class="table"><caption class="visually-hidden">{}</caption>'
+        '<thead><tr><th scope="col">{}</th>{}</tr></thead>'
         "<tbody>{}</tbody></table></div></details>"
     ).format(corner or title, title, corner, head, rows)
 
@@ -196,7 +197,8 @@ def bar(
             top, base = sorted((frame.y(value), frame.y(0)))
             left = frame.x(i) + (index - len(series) / 2) * width
             body += Markup(
-                '<rect class="fill s{}" x="{:.1f}" y="{:.1f}" width="{:.1f}" height="{:.1f}" rx="2">'
+                '<rect class="fill s{}" x="{:.1f}" y="{:.1f}" '
+                'width="{:.1f}" height="{:.1f}" rx="2">'
                 "<title>{} · {}: {}</title></rect>"
             ).format(
                 index, left, top, max(1.0, width - 2), base - top, labels[i], row.name, show(value)
@@ -290,8 +292,10 @@ def matrix(
         )
         body += Markup('<tr><th scope="row">{}</th>{}</tr>').format(name, tds)
     return Markup(
-        '<figure class="chart"><figcaption>{0}</figcaption><div class="table-wrap" tabindex="0" role="region" aria-label="{0}">'
-        '<table class="table matrix"><caption class="visually-hidden">{0}</caption><thead><tr><td></td>{1}</tr></thead>'
+        '<figure class="chart"><figcaption>{0}</figcaption>'
+        '<div class="table-wrap" tabindex="0" role="region" aria-label="{0}">'
+        '<table class="table matrix"><caption class="visually-hidden">{0}</caption>'
+        "<thead><tr><td></td>{1}</tr></thead>"
         "<tbody>{2}</tbody></table></div></figure>"
     ).format(title, head, body)
 
@@ -304,5 +308,6 @@ def sparkline(values: Sequence[float]) -> Markup:
     points = [(2 + i / last * 96, 22 - (value - low) / span * 20) for i, value in enumerate(values)]
     return Markup(
         '<svg class="sparkline" viewBox="0 0 100 24" width="100" height="24" aria-hidden="true">'
-        '<polyline class="line s0" points="{}"/><circle class="fill s0" cx="{:.1f}" cy="{:.1f}" r="2"/></svg>'
+        '<polyline class="line s0" points="{}"/>'
+        '<circle class="fill s0" cx="{:.1f}" cy="{:.1f}" r="2"/></svg>'
     ).format(_points(points), *points[-1])

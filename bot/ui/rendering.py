@@ -107,7 +107,9 @@ def render(
 ) -> web.Response:
     """A whole page for the viewer of ``request``."""
     return web.Response(
-        text=fragment(request, template, **context), content_type="text/html", status=status
+        text=fragment(request, template, status=status, **context),
+        content_type="text/html",
+        status=status,
     )
 
 
@@ -177,7 +179,14 @@ def _functions() -> dict[str, Any]:
     """Functions that every template and macro sees, in the manners of whoever looks."""
 
     def format_of(name: str) -> Callable[..., str]:
-        return lambda *args, **params: getattr(_SHOWN.get().formats, name)(*args, **params)
+        def written(value: float, *digits: int) -> str:
+            text: str = getattr(_SHOWN.get().formats, name)(value, *digits)
+            return text
+
+        return written
+
+    def t(key: str, **params: Any) -> str:
+        return _SHOWN.get().translate(key, **params)
 
     def dated(name: str) -> Callable[[float], Any]:
         return lambda at: getattr(_SHOWN.get().formats, name)(at, _SHOWN.get().now)
@@ -186,7 +195,7 @@ def _functions() -> dict[str, Any]:
         "charts": charts,
         "viewer": lambda: _SHOWN.get().viewer,
         "now": lambda: _SHOWN.get().now,
-        "t": lambda key, **params: _SHOWN.get().translate(key, **params),
+        "t": t,
         **{
             name: format_of(name)
             for name in ("number", "percent", "size", "span", "exact", "clock", "iso")

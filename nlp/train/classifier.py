@@ -44,7 +44,9 @@ METRICS: Final = "metrics.json"
 _NET_FROM: Final = 1000  # judged rows; below, the linear model is alone
 _PROMISES: Final = (0.9, 0.95, 0.98)
 _REJECTED: Final = 0.05  # share of own tickets that may look foreign
-_COPIES_MAY_COST: Final = 0.005  # accuracy on clean texts that misspelt copies may cost
+# Judged rows up to which misspelt copies, and from which word pairs, are worth their time.
+_COPIES_UP_TO: Final = 1000
+_PAIRS_FROM: Final = 3000
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,15 +154,18 @@ def _choose(task: _Task, preset: Preset, progress: Progress) -> _Choice:
     notes = {"tried": tried, "pairs": False, "copies": False, "net": False}
     if preset == "fast":
         return _Choice(features, best[0], (best[1],), (False,), notes)
-    with_copies = attempt("copies", features, copies=True)
-    if tried["copies"] >= tried["plain"] - _COPIES_MAY_COST:
-        best, notes["copies"] = with_copies, True
-    paired = VocabularyFeatures.fit(texts, pairs=True)
-    with_pairs = attempt("pairs", paired, copies=bool(notes["copies"]))
-    if _better(with_pairs[1].right, best[1].right):
-        best, features, notes["pairs"] = with_pairs, paired, True
+    judged = len(best[1].truth)
+    if judged <= _COPIES_UP_TO:
+        with_copies = attempt("copies", features, copies=True)
+        if tried["copies"] >= tried["plain"]:
+            best, notes["copies"] = with_copies, True
+    if judged >= _PAIRS_FROM:
+        paired = VocabularyFeatures.fit(texts, pairs=True)
+        with_pairs = attempt("pairs", paired, copies=False)
+        if _better(with_pairs[1].right, best[1].right):
+            best, features, notes["pairs"] = with_pairs, paired, True
     choice = _Choice(features, best[0], (best[1],), (False,), notes)
-    return _try_net(task, choice, progress) if len(best[1].truth) >= _NET_FROM else choice
+    return _try_net(task, choice, progress) if judged >= _NET_FROM else choice
 
 
 def _try_net(task: _Task, choice: _Choice, progress: Progress) -> _Choice:

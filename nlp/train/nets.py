@@ -39,13 +39,13 @@ class NetRecipe:
 
 
 SMALL = NetRecipe(
-    hidden=(128, 128), residual=True, dropout=0.5, token_dropout=0.2, r_drop=True,
-    learning_rate=7e-3, weight_decay=1e-2, batch=256, epochs=12, min_steps=400, one_cycle=True,
+    hidden=(64,), residual=False, dropout=0.5, token_dropout=0.2, r_drop=False,
+    learning_rate=7e-3, weight_decay=1e-2, batch=256, epochs=8, min_steps=200, one_cycle=True,
     weighting="none",
 )  # fmt: skip
 SEED = NetRecipe(
     hidden=(96, 96), residual=False, dropout=0.15, token_dropout=0.0, r_drop=False,
-    learning_rate=3e-3, weight_decay=1e-4, batch=128, epochs=15, min_steps=1000, one_cycle=False,
+    learning_rate=3e-3, weight_decay=1e-4, batch=128, epochs=15, min_steps=600, one_cycle=False,
     weighting="sqrt",
 )  # fmt: skip
 

@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 import os
 import re
+import shutil
 import signal
+import ssl
 import sys
 from pathlib import Path
 
@@ -45,6 +47,31 @@ def test_a_certificate_that_is_none_is_refused(tmp_path: Path) -> None:
     path.write_text("nonsense")
     with pytest.raises(SettingsInvalid, match="cannot be used"):
         check_binding(HttpSettings(tls_cert=str(path), tls_key=str(path)))
+
+
+@pytest.mark.skipif(shutil.which("openssl") is None, reason="needs openssl to make a certificate")
+async def test_tls_on_every_address(tmp_path: Path) -> None:
+    cert, key = tmp_path / "cert.pem", tmp_path / "key.pem"
+    command = (
+        f"openssl req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=localhost"
+        f" -addext subjectAltName=IP:127.0.0.1 -keyout {key} -out {cert}"
+    )
+    made = await asyncio.create_subprocess_exec(*command.split(), stderr=asyncio.subprocess.DEVNULL)
+    assert await made.wait() == 0
+    http = HttpSettings(host="0.0.0.0", port=0, tls_cert=str(cert), tls_key=str(key))
+    async with running(Settings(data_dir=str(tmp_path / "data"), http=http)) as server:
+        assert server.url.startswith("https://127.0.0.1:")
+        token = await server.services.store.people.one_time_link(None)
+        trust = ssl.create_default_context(cafile=str(cert))
+        connector = aiohttp.TCPConnector(ssl=trust)
+        async with (
+            aiohttp.ClientSession(server.url, connector=connector) as client,
+            client.post(f"/sign-in/link/{token}", allow_redirects=False) as reply,
+        ):
+            assert reply.headers["Strict-Transport-Security"]
+            cookie = reply.headers["Set-Cookie"]
+    assert cookie.startswith("__Host-neurobot=")
+    assert "Secure" in cookie
 
 
 async def test_a_second_server_on_the_data_is_refused(server: Running) -> None:
@@ -134,11 +161,11 @@ async def _ready(url: str) -> int:
         b"GET /" + b"a" * 20_000 + b" HTTP/1.1\r\n\r\n",
         b"GET / HTTP/1.1\r\nHost: x\r\n" + b"A: b\r\n" * 5_000 + b"\r\n",
         b"GET /%ED%A0%80%00%FF HTTP/1.1\r\nHost: \xff\r\n\r\n",
-        b"GET /sign-in?next=%ED%A0%80%00 HTTP/1.1\r\nHost: x\r\nCookie: \xff=\xfe; lang=\x80\r\n\r\n",
+        b"GET /sign-in?next=%ED%A0%80%00 HTTP/1.1\r\nHost: x\r\nCookie: \xff=\xfe; lang=\x80\r\n\r\n",  # noqa: E501
         b"GET /sign-in HTTP/1.1\r\nHost: x\r\nAccept: text/html\r\nAccept-Language: \xff\r\n\r\n",
         b"POST /sign-in HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\nZZ\r\n",
         b"POST /sign-in HTTP/1.1\r\nHost: x\r\nContent-Length: -1\r\n\r\n",
-        b"POST /sign-in HTTP/1.1\r\nHost: x\r\nContent-Encoding: gzip\r\nContent-Type: application/x-www-form-urlencoded\r\nContent-Length: 3\r\n\r\nabc",
+        b"POST /sign-in HTTP/1.1\r\nHost: x\r\nContent-Encoding: gzip\r\nContent-Type: application/x-www-form-urlencoded\r\nContent-Length: 3\r\n\r\nabc",  # noqa: E501
     ],
 )  # fmt: skip
 async def test_raw_rubbish_never_ends_in_a_500(server: Running, raw: bytes) -> None:

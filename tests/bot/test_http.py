@@ -188,10 +188,10 @@ async def test_a_body_above_the_limit_is_refused(base, chunked: bool) -> None:
         ("application/x-www-form-urlencoded; charset=nonsense", b"a=1"),
         ("multipart/form-data", b"no boundary"),
         ("multipart/form-data; boundary=x", b"not multipart"),
-        ("multipart/form-data; boundary=x", b'--x\r\nContent-Disposition: form-data\r\n\r\nv\r\n--x--\r\n'),
+        ("multipart/form-data; boundary=x", b'--x\r\nContent-Disposition: form-data\r\n\r\nv\r\n--x--\r\n'),  # noqa: E501
         ("multipart/form-data; boundary=x", b"--x\r\n\xff\xfe: 1\r\n\r\n"),
-        ("multipart/form-data; boundary=x", b'--x\r\nContent-Disposition: form-data; name="a"\r\nContent-Type: text/plain; charset=nonsense\r\n\r\nv\r\n--x--\r\n'),
-        ("multipart/form-data; boundary=x", b'--x\r\nContent-Disposition: form-data; name="a"\r\nContent-Encoding: gzip\r\n\r\nv\r\n--x--\r\n'),
+        ("multipart/form-data; boundary=x", b'--x\r\nContent-Disposition: form-data; name="a"\r\nContent-Type: text/plain; charset=nonsense\r\n\r\nv\r\n--x--\r\n'),  # noqa: E501
+        ("multipart/form-data; boundary=x", b'--x\r\nContent-Disposition: form-data; name="a"\r\nContent-Encoding: gzip\r\n\r\nv\r\n--x--\r\n'),  # noqa: E501
         ("multipart/form-data; boundary=" + "x" * 100, b""),
     ],
 )  # fmt: skip

@@ -56,7 +56,7 @@ async def start_server(data_dir: Path, **settings: str) -> Server:
     environment = {**os.environ, "NEUROBOT_DATA_DIR": str(data_dir), "NEUROBOT_HTTP__PORT": "0",
                    "PYTHONUNBUFFERED": "1", **settings}
     process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "admin.cli", "serve", cwd=ROOT, env=environment,
+        sys.executable, "-m", "admin", "serve", cwd=ROOT, env=environment,
         stdout=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.PIPE,
     )
     server = Server(process)

@@ -25,7 +25,14 @@ def suggested():
 
     def build(category="Billing", probability=0.8, *, foreign=False, language="ru", answer_id=1):
         item = Suggestion(
-            answer_id, "Откройте «Оплата».", "", category, language, 0.7, True, Reasons("как платить")
+            answer_id,
+            "Откройте «Оплата».",
+            "",
+            category,
+            language,
+            0.7,
+            True,
+            Reasons("как платить"),
         )
         guess = CategoryGuess(category, probability)
         return Suggestions((guess,), (item,), foreign, language, "v1", 1, False, 1.5)

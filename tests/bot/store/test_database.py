@@ -20,7 +20,9 @@ async def db(tmp_path):
 
 
 def add(text):
-    return lambda connection: connection.execute("INSERT INTO notes (text) VALUES (?)", (text,)).lastrowid
+    return lambda connection: (
+        connection.execute("INSERT INTO notes (text) VALUES (?)", (text,)).lastrowid
+    )
 
 
 def texts(connection):
@@ -48,7 +50,9 @@ async def test_broken_constraint_reaches_its_caller(db):
 async def test_full_disk_fails_the_batch_and_heals(db):
     await db.write(add("before"))
     pages = await db.write(lambda connection: connection.execute("PRAGMA page_count").fetchone()[0])
-    await db.write(lambda connection: connection.execute(f"PRAGMA max_page_count={pages + 1}").fetchone())
+    await db.write(
+        lambda connection: connection.execute(f"PRAGMA max_page_count={pages + 1}").fetchone()
+    )
     results = await asyncio.gather(
         *(db.write(add("x" * 100_000)) for _ in range(8)), return_exceptions=True
     )
@@ -56,7 +60,9 @@ async def test_full_disk_fails_the_batch_and_heals(db):
     assert "full" in str(results[0])
     assert db.health().failures >= 1
     assert await db.read(texts) == ["before"]
-    await db.write(lambda connection: connection.execute("PRAGMA max_page_count=1000000").fetchone())
+    await db.write(
+        lambda connection: connection.execute("PRAGMA max_page_count=1000000").fetchone()
+    )
     await db.write(add("after"))
     assert await db.read(texts) == ["before", "after"]
     assert db.health().last_error == ""
@@ -64,7 +70,9 @@ async def test_full_disk_fails_the_batch_and_heals(db):
 
 async def test_full_disk_loses_nothing_acknowledged_in_a_mixed_batch(db):
     pages = await db.write(lambda connection: connection.execute("PRAGMA page_count").fetchone()[0])
-    await db.write(lambda connection: connection.execute(f"PRAGMA max_page_count={pages + 20}").fetchone())
+    await db.write(
+        lambda connection: connection.execute(f"PRAGMA max_page_count={pages + 20}").fetchone()
+    )
     writes = [db.write(add(f"{number}" + "x" * 3000)) for number in range(200)]
     results = await asyncio.gather(*writes, return_exceptions=True)
     stored = await db.read(texts)
@@ -97,7 +105,10 @@ async def test_cancelled_caller_leaves_the_writer_working(db):
 
 
 async def test_closed_store_refuses_and_leaves_no_wal(tmp_path):
-    opened = Database(tmp_path / "b.db", prepare=lambda connection: connection.execute("CREATE TABLE notes (id, text)"))
+    opened = Database(
+        tmp_path / "b.db",
+        prepare=lambda connection: connection.execute("CREATE TABLE notes (id, text)"),
+    )
     await opened.write(add("kept"))
     await opened.close()
     await opened.close()
@@ -168,9 +179,7 @@ async def test_health_names_the_sqlite_version(store):
 
 @pytest.mark.parametrize(("mode", "level"), [("FULL", 2), ("NORMAL", 1)])
 async def test_synchronous_comes_from_the_settings(tmp_path, mode, level):
-    settings = Settings(
-        data_dir=str(tmp_path), store=StoreSettings(synchronous=mode, readers=1)
-    )
+    settings = Settings(data_dir=str(tmp_path), store=StoreSettings(synchronous=mode, readers=1))
     opened = Store.open(settings)
     pragmas = await opened.db.write(
         lambda connection: [
@@ -180,4 +189,3 @@ async def test_synchronous_comes_from_the_settings(tmp_path, mode, level):
     )
     await opened.close()
     assert pragmas == [level, "wal", 0]
-

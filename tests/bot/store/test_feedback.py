@@ -48,8 +48,12 @@ async def test_retried_reply_counts_once_and_undo_removes_it(store, conversation
     assert list(await store.feedback.export()) == []
 
 
-async def test_training_rows_are_what_agents_answered_with(store, conversation, agent, verdict, inbound):
-    article = await store.knowledge.save(text="Откройте «Оплата».", category="Billing", language="ru")
+async def test_training_rows_are_what_agents_answered_with(
+    store, conversation, agent, verdict, inbound
+):
+    article = await store.knowledge.save(
+        text="Откройте «Оплата».", category="Billing", language="ru"
+    )
     removed = await store.knowledge.save(text="Старое", category="Billing")
     await store.knowledge.remove(removed.id)
     await store.conversations.reply(
@@ -67,7 +71,11 @@ async def test_training_rows_are_what_agents_answered_with(store, conversation, 
         ),
     )
     [row] = await store.feedback.training_rows()
-    assert (row.question, row.answer_id, row.verdict) == ("Как оплатить заказ?", article.id, "edited")
+    assert (row.question, row.answer_id, row.verdict) == (
+        "Как оплатить заказ?",
+        article.id,
+        "edited",
+    )
     assert (row.reply_text, row.category) == ("Откройте раздел «Оплата».", "Billing")
     exported = list(await store.feedback.export())
     assert len(exported) == 3

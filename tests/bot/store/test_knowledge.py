@@ -8,7 +8,11 @@ from bot.store import ArticleRow
 @pytest.fixture
 async def article(store):
     return await store.knowledge.save(
-        title="Оплата", text="Откройте «Оплата».", category="Billing", language="ru", questions=["Как платить?"]
+        title="Оплата",
+        text="Откройте «Оплата».",
+        category="Billing",
+        language="ru",
+        questions=["Как платить?"],
     )
 
 
@@ -31,12 +35,21 @@ async def test_what_cannot_be_saved(store, article, clock):
 
 async def test_each_change_grows_the_revision_and_the_history(store, article, clock):
     knowledge = store.knowledge
-    fields = {"title": "Оплата", "category": "Billing", "language": "ru", "questions": ["Как платить?"]}
+    fields = {
+        "title": "Оплата",
+        "category": "Billing",
+        "language": "ru",
+        "questions": ["Как платить?"],
+    }
     same = await knowledge.save(article_id=article.id, text=article.text, **fields)
     assert (same, await knowledge.revision()) == (article, 1)
     clock.advance(10)
     changed = await knowledge.save(
-        article_id=article.id, text="Новый текст", expected_updated_at=article.updated_at, actor="anna", **fields
+        article_id=article.id,
+        text="Новый текст",
+        expected_updated_at=article.updated_at,
+        actor="anna",
+        **fields,
     )
     removed = await knowledge.remove(article.id)
     assert await knowledge.all_items() == []
@@ -57,7 +70,9 @@ async def test_change_is_seen_even_when_the_clock_goes_back(store, article, cloc
 
 
 async def test_filters(store, article):
-    other = await store.knowledge.save(text="Open Payments", category="Plans", language="en", questions=["pay?", "", "pay?"])
+    other = await store.knowledge.save(
+        text="Open Payments", category="Plans", language="en", questions=["pay?", "", "pay?"]
+    )
     gone = await store.knowledge.save(text="Old", category="Plans", language="en")
     await store.knowledge.remove(gone.id)
 
@@ -73,9 +88,15 @@ async def test_filters(store, article):
     assert await ids(state="removed") == [gone.id]
     assert len(await ids(state="all")) == 3
     assert await ids(per_page=1, page=2) == [article.id]
-    assert [item.id for item in await store.knowledge.some([gone.id, article.id])] == [article.id, gone.id]
+    assert [item.id for item in await store.knowledge.some([gone.id, article.id])] == [
+        article.id,
+        gone.id,
+    ]
     categories = {category.name: category for category in await store.knowledge.categories()}
-    assert {name: category.articles for name, category in categories.items()} == {"Billing": 1, "Plans": 1}
+    assert {name: category.articles for name, category in categories.items()} == {
+        "Billing": 1,
+        "Plans": 1,
+    }
     assert not categories["Billing"].auto_reply
 
 
@@ -101,7 +122,11 @@ async def test_twins_are_mutual_and_former_ones_are_freed(store, article):
 
 async def test_counts_come_from_verdicts(store, article, conversation, agent, clock):
     await store.feedback.record(
-        [VerdictRecord(conversation.message_id, article.id, 1, Verdict.EDITED, agent.id, clock(), 0.5, None)]
+        [
+            VerdictRecord(
+                conversation.message_id, article.id, 1, Verdict.EDITED, agent.id, clock(), 0.5, None
+            )
+        ]
     )
     counted = await store.knowledge.article(article.id)
     assert (counted.accepted, counted.edited, counted.shown) == (0, 1, 1)
@@ -111,7 +136,9 @@ async def test_counts_come_from_verdicts(store, article, conversation, agent, cl
 ROWS = (
     ArticleRow("Откройте «Оплата».", ("Где платить?",), category="Billing", line=2),
     ArticleRow("Откройте  «Оплата». ", ("Как внести деньги?",), category="Money", line=3),
-    ArticleRow("Новый ответ", ("Вопрос?",), title="Новое", category="Plans", language="ru", twin_key="a"),
+    ArticleRow(
+        "Новый ответ", ("Вопрос?",), title="Новое", category="Plans", language="ru", twin_key="a"
+    ),
     ArticleRow("New answer", ("Question?",), language="en", twin_key="a"),
     ArticleRow(" ", ("Пусто?",), line=6),
 )
@@ -155,8 +182,15 @@ async def test_import_leaves_the_bin_alone(store, article):
 
 
 async def test_tickets_are_known_by_text_and_category(store):
-    tickets = [Ticket("Не приходит код", "Sign-in", language="ru"), Ticket("Where is it", "Orders", answer_id=3)]
-    assert await store.knowledge.import_tickets(tickets) == {"added": 2, "changed": 0, "unchanged": 0}
+    tickets = [
+        Ticket("Не приходит код", "Sign-in", language="ru"),
+        Ticket("Where is it", "Orders", answer_id=3),
+    ]
+    assert await store.knowledge.import_tickets(tickets) == {
+        "added": 2,
+        "changed": 0,
+        "unchanged": 0,
+    }
     again = [tickets[0], Ticket("Where is it", "Orders", answer_id=4)]
     assert await store.knowledge.import_tickets(again) == {"added": 0, "changed": 1, "unchanged": 1}
     assert list(await store.knowledge.tickets()) == again

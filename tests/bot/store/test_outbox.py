@@ -47,7 +47,9 @@ async def test_held_until_the_window_has_passed(store, send, clock):
 async def test_one_at_a_time_in_order_per_conversation(store, send, inbound, clock, agent):
     first, second = await send("1"), await send("2")
     [other] = await store.conversations.receive([inbound(customer="olga")])
-    third = await store.conversations.reply(other.conversation_id, Reply("3", Author.AGENT, agent.id))
+    third = await store.conversations.reply(
+        other.conversation_id, Reply("3", Author.AGENT, agent.id)
+    )
     assert [row.text for row in await store.outbox.due(clock(), 10)] == ["1", "3"]
     await store.outbox.start([first.outbox_id, third.outbox_id], clock())
     assert await store.outbox.due(clock(), 10) == []
@@ -116,7 +118,9 @@ async def test_crash_in_flight_is_uncertain_and_never_repeated(store, send, conv
     assert await store.outbox.due(clock() + 1e6, 10) == []
     shown = await store.conversations.get(conversation.conversation_id)
     assert shown.uncertain == 1
-    assert [item.id for item in (await store.conversations.queue("uncertain", None)).items] == [shown.id]
+    assert [item.id for item in (await store.conversations.queue("uncertain", None)).items] == [
+        shown.id
+    ]
     await store.outbox.resend(message.outbox_id)
     assert [row.id for row in await store.outbox.due(clock(), 10)] == [message.outbox_id]
 
@@ -145,7 +149,9 @@ async def test_seen_marks_only_what_was_sent(store, send, conversation, clock):
     first, second = await send("1"), await send("2")
     await store.outbox.start([first.outbox_id], clock())
     await store.outbox.finish(first.outbox_id, None)
-    assert await store.outbox.mark_seen(conversation.conversation_id, second.id) == [first.outbox_id]
+    assert await store.outbox.mark_seen(conversation.conversation_id, second.id) == [
+        first.outbox_id
+    ]
     assert await state(store, first) is Delivery.READ
     assert await state(store, second) is Delivery.QUEUED
 

@@ -2,9 +2,10 @@ import asyncio
 
 import pytest
 
-from bot.domain import Attachment, ConversationState, Decision, MessageKind
+from bot.domain import Attachment, Author, ConversationState, Decision, MessageKind
 from bot.errors import NotFound
 from bot.handover import Action
+from bot.store import Reply
 
 
 async def test_missing_things_are_not_found(store):
@@ -25,7 +26,9 @@ async def test_suggestions_for_no_message_are_refused(store, suggested):
 
 
 async def test_first_message_makes_customer_and_conversation(store, inbound, clock):
-    [receipt] = await store.conversations.receive([inbound("Привет", customer_name="Иван", language="ru")])
+    [receipt] = await store.conversations.receive(
+        [inbound("Привет", customer_name="Иван", language="ru")]
+    )
     conversation = await store.conversations.get(receipt.conversation_id)
     customer = await store.conversations.customer(conversation.customer_id)
     assert not receipt.duplicate
@@ -80,7 +83,10 @@ async def test_concurrent_receives_share_commits(store, inbound):
         ("a\ud800b", "a\ufffdb"),
         ("\udfff\ud800", "\ufffd\ufffd"),
         ("\ud83d\ude00", "\U0001f600"),
-        ("\u202eright to left, z\u0300\u0301\u0302algo", "\u202eright to left, z\u0300\u0301\u0302algo"),
+        (
+            "\u202eright to left, z\u0300\u0301\u0302algo",
+            "\u202eright to left, z\u0300\u0301\u0302algo",
+        ),
         ("", ""),
     ],
 )
@@ -112,7 +118,15 @@ async def test_attachment_kind_and_reply_come_back(store, inbound):
     file = Attachment("a.png", "image/png", 10, "blob:ab")
     first = inbound("look")
     receipts = await store.conversations.receive(
-        [first, inbound("this", reply_to_external_id=first.external_id, attachment=file, kind=MessageKind.PHOTO)]
+        [
+            first,
+            inbound(
+                "this",
+                reply_to_external_id=first.external_id,
+                attachment=file,
+                kind=MessageKind.PHOTO,
+            ),
+        ]
     )
     message = await store.conversations.message(receipts[1].message_id)
     assert (message.attachment, message.kind) == (file, MessageKind.PHOTO)
@@ -129,9 +143,13 @@ async def test_edit_keeps_the_former_text(store, inbound, suggested, clock):
     message = await store.conversations.message(receipt.message_id)
     assert (edited.message_id, edited.duplicate) == (receipt.message_id, False)
     assert (message.text, message.edited_at) == ("Как вернуть?", clock())
-    assert [old.text for old in await store.conversations.edits(receipt.message_id)] == ["Как оплатить?"]
+    assert [old.text for old in await store.conversations.edits(receipt.message_id)] == [
+        "Как оплатить?"
+    ]
     # A new wording needs new suggestions.
-    assert [waiting.id for waiting in await store.conversations.unprocessed()] == [receipt.message_id]
+    assert [waiting.id for waiting in await store.conversations.unprocessed()] == [
+        receipt.message_id
+    ]
     assert (await store.check()).sound
 
 
@@ -151,10 +169,9 @@ async def test_edit_of_an_unknown_message_is_stored_as_that_message(store, inbou
     assert (await store.conversations.message(receipts[0].message_id)).text == "newer"
 
 
-async def test_edit_of_an_answered_message_is_not_suggested_for_again(store, inbound, suggested, agent):
-    from bot.domain import Author
-    from bot.store import Reply
-
+async def test_edit_of_an_answered_message_is_not_suggested_for_again(
+    store, inbound, suggested, agent
+):
     first = inbound("a")
     [receipt] = await store.conversations.receive([first])
     await store.conversations.save_suggestions(receipt.message_id, suggested(), Decision.SUGGEST)
@@ -163,13 +180,18 @@ async def test_edit_of_an_answered_message_is_not_suggested_for_again(store, inb
     assert await store.conversations.unprocessed() == []
 
 
-async def test_suggestions_are_kept_once_and_describe_the_conversation(store, conversation, suggested):
+async def test_suggestions_are_kept_once_and_describe_the_conversation(
+    store, conversation, suggested
+):
     said = suggested("Billing", 0.8)
     assert await store.conversations.suggestions(conversation.message_id) is None
     version = (await store.conversations.get(conversation.conversation_id)).version
     for _ in range(2):
         await store.conversations.save_suggestions(conversation.message_id, said, Decision.SUGGEST)
-    assert await store.conversations.suggestions(conversation.message_id) == (said, Decision.SUGGEST)
+    assert await store.conversations.suggestions(conversation.message_id) == (
+        said,
+        Decision.SUGGEST,
+    )
     described = await store.conversations.get(conversation.conversation_id)
     assert (described.category, described.category_probability) == ("Billing", 0.8)
     assert (described.language, described.version) == ("ru", version)
@@ -206,7 +228,9 @@ async def test_closed_conversation_opens_again_for_the_bot(store, conversation, 
     assert [event.action for event in await store.conversations.events(key)][-1] == "customer-wrote"
 
 
-async def test_after_a_week_of_silence_a_new_conversation_begins(store, conversation, inbound, clock):
+async def test_after_a_week_of_silence_a_new_conversation_begins(
+    store, conversation, inbound, clock
+):
     key = conversation.conversation_id
     await store.conversations.act(key, Action.CLOSED)
     clock.advance(8 * 86_400)

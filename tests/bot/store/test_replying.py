@@ -36,7 +36,9 @@ async def test_failed_verdict_leaves_no_reply(store, conversation, agent, verdic
     wrong = VerdictRecord(999, 1, 1, Verdict.ACCEPTED, agent.id, 0.0, 0.5, None)
     before = await store.conversations.get(key)
     with pytest.raises(Exception, match="FOREIGN KEY"):
-        await store.conversations.reply(key, Reply("x", Author.AGENT, agent.id, verdicts=(verdict(), wrong)))
+        await store.conversations.reply(
+            key, Reply("x", Author.AGENT, agent.id, verdicts=(verdict(), wrong))
+        )
     assert await store.conversations.get(key) == before
     assert await store.outbox.next_due_at() is None
     assert (await store.feedback.of_article(1)).shown == 0
@@ -156,7 +158,9 @@ async def test_old_version_is_a_conflict_and_exactly_one_of_many_wins(store, con
     version = (await store.conversations.get(key)).version
     outcomes = await asyncio.gather(
         *(
-            store.conversations.act(key, Action.AGENT_TOOK, agent_id=agent.id, expected_version=version)
+            store.conversations.act(
+                key, Action.AGENT_TOOK, agent_id=agent.id, expected_version=version
+            )
             for _ in range(20)
         ),
         return_exceptions=True,
@@ -207,7 +211,9 @@ async def test_views_and_counts(store, inbound, agent, clock):
     keys = []
     for number in range(6):
         clock.advance(1)
-        [receipt] = await conversations.receive([inbound(f"вопрос {number}", customer=f"c{number}")])
+        [receipt] = await conversations.receive(
+            [inbound(f"вопрос {number}", customer=f"c{number}")]
+        )
         keys.append(receipt.conversation_id)
     bot, free, mine, snoozed, closed, released = keys
     await conversations.act(free, Action.PERSON_WANTED)
