@@ -23,10 +23,9 @@ from bot.ui import NavigationItem
 
 TEMPLATES = Path(__file__).parent / "templates"
 NAVIGATION = (
-    NavigationItem("panel.nav.overview", "/admin", Role.ADMIN),
     *(
         NavigationItem(f"panel.nav.{name}", f"/admin/{name}", Role.ADMIN)
-        for name in ("knowledge", "models", "channels", "people", "reports", "system")
+        for name in ("overview", "knowledge", "models", "channels", "people", "reports", "system")
     ),
 )
 _PAGES = (overview, knowledge, imports, articles, models, channels, people, reports, system)

@@ -5,9 +5,9 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import platform
 import signal
 import socket
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -178,7 +178,7 @@ def _open(link: str) -> None:
     """Open the browser where there is a screen to show it on."""
     import webbrowser
 
-    screen = sys.platform in {"darwin", "win32"} or any(
+    screen = platform.system() == "Darwin" or any(
         os.environ.get(name) for name in ("DISPLAY", "WAYLAND_DISPLAY")
     )
     if screen:

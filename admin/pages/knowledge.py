@@ -15,7 +15,7 @@ from bot.errors import NotFound
 from bot.http import query
 
 _STATES = ("live", "unused", "removed")
-_PER_PAGE = 50
+_PER_PAGE = 25
 
 
 class _Wish(msgspec.Struct, frozen=True):

@@ -23,6 +23,7 @@ from bot.ui.viewer import viewer_of
 
 _STEPS = ("knowledge", "channel", "train", "agents")
 _SKIPPED = "first_run_skipped"
+_HOME = "/admin/overview"
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +38,12 @@ class Step:
     sample: str = ""
     blocked: bool = False
     current: bool = False
+
+
+async def home(request: web.Request) -> web.StreamResponse:
+    """Lead to the overview."""
+    del request
+    return go(_HOME)
 
 
 async def overview_page(request: web.Request) -> web.StreamResponse:
@@ -68,7 +75,7 @@ async def skip(request: web.Request) -> web.StreamResponse:
     agent = request[AGENT]
     skipped = sorted({*_skipped(request), key})
     await services_of(request).store.people.set_preferences(agent.id, {_SKIPPED: skipped})
-    return go("/admin")
+    return go(_HOME)
 
 
 async def load_sample(request: web.Request) -> web.StreamResponse:
@@ -80,7 +87,7 @@ async def load_sample(request: web.Request) -> web.StreamResponse:
         company.tickets(await services.store.knowledge.all_items())
     )
     await audit(request, "knowledge.sample", "", {"added": diff.added})
-    return go("/admin", "sample", added=diff.added)
+    return go(_HOME, "sample", added=diff.added)
 
 
 async def _steps(request: web.Request, articles: int, *, trained: bool) -> list[Step]:
@@ -164,7 +171,8 @@ async def _figures(request: web.Request, articles: int) -> list[Figure]:
 def routes() -> tuple[Route, ...]:
     """Routes of this page."""
     return (
-        Route("GET", "/admin", overview_page, "admin"),
+        Route("GET", "/admin", home, "admin"),
+        Route("GET", _HOME, overview_page, "admin"),
         Route("POST", "/admin/first-run/sample", load_sample, "admin"),
         Route("POST", "/admin/first-run/{step}/skip", skip, "admin"),
     )

@@ -57,7 +57,8 @@ async def upload(request: web.Request) -> web.Response:
     if not isinstance(field, web.FileField):
         raise BadRequest(ui.translate(request, "desk.error.file-none"))
     limit = settings.http.max_upload_bytes
-    content = await asyncio.to_thread(field.file.read, limit + 1)
+    with field.file:
+        content = await asyncio.to_thread(field.file.read, limit + 1)
     if len(content) > limit:
         viewer = ui.viewer_for(request)
         size = Formats(viewer.language, viewer.timezone).size(limit)

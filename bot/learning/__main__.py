@@ -2,13 +2,11 @@
 
 Reads the training set and ``job.json`` from the folder, writes a bundle beside the others and one
 JSON object per line on standard output: ``{"stage", "progress", "eta_s"}`` while it works,
-``{"version", "metrics"}`` or ``{"failed"}`` at the end. Holds a lock on ``alive`` in the folder
-while it lives, so that a restarted server can tell. Never opens the database.
+``{"version", "metrics"}`` or ``{"failed"}`` at the end. Never opens the database.
 """
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
 import signal
@@ -46,10 +44,6 @@ def say(line: dict[str, Any]) -> None:
 def main(folder: Path) -> int:
     """Train; the exit code is 0 for a published bundle."""
     os.nice(19)
-    alive = (folder / "alive").open("w", encoding="ascii")
-    fcntl.flock(alive, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    alive.write(str(os.getpid()))
-    alive.flush()
     job = load_json(folder / "job.json")
     # The alarm ends the process by itself; the server reads the missing last line as a failure.
     signal.alarm(int(job["max_minutes"]) * 60)

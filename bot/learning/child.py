@@ -1,7 +1,8 @@
 """The training child seen from the server: start, watch, find again, end.
 
-Everything that must survive the server is in the job's folder: what the child prints goes to a
-file there, and a lock on ``alive`` says that it still runs.
+Everything that must survive the server is in the job's folder: what the child prints, its process
+number, and a lock on ``alive`` that is held exactly as long as it lives. A child belongs to no
+server: one that is found again is handled like one just started.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import contextlib
 import fcntl
 import os
 import signal
+import subprocess
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -18,9 +20,11 @@ from typing import Any
 
 import msgspec
 
-_POLL_S = 0.2
 _GRACE_S = 5.0
+_STEP_S = 0.1
 _THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
+# The shell ends at once, so the child is nobody's and outlives the server without a trace in it.
+_LAUNCH = 'cd "$0" && { "$@" >stdout 2>stderr </dev/null & echo $! >pid; }'
 
 
 class Child:
@@ -29,27 +33,21 @@ class Child:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._read_bytes = 0
-        self._process: asyncio.subprocess.Process | None = None
 
     async def start(self, threads: int) -> None:
-        """Start it in a session of its own, so that it outlives the server."""
-        environment = os.environ | dict.fromkeys(_THREAD_VARIABLES, str(threads))
-        said, complained = self._folder / "stdout", self._folder / "stderr"
-        with said.open("wb") as out, complained.open("wb") as err:
-            self._process = await asyncio.create_subprocess_exec(
-                sys.executable, "-m", "bot.learning", str(self._folder),
-                stdin=asyncio.subprocess.DEVNULL, stdout=out, stderr=err,
-                env=environment, start_new_session=True,
-            )  # fmt: skip
+        """Start it in a session of its own.
+
+        Raises:
+            OSError: no process could be started.
+        """
+        await asyncio.to_thread(self._launch, threads)
 
     def runs(self) -> bool:
-        """Whether it still works, be it our child or one of an earlier server."""
-        if self._process is not None:
-            return self._process.returncode is None
+        """Whether it still works."""
         return _locked(self._folder / "alive")
 
     def news(self) -> list[Mapping[str, Any]]:
-        """Complete lines said since the last call; from the beginning after a restart."""
+        """Complete lines said since the last call; from the beginning for a child found again."""
         try:
             with (self._folder / "stdout").open("rb") as file:
                 file.seek(self._read_bytes)
@@ -65,24 +63,14 @@ class Child:
                 lines.append(msgspec.json.decode(line, type=dict[str, Any]))
         return lines
 
-    async def wait(self, seconds: float) -> None:
-        """Return when it ends, or after so many seconds."""
-        if self._process is None:
-            await asyncio.sleep(min(seconds, _POLL_S))
-            return
-        with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self._process.wait(), seconds)
-
     async def end(self) -> None:
         """Ask it to stop, then make it stop; returns when it is gone."""
         for number in (signal.SIGTERM, signal.SIGKILL):
             self._signal(number)
             waited = 0.0
             while self.runs() and waited < _GRACE_S:
-                await self.wait(_POLL_S)
-                waited += _POLL_S
-            if not self.runs():
-                return
+                await asyncio.sleep(_STEP_S)
+                waited += _STEP_S
 
     def last_words(self) -> str:
         """Last line of its error output, or nothing."""
@@ -93,13 +81,23 @@ class Child:
         lines = [line.strip() for line in text.splitlines() if line.strip()]
         return lines[-1][:300] if lines else ""
 
+    def _launch(self, threads: int) -> None:
+        environment = os.environ | dict.fromkeys(_THREAD_VARIABLES, str(threads))
+        # So that the child finds the packages from a checkout too, wherever it is started.
+        environment["PYTHONPATH"] = os.pathsep.join(path for path in sys.path if path)
+        with (self._folder / "alive").open("wb") as alive:
+            # The lock goes to the child with the descriptor; the kernel drops it at its death.
+            fcntl.flock(alive, fcntl.LOCK_EX)
+            subprocess.run(  # noqa: S603
+                ["/bin/sh", "-c", _LAUNCH, self._folder, sys.executable, "-m", "bot.learning", "."],
+                check=True, env=environment, start_new_session=True, pass_fds=(alive.fileno(),),
+            )  # fmt: skip
+
     def _signal(self, number: signal.Signals) -> None:
         with contextlib.suppress(ProcessLookupError, ValueError, FileNotFoundError):
-            if self._process is not None:
-                self._process.send_signal(number)
-            elif self.runs():
-                # The lock is held, so the number in the file is of the process that holds it.
-                os.kill(int((self._folder / "alive").read_text(encoding="ascii")), number)
+            # While the lock is held the number is that of the child and of nobody else.
+            if self.runs():
+                os.kill(int((self._folder / "pid").read_text(encoding="ascii")), number)
 
 
 def _locked(path: Path) -> bool:

@@ -28,7 +28,7 @@ _LOG = logging.getLogger(__name__)
 
 TRAIN: Final = "train"
 PRESETS: Final = ("default", "seed", "fast")
-_WATCH_S = 0.5
+_WATCH_S = 0.3
 _HEARTBEATS_S = 10.0
 
 
@@ -175,7 +175,7 @@ class JobRunner:
                 silent_s = 0.0
             if not going:
                 break
-            await child.wait(_WATCH_S)
+            await asyncio.sleep(_WATCH_S)
             silent_s += _WATCH_S
         return last
 

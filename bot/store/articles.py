@@ -13,6 +13,8 @@ from bot.store.feedback import counts_of
 from bot.store.texts import answer_key, article_digest, clean, dump, fold_yo
 
 _REVISION = "knowledge_revision"
+# An IN list of this many ids stays far below SQLite's longest statement.
+_SLICE = 5_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,16 +44,22 @@ def content(
 
 def load_articles(connection: sqlite3.Connection, found: Sequence[sqlite3.Row]) -> list[Article]:
     """Rows of ``articles`` with their questions and verdict counts."""
-    ids = ",".join(str(row["id"]) for row in found)
-    questions: dict[int, list[str]] = {}
-    for article_id, text in connection.execute(
-        f"SELECT article_id, text FROM questions WHERE article_id IN ({ids}) ORDER BY id"  # noqa: S608
-    ):
-        questions.setdefault(article_id, []).append(text)
-    counts = counts_of(connection, [row["id"] for row in found])
-    return [
-        rows.article(row, questions.get(row["id"], ()), counts.get(row["id"], {})) for row in found
-    ]
+    loaded: list[Article] = []
+    for first in range(0, len(found), _SLICE):
+        part = found[first : first + _SLICE]
+        keys = [row["id"] for row in part]
+        questions: dict[int, list[str]] = {}
+        ids = ",".join(map(str, keys))
+        for article_id, text in connection.execute(
+            f"SELECT article_id, text FROM questions WHERE article_id IN ({ids}) ORDER BY id"  # noqa: S608
+        ):
+            questions.setdefault(article_id, []).append(text)
+        counts = counts_of(connection, keys)
+        loaded += [
+            rows.article(row, questions.get(row["id"], ()), counts.get(row["id"], {}))
+            for row in part
+        ]
+    return loaded
 
 
 def load_article(connection: sqlite3.Connection, article_id: int) -> Article:

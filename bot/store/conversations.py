@@ -17,9 +17,10 @@ from bot.store.search import Searching, hits
 
 View = Literal["mine", "unassigned", "all", "snoozed", "closed", "uncertain"]
 
-_TROUBLE = """(SELECT conversation_id FROM outbox WHERE state = 'uncertain'
-    UNION SELECT o.conversation_id FROM outbox o JOIN conversations x ON x.id = o.conversation_id
-    WHERE o.state = 'failed' AND x.state != 'closed')"""
+# What failed for good in a closed conversation needs nobody any more.
+_TROUBLE = """(SELECT o.conversation_id FROM outbox o JOIN conversations x ON x.id =
+    o.conversation_id
+    WHERE o.state IN ('uncertain', 'failed') AND (o.state = 'uncertain' OR x.state != 'closed'))"""
 
 # Condition and order of each view; ``:agent`` is the looking agent. Who waits longest stands first;
 # what nobody waits for, and what is over, goes by its last message.

@@ -12,13 +12,13 @@ import contextlib
 import queue
 import sqlite3
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
-from bot.errors import StorageUnavailable
+from bot.errors import BadRequest, StorageUnavailable, TooLarge
 from bot.store.lock import DatabaseLock
 from bot.store.writer import Stop, Task, Writer, is_disk
 
@@ -128,6 +128,7 @@ class Database:
         hears of it. It runs even if the caller is cancelled meanwhile.
 
         Raises:
+            BadRequest: a value cannot be stored.
             StorageUnavailable: the disk is full or failing, or the store is closed; nothing was
                 stored.
         """
@@ -136,7 +137,8 @@ class Database:
         loop = asyncio.get_running_loop()
         future: asyncio.Future[T] = loop.create_future()
         self._queue.put(Task(fn, future, loop))
-        return await future
+        with _refusing_unstorable():
+            return await future
 
     async def read(self, fn: Callable[[sqlite3.Connection], T]) -> T:
         """What ``fn`` gives, on one consistent snapshot of everything committed so far.
@@ -146,7 +148,8 @@ class Database:
         """
         if self._closed:
             raise StorageUnavailable("The store is closed.")
-        return await asyncio.get_running_loop().run_in_executor(self._pool, self._read, fn)
+        with _refusing_unstorable():
+            return await asyncio.get_running_loop().run_in_executor(self._pool, self._read, fn)
 
     def _read(self, fn: Callable[[sqlite3.Connection], T]) -> T:
         connection = self._readers.get()
@@ -197,6 +200,23 @@ class Database:
             sqlite_version=sqlite3.sqlite_version,
             sqlite_old=sqlite3.sqlite_version_info < SAFE_SQLITE,
         )
+
+
+@contextlib.contextmanager
+def _refusing_unstorable() -> Iterator[None]:
+    """Turn what SQLite cannot take as a value into the caller's mistake.
+
+    Texts that people write are made safe where they come in; this is for ids, names and filters
+    out of a request.
+    """
+    try:
+        yield
+    except UnicodeEncodeError as error:
+        raise BadRequest("A value holds characters that cannot be stored.") from error
+    except OverflowError as error:
+        raise BadRequest("A number is too large.") from error
+    except sqlite3.DataError as error:
+        raise TooLarge("A value is too large to be stored.") from error
 
 
 def _size(path: Path) -> int:

@@ -128,13 +128,14 @@ def drop_verdicts_of(connection: sqlite3.Connection, reply_id: int) -> None:
 
 
 def counts_of(
-    connection: sqlite3.Connection, article_ids: Sequence[int] | None
+    connection: sqlite3.Connection, article_ids: Sequence[int]
 ) -> dict[int, dict[str, int]]:
-    """Number of each verdict by article; of all articles with None."""
-    where = "" if article_ids is None else f"WHERE answer_id IN ({','.join(map(str, article_ids))})"
+    """Number of each verdict by article."""
+    ids = ",".join(map(str, article_ids))
     counts: dict[int, dict[str, int]] = {}
     for answer_id, verdict, number in connection.execute(
-        f"SELECT answer_id, verdict, count(*) FROM verdicts {where} GROUP BY answer_id, verdict"  # noqa: S608
+        f"""SELECT answer_id, verdict, count(*) FROM verdicts WHERE answer_id IN ({ids})
+            GROUP BY answer_id, verdict"""  # noqa: S608
     ):
         counts.setdefault(answer_id, {})[verdict] = number
     return counts

@@ -30,7 +30,7 @@ _STATES: dict[str, str] = {
 
 
 class Knowledge(Imports, Canned):
-    """Articles and what belongs to them. Every change grows the revision."""
+    """Articles and what belongs to them. Every change of an article grows the revision."""
 
     async def articles(
         self,
@@ -229,6 +229,8 @@ class Knowledge(Imports, Canned):
     async def set_category(self, name: str, auto_reply: bool, auto_threshold: float) -> Category:
         """The category with its automatic reply switched; made if it does not exist.
 
+        The revision stays: what is searched has not changed.
+
         Raises:
             BadRequest: the name is empty or the threshold outside 0..1.
         """
@@ -242,7 +244,6 @@ class Knowledge(Imports, Canned):
                    auto_threshold = excluded.auto_threshold""",
                 (name.strip(), auto_reply, auto_threshold),
             )
-            articles.grow_revision(connection)
 
         await self._db.write(save)
         return next(

@@ -178,7 +178,8 @@ class Outbox(Part):
         def mark(connection: sqlite3.Connection) -> list[int]:
             found = connection.execute(
                 """UPDATE outbox SET state = 'read', updated_at = ?
-                   WHERE conversation_id = ? AND message_id <= ? AND state = 'sent' RETURNING id""",
+                   WHERE conversation_id = ? AND +message_id <= ? AND state = 'sent' RETURNING
+                   id""",
                 (now, conversation_id, message_id),
             )
             return [row[0] for row in found.fetchall()]

@@ -37,12 +37,13 @@ class Replying(Part):
             NotFound: there is no such conversation.
         """
         now = self._clock()
+        key = reply.idempotency_key
 
         def store(connection: sqlite3.Connection) -> Message:
-            if reply.idempotency_key is not None:
+            if key is not None:
                 known = connection.execute(
                     "SELECT id FROM messages WHERE conversation_id = ? AND idempotency_key = ?",
-                    (conversation_id, reply.idempotency_key),
+                    (conversation_id, key),
                 ).fetchone()
                 if known is not None:
                     return rows.load_message(connection, known[0])

@@ -97,6 +97,7 @@ DELIVERY = (
         recipient TEXT NOT NULL, author TEXT NOT NULL, attempts INTEGER NOT NULL DEFAULT 0,
         state TEXT NOT NULL, not_before REAL NOT NULL, error TEXT, before TEXT, updated_at REAL NOT
         NULL)""",
+    "CREATE INDEX outbox_conversation ON outbox (conversation_id, id)",
     """CREATE INDEX outbox_live ON outbox (conversation_id, id)
         WHERE state IN ('held', 'queued', 'sending')""",
     "CREATE INDEX outbox_due ON outbox (not_before, id) WHERE state IN ('held', 'queued')",

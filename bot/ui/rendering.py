@@ -179,8 +179,8 @@ def _functions() -> dict[str, Any]:
     """Functions that every template and macro sees, in the manners of whoever looks."""
 
     def format_of(name: str) -> Callable[..., str]:
-        def written(value: float, *digits: int) -> str:
-            text: str = getattr(_SHOWN.get().formats, name)(value, *digits)
+        def written(value: float, *args: int, **params: int) -> str:
+            text: str = getattr(_SHOWN.get().formats, name)(value, *args, **params)
             return text
 
         return written

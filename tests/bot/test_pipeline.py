@@ -256,7 +256,8 @@ async def test_stopping_under_load_loses_nothing(automatic):
 
     async def load():
         for number in range(60):
-            stored.append(await automatic.say(f"question {number}", customer=f"c{number % 9}"))
+            receipt = await automatic.say(f"question {number}", customer=f"c{number % 9}")
+            stored.append(receipt)
 
     loading = asyncio.create_task(load())
     await asyncio.sleep(0.05)

@@ -60,7 +60,9 @@ def test_every_key_that_a_page_names_exists() -> None:
     whole, _ = _keys_named()
     named = {key for key in whole if key.startswith(("ui.", "desk."))}
     files = {path.name for path, _ in _sources()}
-    missing = {key for key in named - known if key not in files and not key.endswith((".html", ".js"))}
+    missing = {
+        key for key in named - known if key not in files and not key.endswith((".html", ".js"))
+    }
     assert not missing
 
 
@@ -189,7 +191,9 @@ def test_matrix_tints_by_share_of_the_row() -> None:
 # ---------- pages ----------
 
 
-async def _client(handler, agent: Agent | None = AGENT, templates: Path | None = None) -> TestClient:
+async def _client(
+    handler, agent: Agent | None = AGENT, templates: Path | None = None
+) -> TestClient:
     app = web.Application()
     ui.setup(
         app,

@@ -38,12 +38,16 @@ async def write(client, headers, text="hello, where is my parcel", **more):
 
 
 async def history(client, headers, conversation):
-    async with client.get("/chat/history", params={"conversation": conversation}, headers=headers) as answer:
+    async with client.get(
+        "/chat/history", params={"conversation": conversation}, headers=headers
+    ) as answer:
         assert answer.status == 200
         return await answer.json()
 
 
-async def answered(server: Running, conversation: str, text: str, key: str = "k", hold_s: float = 0.0):
+async def answered(
+    server: Running, conversation: str, text: str, key: str = "k", hold_s: float = 0.0
+):
     store = server.services.store
     row = await store.conversations.by_public_id(conversation)
     message = await store.conversations.reply(
@@ -90,7 +94,9 @@ async def test_ten_megabytes_are_refused(client):
     headers = await visitor(client)
     body = json.dumps({"id": str(uuid4()), "text": "a" * 10_000_000})
     headers |= {"Content-Type": "application/json"}
-    async with client.post("/chat/messages", data=io.BytesIO(body.encode()), headers=headers) as answer:
+    async with client.post(
+        "/chat/messages", data=io.BytesIO(body.encode()), headers=headers
+    ) as answer:
         assert answer.status == 413
 
 
@@ -128,7 +134,9 @@ async def test_a_held_reply_and_a_note_stay_unseen(client, server):
     await answered(server, receipt["conversation"], "not yet", hold_s=60)
     row = await server.services.store.conversations.by_public_id(receipt["conversation"])
     await server.services.store.conversations.add_note(row.id, None, "private word")
-    texts = [m["text"] for m in (await history(client, headers, receipt["conversation"]))["messages"]]
+    texts = [
+        m["text"] for m in (await history(client, headers, receipt["conversation"]))["messages"]
+    ]
     assert "not yet" not in texts
     assert "private word" not in texts
 
@@ -147,7 +155,9 @@ async def test_a_reply_arrives_once_in_the_stream_and_is_marked_read(client, ser
             async for line in stream.content:
                 if line.startswith(b"data: {") and len(line) > 10:
                     shown = json.loads(line[6:])
-                    seen |= {m["id"]: m["text"] for m in shown["messages"] if m["author"] == "agent"}
+                    seen |= {
+                        m["id"]: m["text"] for m in shown["messages"] if m["author"] == "agent"
+                    }
                 if seen:
                     break
     assert seen == {message.public_id: "It comes tomorrow."}
@@ -176,8 +186,14 @@ async def test_offers_need_an_automatic_category(client, server):
     from bot.store.records import ArticleRow
 
     await knowledge.import_articles(
-        [ArticleRow(text="Open Orders and press Track.", questions=("Where is my parcel?",), category="delivery",
-                    language="en")],
+        [
+            ArticleRow(
+                text="Open Orders and press Track.",
+                questions=("Where is my parcel?",),
+                category="delivery",
+                language="en",
+            )
+        ],
         dry_run=False,
     )
     items = await knowledge.all_items()
@@ -188,7 +204,9 @@ async def test_offers_need_an_automatic_category(client, server):
         assert (await answer.json())["offers"] == []
     await knowledge.set_category("delivery", auto_reply=True, auto_threshold=0.01)
     async with client.post("/chat/typing", json=body, headers=headers) as answer:
-        assert [o["text"] for o in (await answer.json())["offers"]] == ["Open Orders and press Track."]
+        assert [o["text"] for o in (await answer.json())["offers"]] == [
+            "Open Orders and press Track."
+        ]
 
 
 async def test_rating_becomes_a_note_for_the_agents(client, server):
@@ -198,14 +216,20 @@ async def test_rating_becomes_a_note_for_the_agents(client, server):
     async with client.post("/chat/rating", json=body, headers=headers) as answer:
         assert answer.status == 204
     row = await server.services.store.conversations.by_public_id(receipt["conversation"])
-    notes = [m for m in await server.services.store.conversations.messages(row.id) if m.kind is MessageKind.NOTE]
+    notes = [
+        m
+        for m in await server.services.store.conversations.messages(row.id)
+        if m.kind is MessageKind.NOTE
+    ]
     assert [note.text for note in notes] == ["The customer's rating: 5 of 5"]
 
 
 async def test_only_named_sites_may_embed(client):
     headers = await visitor(client)
     body = {"id": str(uuid4()), "text": "hello from the shop"}
-    async with client.post("/chat/messages", json=body, headers=headers | {"Origin": ORIGIN}) as answer:
+    async with client.post(
+        "/chat/messages", json=body, headers=headers | {"Origin": ORIGIN}
+    ) as answer:
         assert answer.status == 201
         assert answer.headers["Access-Control-Allow-Origin"] == ORIGIN
     async with client.options("/chat/messages", headers={"Origin": ORIGIN}) as answer:
@@ -217,7 +241,9 @@ async def test_only_named_sites_may_embed(client):
         assert "Access-Control-Allow-Origin" not in answer.headers
 
 
-@pytest.mark.parametrize(("language", "send"), [("ru", "Отправить"), ("en", "Send"), ("de", "Send")])
+@pytest.mark.parametrize(
+    ("language", "send"), [("ru", "Отправить"), ("en", "Send"), ("de", "Send")]
+)
 async def test_the_widget_speaks_the_visitors_language(client, language, send):
     async with client.get("/chat/config", params={"lang": language}) as answer:
         assert (await answer.json())["texts"]["send"] == send

@@ -11,12 +11,25 @@ import aiohttp
 import pytest
 
 from bot.app import running
-from bot.domain import Agent, CategoryGuess, Decision, Inbound, Reasons, Role, Suggestion, Suggestions
+from bot.domain import (
+    Agent,
+    CategoryGuess,
+    Decision,
+    Inbound,
+    Reasons,
+    Role,
+    Suggestion,
+    Suggestions,
+)
 from bot.handover import Action
 from bot.services import Services
 from bot.settings import AnswerSettings, HttpSettings, Settings
 
-ANSWERS = ("Open Settings and press Seats.", "Invoices are issued monthly.", "Refunds take ten days.")
+ANSWERS = (
+    "Open Settings and press Seats.",
+    "Invoices are issued monthly.",
+    "Refunds take ten days.",
+)
 
 
 def suggestions(language: str = "en", **changes: Any) -> Suggestions:
@@ -58,7 +71,11 @@ class Person:
 
     async def post(self, path: str, body: Any = None, status: int | None = None) -> Any:
         headers = {"X-CSRF-Token": self.csrf}
-        sent = {"data": body} if isinstance(body, aiohttp.FormData) else {"json": body if body is not None else {}}
+        sent = (
+            {"data": body}
+            if isinstance(body, aiohttp.FormData)
+            else {"json": body if body is not None else {}}
+        )
         async with self.http.post(path, headers=headers, **sent) as response:
             text = await response.text()
             assert response.status == status or (status is None and response.status < 300), text
@@ -81,13 +98,25 @@ class Desk:
     def talk(self) -> str:
         return f"/desk/conversations/{self.public_id}"
 
-    async def ask(self, text: str, customer: str = "c1", channel: str = "web", **found: Any) -> tuple[str, int, int]:
+    async def ask(
+        self, text: str, customer: str = "c1", channel: str = "web", **found: Any
+    ) -> tuple[str, int, int]:
         """Another message of a customer, with suggestions; public id, conversation id, message id."""
         conversations = self.services.store.conversations
         external = f"{customer}-{text}"
-        inbound = Inbound(channel, external, customer, text, self.services.clock(), customer_name="Tom <b>", language="en")
+        inbound = Inbound(
+            channel,
+            external,
+            customer,
+            text,
+            self.services.clock(),
+            customer_name="Tom <b>",
+            language="en",
+        )
         receipt = (await conversations.receive([inbound]))[0]
-        await conversations.save_suggestions(receipt.message_id, suggestions(**found), Decision.HANDOFF)
+        await conversations.save_suggestions(
+            receipt.message_id, suggestions(**found), Decision.HANDOFF
+        )
         conversation = await conversations.get(receipt.conversation_id)
         if conversation.state == "bot":
             await conversations.act(receipt.conversation_id, Action.PERSON_WANTED)
@@ -117,7 +146,9 @@ async def desk(tmp_path: Path, undo_s: float) -> AsyncIterator[Desk]:
             assert found is not None
             persons.append(Person(agent, token, found[1].csrf_token, server.url))
         made = Desk(server.services, server.url, *persons, "", 0, 0)
-        made.public_id, made.conversation_id, made.question_id = await made.ask("How do I add a seat?")
+        made.public_id, made.conversation_id, made.question_id = await made.ask(
+            "How do I add a seat?"
+        )
         try:
             yield made
         finally:

@@ -13,7 +13,13 @@ ANSWER = "Open Settings and press Seats."
 
 
 def body(desk: Any, text: str = ANSWER, **changes: Any) -> dict[str, Any]:
-    known = {"text": text, "key": "k" * 32, "seen": desk.question_id, "question": desk.question_id, "answer": 100}
+    known = {
+        "text": text,
+        "key": "k" * 32,
+        "seen": desk.question_id,
+        "question": desk.question_id,
+        "answer": 100,
+    }
     return {**known, **changes}
 
 
@@ -37,7 +43,9 @@ async def sent(desk: Any) -> list[Any]:
         {"attachment": {"reference": "../../etc/passwd", "name": "x", "media_type": "a/b", "size_bytes": 1}},
     ],
 )  # fmt: skip
-async def test_bad_replies_are_refused_and_nothing_is_sent(desk: Any, changes: dict[str, Any]) -> None:
+async def test_bad_replies_are_refused_and_nothing_is_sent(
+    desk: Any, changes: dict[str, Any]
+) -> None:
     await desk.ann.post(f"{desk.talk}/reply", body(desk, **changes), 400)
     assert not await sent(desk)
     assert not await verdicts(desk)
@@ -90,7 +98,11 @@ async def test_untouched_suggestion_is_accepted_and_the_others_ignored(desk: Any
     (message,) = await sent(desk)
     assert (message.text, message.answer_id, message.delivery) == (ANSWER, 100, Delivery.HELD)
     found = await verdicts(desk)
-    assert {k: str(v.verdict) for k, v in found.items()} == {100: "accepted", 101: "ignored", 102: "ignored"}
+    assert {k: str(v.verdict) for k, v in found.items()} == {
+        100: "accepted",
+        101: "ignored",
+        102: "ignored",
+    }
     assert found[100].confidence == pytest.approx(0.914)
     assert found[100].model_version == "v1"
 
@@ -108,7 +120,9 @@ async def test_own_words_over_a_suggestion_leave_it_ignored(desk: Any) -> None:
 
 
 async def test_repeated_request_is_one_message(desk: Any) -> None:
-    answers = await asyncio.gather(*(desk.ann.post(f"{desk.talk}/reply", body(desk)) for _ in range(5)))
+    answers = await asyncio.gather(
+        *(desk.ann.post(f"{desk.talk}/reply", body(desk)) for _ in range(5))
+    )
     assert len({a["message_id"] for a in answers}) == 1
     assert len(await sent(desk)) == 1
 
@@ -143,7 +157,7 @@ async def test_send_and_close(desk: Any) -> None:
 async def test_rejected_suggestion_stays_rejected(desk: Any) -> None:
     rejection = {"question": desk.question_id, "answer": 101, "reason": "outdated"}
     await desk.ann.post(f"{desk.talk}/reject", rejection)
-    assert 'unsure rejected' not in await desk.ann.get(desk.talk)
+    assert "unsure rejected" not in await desk.ann.get(desk.talk)
     assert ' rejected"' in await desk.ann.get(desk.talk)
     await desk.ann.post(f"{desk.talk}/reply", body(desk))
     found = await verdicts(desk)

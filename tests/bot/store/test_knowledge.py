@@ -208,3 +208,16 @@ async def test_snippets(store):
     assert [reply.text for reply in await store.knowledge.canned("ru")] == ["Добрый день!"]
     await store.knowledge.remove_canned(saved.id)
     assert [reply.text for reply in await store.knowledge.canned()] == ["Hello!"]
+
+
+async def test_many_articles_come_and_go_in_one_step(store):
+    rows = [
+        ArticleRow(f"Answer {number} ", (f"q {number}", f"w {number}"), category="C")
+        for number in range(6_000)
+    ]
+    diff = await store.knowledge.import_articles(rows, False)
+    assert (diff.added, len(diff.added_titles), len(diff.changed_ids)) == (6_000, 50, 6_000)
+    items = await store.knowledge.all_items()
+    assert len(items) == 6_000
+    assert items[5_999].questions == ("q 5999", "w 5999")
+    assert await store.knowledge.revision() == 1
