@@ -143,7 +143,7 @@ def _disk(settings: Settings) -> Check:
     while not place.exists():
         place = place.parent
     free = shutil.disk_usage(place).free
-    text = f"{free / (1 << 30):.1f} GB"
+    text = f"{free / (1 << 30):.0f}"
     low = free < _LOW_DISK_BYTES
     return Check("disk", "low" if low else "ok", "bad" if low else "ok", {"free": text})
 

@@ -229,7 +229,9 @@ class Answerer:
                     bool(language and item.language and item.language != language),
                 )
             else:
-                known.confidence += float(confidence[row])
+                # Probabilities of the same answer add up; cautious guesses do not.
+                if near[row]:
+                    known.confidence += float(confidence[row])
                 known.near = known.near or bool(near[row])
         return sorted(merged.values(), key=lambda entry: -entry.confidence)
 

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from index.ann import Device, open_index
-from index.passages import PassageIndex, PassageScores
+from index.passages import FLOORS, PassageIndex, PassageScores
 from index.vectors import VectorIndex
 from nlp.correction import contrast
 from nlp.ranker import DualEncoder
@@ -31,6 +31,7 @@ FEATURES: tuple[str, ...] = (
     *(name for ranker in RANKERS for name in (ranker, f"{ranker}_lead")),
     *LEVELS,
 )
+_FLOORS = tuple(FLOORS.get(name, 0.0) for name in RANKERS)
 _DENSE_ANSWERS = 15
 _DENSE_QUESTIONS = 30
 _COMPACT_FROM = 256  # rows, before a mostly dead index is rebuilt
@@ -262,7 +263,7 @@ class CandidateIndex:
         levels[:, 1:3] = ranked[:, 5:7]
         levels[:, 3] = scores.coverage[rows]
         levels[:, 4] = self._passages.popularity(rows)
-        return np.concatenate([contrast(ranked), levels], axis=1)
+        return np.concatenate([contrast(ranked, _FLOORS), levels], axis=1)
 
 
 @dataclass(frozen=True, slots=True)

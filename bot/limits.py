@@ -61,6 +61,11 @@ class RateLimiter:
         """Count without refusing."""
         self._store(key, max(0.0, self._left(key) - 1))
 
+    def give_back(self, key: str) -> None:
+        """Undo one ``count``."""
+        if key in self._buckets:
+            self._store(key, min(self._limit, self._left(key) + 1))
+
     def used(self, key: str) -> float:
         """How much of the bucket is gone."""
         return self._limit - self._left(key)
@@ -124,7 +129,13 @@ class ClientAddresses:
         return proto == "https" and self._is_trusted(request.remote or "")
 
     def is_local(self, request: web.Request) -> bool:
-        """True when the client itself is on this machine."""
+        """True when the client itself is on this machine.
+
+        A proxy here that is not trusted speaks for somebody unknown: not local.
+        """
+        forwarded = "X-Forwarded-For" in request.headers or "Forwarded" in request.headers
+        if forwarded and not self._is_trusted(request.remote or ""):
+            return False
         parsed = _parse(self.address(request))
         return parsed is not None and parsed.is_loopback
 

@@ -17,7 +17,7 @@ from typing import IO
 from bot.settings import LogSettings, Settings
 
 # They log addresses with tokens in them, or more than anybody reads.
-_QUIET = ("httpx", "httpcore", "telegram", "aiohttp.access", "hpack", "asyncio")
+_QUIET = ("httpx", "httpcore", "telegram", "aiohttp.access", "hpack", "asyncio", "faiss")
 _PATTERNS = (
     (re.compile(r"\d{5,12}:[A-Za-z0-9_-]{20,}"), "***"),  # a Telegram bot token
     (re.compile(r"(?i)(bearer\s+)[A-Za-z0-9_.~+/=-]+"), r"\1***"),

@@ -1,7 +1,7 @@
 """All settings: defaults < ``neurobot.toml`` < ``NEUROBOT_*`` environment < flags.
 
 Unknown keys are refused by name and path. Nested keys use two underscores in the environment:
-``NEUROBOT_HTTP__PORT=8081``. Secrets may also be given as ``<KEY>_FILE`` with a path to read.
+``NEUROBOT_HTTP__PORT=8081``; lists are separated by commas. Secrets may also be given as ``<KEY>_FILE`` with a path to read.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 import difflib
 import os
 import tomllib
+import typing
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -26,15 +27,6 @@ Positive = Annotated[int, msgspec.Meta(ge=1)]
 Seconds = Annotated[float, msgspec.Meta(ge=0)]
 Share = Annotated[float, msgspec.Meta(ge=0, le=1)]
 Clock = Annotated[str, msgspec.Meta(pattern=r"^([01]\d|2[0-3]):[0-5]\d$")]
-
-
-class Secret(str):
-    """Text that never shows itself in a log or a traceback."""
-
-    __slots__ = ()
-
-    def __repr__(self) -> str:
-        return "'***'" if self else "''"
 
 
 class _Struct(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -72,6 +64,9 @@ class TelegramSettings(_Struct):
     file_url: str = "https://api.telegram.org/file/bot"
     poll_timeout_s: Seconds = 25.0
     max_file_bytes: Positive = 20_000_000
+
+    def __repr__(self) -> str:
+        return f"TelegramSettings(mode={self.mode!r}, secrets hidden)"
 
 
 class WidgetSettings(_Struct):
@@ -183,7 +178,7 @@ def load_settings(
     named = path or (Path(environ["NEUROBOT_CONFIG"]) if "NEUROBOT_CONFIG" in environ else None)
     tree = _read_toml(named or Path("neurobot.toml"), must_exist=named is not None)
     for key, value in _from_environment(environ):
-        _put(tree, key, value)
+        _put(tree, key, _listed(value) if _is_list(key) else value)
     for dotted, value in (overrides or {}).items():
         if value is not None:
             _put(tree, dotted.split("."), value)
@@ -219,6 +214,19 @@ def _from_environment(environ: Mapping[str, str]) -> list[tuple[list[str], str]]
                 raise SettingsInvalid(f"{name}: {error}.") from error
         pairs.append((keys, value))
     return pairs
+
+
+def _is_list(keys: list[str]) -> bool:
+    kind: Any = Settings
+    for key in keys:
+        if not (isinstance(kind, type) and issubclass(kind, msgspec.Struct)):
+            return False
+        kind = {f.name: f.type for f in msgspec.structs.fields(kind)}.get(key)
+    return typing.get_origin(kind) is tuple
+
+
+def _listed(value: str) -> list[str]:
+    return [part.strip() for part in value.split(",") if part.strip()]
 
 
 def _put(tree: dict[str, Any], keys: list[str], value: Any) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Protocol
 
 import numpy as np
@@ -18,6 +19,8 @@ from index.lexical import LexicalIndex
 Ids = NDArray[np.int64]
 Floats = NDArray[np.float32]
 
+# The least that a ranker's best counts for: below it are likenesses of a few letters.
+FLOORS: Mapping[str, float] = MappingProxyType({"past": 0.25})
 _NEIGHBOURS = 10  # past questions that vote
 _MOST_PAST = 5.0  # weight of past questions in the fixed sum where each passage has many
 
@@ -65,7 +68,7 @@ class PassageScores:
         total = np.zeros(len(self.stem), np.float32)
         for name, weight in weights.items():
             scores = getattr(self, name)
-            total += weight * scores / max(float(scores.max(initial=0.0)), 1e-9)
+            total += weight * scores / max(float(scores.max(initial=0.0)), FLOORS.get(name, 1e-9))
         return total
 
 

@@ -7,6 +7,7 @@ in ``nlp.train.correction``.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -158,7 +159,7 @@ def probabilities(logits: Floats, sizes: Ids, calibration: Calibration) -> Float
     return np.asarray(parts / np.repeat(whole, sizes), np.float32)
 
 
-def contrast(scores: Floats) -> Floats:
+def contrast(scores: Floats, floors: Sequence[float] | None = None) -> Floats:
     """Each ranker's scores of one question relative to each other, shape ``(n, 2 * rankers)``.
 
     Columns come in pairs: the score divided by the ranker's best, and its lead over the best other
@@ -167,12 +168,15 @@ def contrast(scores: Floats) -> Floats:
 
     Args:
         scores: ``(n, rankers)``, higher is better.
+        floors: the least that each ranker's best counts for, so that the best of nothing but faint
+            likenesses does not look like a find; 0 where a ranker has no scale of its own.
     """
     n, rankers = scores.shape
     features = np.zeros((n, 2 * rankers), np.float32)
     if not n:
         return features
-    scaled = np.maximum(scores, 0.0) / np.maximum(scores.max(axis=0), 1e-9)
+    least = np.maximum(np.asarray(floors or [0.0] * rankers, np.float32), 1e-9)
+    scaled = np.maximum(scores, 0.0) / np.maximum(scores.max(axis=0), least)
     best = scaled.max(axis=0)
     second = np.partition(scaled, n - 2, axis=0)[n - 2] if n > 1 else np.zeros(rankers)
     first = scaled.argmax(axis=0)

@@ -191,7 +191,7 @@ async def _train(services: Services, preset: str, language: str) -> None:
     from bot.catalogue import Catalogue
 
     texts = Catalogue.load()
-    if services.serving.bundle is not None:
+    if not _is_cold(services):
         say(texts.text("demo.trained-before", language))
         return
     live = await services.store.jobs.live()
@@ -204,7 +204,11 @@ async def _train(services: Services, preset: str, language: str) -> None:
         await asyncio.sleep(_POLL_S)
         job = await services.store.jobs.get(job.id)
     progress.close()
-    if services.serving.bundle is not None:
-        say(texts.text("demo.trained", language))
-    else:
+    if _is_cold(services):
         say(texts.text("demo.failed", language, reason=job.reason or job.state))
+    else:
+        say(texts.text("demo.trained", language))
+
+
+def _is_cold(services: Services) -> bool:
+    return services.serving.bundle is None

@@ -83,8 +83,7 @@ def _text(report: dict[str, Any]) -> str:
     return "\n".join(
         [
             table(("share of tickets", "neurobot", "TF-IDF match"), rows),
-            f"update to stored suggestion: p50 {waits['p50']} ms, p99 {waits['p99']} ms, "
-            f"max {waits['max']} ms",
+            f"update to stored suggestion: p50 {waits['p50']} ms, p99 {waits['p99']} ms",
             f"sent {server['sent']}, lost {server['lost']}; training took {report['training_s']} s",
         ]
     )

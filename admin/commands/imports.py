@@ -103,9 +103,8 @@ def tickets(
     _warn(parsed)
     counts = _perform(settings, "import.tickets", rows, file, dry_run=dry_run)
     if counts["unmatched"]:
-        say(
-            f"{counts['unmatched']} rows name an answer that is not in the knowledge base; kept without it."
-        )
+        unmatched = counts["unmatched"]
+        say(f"{unmatched} rows name an answer that the knowledge base lacks; kept without it.")
     verb = "would be imported" if dry_run else "imported"
     text = f"{counts['rows']} tickets {verb}, {counts['with_answer']} with their article"
     show(

@@ -24,8 +24,6 @@ def command(invocation: Invocation, *, file: Path, yes: bool, as_json: bool) -> 
     Example:
       neurobot restore backups/monday.db
     """
-    import msgspec
-
     from bot.errors import BadData
     from bot.store.backup import restore
 
@@ -34,6 +32,7 @@ def command(invocation: Invocation, *, file: Path, yes: bool, as_json: bool) -> 
         raise BadData(f"There is no file {file}.", remedy="Check the name.")
     if settings.database_path.exists() and not yes:
         click.confirm(f"Replace the database in {settings.data_path}?", abort=True, err=True)
-    report = restore(file, settings)
+    kept = restore(file, settings)
     say("Restored. Models and attachments are files of their own and stay as they are.")
-    show(msgspec.to_builtins(report), as_json=as_json, text=str(settings.database_path))
+    data = {"database": str(settings.database_path), "kept": str(kept) if kept else None}
+    show(data, as_json=as_json, text=f"The former database: {kept}" if kept else data["database"])

@@ -1,7 +1,7 @@
 """A corpus played through the whole server: imported, trained, asked over Telegram, compared.
 
-The parts are the product's own, in a temporary data folder; on the other side of the Telegram channel
-stands ``fake_telegram``, so updates travel over real HTTP. Nothing is kept but the report.
+The parts are the product's own, in a temporary data folder; the other side of the Telegram channel
+is ``fake_telegram``, so updates travel over real HTTP. Nothing is kept but the report.
 """
 
 from __future__ import annotations
@@ -88,7 +88,14 @@ async def replay(
                 tell("importing", None, None)
                 await _import(server.services, corpus)
                 trained = await _train(server.services, preset, tell)
-                asked = await _ask(server.services, telegram, corpus.test, repeat, per_second, tell)
+                asked = await _ask(
+                    server.services,
+                    telegram,
+                    corpus.test,
+                    tell,
+                    repeat=repeat,
+                    per_second=per_second,
+                )
     tell("comparing with TF-IDF", None, None)
     return {
         "corpus": {
@@ -147,9 +154,10 @@ async def _ask(
     services: Services,
     telegram: FakeTelegram,
     rows: Sequence[TicketRow],
+    tell: Tell,
+    *,
     repeat: int,
     per_second: float,
-    tell: Tell,
 ) -> list[Asked]:
     """Send every ticket ``repeat`` times and wait for what is stored."""
     sent: dict[int, tuple[TicketRow, float]] = {}
@@ -172,7 +180,7 @@ async def _ask(
             telegram.write(chat, row.text)
             tell("asking", number / total, (total - number) / per_second)
         deadline = time.perf_counter() + _SETTLE_S
-        while len(ready) < total and time.perf_counter() < deadline:
+        while len(ready) < total and time.perf_counter() < deadline:  # noqa: ASYNC110 - two clocks
             await asyncio.sleep(_POLL_S / 10)
         return [await _asked(services, chat, *what, ready) for chat, what in sent.items()]
     finally:
@@ -228,7 +236,6 @@ def _figures(asked: Sequence[Asked]) -> dict[str, Any]:
 
 def _baseline(corpus: Corpus) -> dict[str, Any]:
     documents = [(row.question, same_text(row.answer)) for row in corpus.knowledge]
-    documents += [(row.answer, same_text(row.answer)) for row in corpus.knowledge]
     documents += [(row.text, same_text(row.kb_answer)) for row in corpus.train if row.kb_answer]
     rows = [row for row in corpus.test if row.kb_answer]
     ranked = rank_answers(documents, [row.text for row in rows], _TOP)

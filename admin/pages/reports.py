@@ -49,7 +49,7 @@ async def reports_page(request: web.Request) -> web.StreamResponse:
         total=sum(activity.customers),
         stats=_figures(request, activity),
         messages_chart=_messages_chart(request, activity),
-        rank_chart=_rank_chart(request, activity),
+        rank_chart=_rank_chart(request, activity) if activity.ranks else "",
     )
 
 

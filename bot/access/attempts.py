@@ -45,7 +45,9 @@ class Attempts:
         self._accounts.count(self._account(login))
 
     def succeeded(self, login: str, address: str) -> None:
-        """Forget the wrong attempts that ``address`` made on ``login``."""
+        """Take the last ``failed`` back; forget what ``address`` got wrong on ``login``."""
+        self._addresses.give_back(address)
+        self._accounts.give_back(self._account(login))
         self._pairs.forget(self._pair(login, address))
 
     @staticmethod

@@ -102,16 +102,28 @@ def cookie_name(request: web.Request) -> str:
     return "__Host-neurobot" if secure else "neurobot"
 
 
+def refuse_plain(request: web.Request) -> None:
+    """Let nobody sign in where the password and the cookie could be read on the way.
+
+    Raises:
+        Forbidden: plain http from another machine, or through a proxy that is not trusted.
+    """
+    addresses = request.config_dict[ACCESS].addresses
+    if not addresses.is_secure(request) and not addresses.is_local(request):
+        raise Forbidden(
+            "Signing in needs https.",
+            remedy="Open the page with https://; name your proxy in http.trusted_proxies.",
+        )
+
+
 async def begin_session(request: web.Request, response: web.StreamResponse, agent: Agent) -> None:
     """Sign ``agent`` in: a new session and its cookie, whatever cookie came before.
 
     Raises:
-        Forbidden: plain http from another machine, where the cookie could be read on the way.
+        Forbidden: as ``refuse_plain``.
     """
-    addresses = request.config_dict[ACCESS].addresses
-    secure = addresses.is_secure(request)
-    if not secure and not addresses.is_local(request):
-        raise Forbidden("Signing in needs https.", remedy="Open the page with https://.")
+    refuse_plain(request)
+    secure = request.config_dict[ACCESS].addresses.is_secure(request)
     people = request.config_dict[SERVICES].store.people
     before = request.cookies.get(cookie_name(request), "")
     if _GOOD_TOKEN.fullmatch(before):

@@ -126,7 +126,6 @@ async def _need_token(request: web.Request, scope: str) -> None:
         return
     access = request.config_dict[ACCESS]
     address = access.addresses.address(request)
-    access.bad_tokens.check(address)
     token = await token_of(request)
     if token is None:
         access.bad_tokens.take(address)

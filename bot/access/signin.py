@@ -13,7 +13,14 @@ from urllib.parse import urlsplit
 from aiohttp import web
 
 from bot import ui
-from bot.access.identity import ACCESS, SESSION_TOKEN, begin_session, drop_cookie, identify
+from bot.access.identity import (
+    ACCESS,
+    SESSION_TOKEN,
+    begin_session,
+    drop_cookie,
+    identify,
+    refuse_plain,
+)
 from bot.access.routes import Route
 from bot.domain import Agent
 from bot.errors import NotFound, NotSignedIn
@@ -51,6 +58,7 @@ async def sign_in_page(request: web.Request) -> web.StreamResponse:
 
 async def sign_in(request: web.Request) -> web.StreamResponse:
     """Check login and password; the same answer and time for an unknown login."""
+    refuse_plain(request)
     fields = await form(request)
     login = str(fields.get("login", ""))[:_MAX_LOGIN].strip()
     password = str(fields.get("password", ""))[:1024]
@@ -95,6 +103,7 @@ async def link_page(request: web.Request) -> web.StreamResponse:
 
 async def redeem_link(request: web.Request) -> web.StreamResponse:
     """Redeem the link and lead to ``?next=``, or to the account, where a password can be set."""
+    refuse_plain(request)  # before the link is used up
     access = request.config_dict[ACCESS]
     address = access.addresses.address(request)
     access.bad_tokens.check(address)

@@ -15,7 +15,7 @@ from bot.http import decode, json_response, query
 from bot.services import SERVICES, Services
 from bot.store.records import Reply
 
-_SHOWN_MESSAGES = 500
+_SHOWN_MESSAGES = 200
 
 
 class ConversationsQuery(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -25,6 +25,12 @@ class ConversationsQuery(msgspec.Struct, frozen=True, forbid_unknown_fields=True
     query: Annotated[str, msgspec.Meta(max_length=500)] = ""
     page: Annotated[int, msgspec.Meta(ge=1, le=100_000)] = 1
     per_page: Annotated[int, msgspec.Meta(ge=1, le=200)] = 50
+
+
+class ConversationQuery(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """``after``: the id of a message; only later ones are given. Made for polling."""
+
+    after: Annotated[str, msgspec.Meta(max_length=64)] = ""
 
 
 class ApiConversation(msgspec.Struct, frozen=True):
@@ -98,9 +104,11 @@ async def list_conversations(request: web.Request) -> web.Response:
 async def get_conversation(request: web.Request) -> web.Response:
     """One conversation; private notes stay with the agents."""
     services = request.config_dict[SERVICES]
+    after = query(request, ConversationQuery).after
     conversation = await _named(request, services)
     messages = await services.store.conversations.messages(conversation.id, limit=_SHOWN_MESSAGES)
-    visible = [message for message in messages if message.kind is not MessageKind.NOTE]
+    seen = next((m.id for m in messages if m.public_id == after), 0)
+    visible = [m for m in messages if m.id > seen and m.kind is not MessageKind.NOTE]
     lines = tuple([await _message(services, message) for message in visible])
     return json_response(FullConversation(_conversation(conversation), lines))
 
@@ -127,9 +135,7 @@ async def reply(request: web.Request) -> web.Response:
         ),
     )
     services.delivery.wake()
-    services.bus.publish(
-        "desk", "conversation.changed", {"conversation_id": conversation.id, "by": "rest"}
-    )
+    _announce(services, await services.store.conversations.get(conversation.id))
     return json_response(await _message(services, message), 201)
 
 
@@ -138,6 +144,17 @@ async def _named(request: web.Request, services: Services) -> Conversation:
     if not name.isascii() or len(name) > 64:
         raise NotFound
     return await services.store.conversations.by_public_id(name)
+
+
+def _announce(services: Services, conversation: Conversation) -> None:
+    data = {
+        "conversation_id": conversation.id,
+        "conversation": conversation.public_id,
+        "state": str(conversation.state),
+        "version": conversation.version,
+    }
+    services.bus.publish("desk", "conversation.changed", data)
+    services.bus.publish(f"conversation:{conversation.public_id}", "state", data)
 
 
 def _conversation(row: Conversation) -> ApiConversation:
@@ -190,7 +207,8 @@ ROUTES = (
         "/api/v1/conversations/{id}",
         get_conversation,
         "token:conversations:read",
-        "A conversation with its messages, suggestions and deliveries.",
+        "A conversation with its latest 200 messages, suggestions and deliveries.",
+        query=ConversationQuery,
         reply=FullConversation,
     ),
     Route(

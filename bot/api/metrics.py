@@ -10,7 +10,14 @@ from typing import Any
 
 from aiohttp import web
 from aiohttp.typedefs import Middleware
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client import (
+    CONTENT_TYPE_LATEST,
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    Histogram,
+    generate_latest,
+)
 
 from bot.access import Route
 from bot.http import Handler
@@ -123,7 +130,8 @@ async def show(request: web.Request) -> web.Response:
     """All figures as text."""
     metrics = request.config_dict[METRICS]
     await _measure(request.config_dict[SERVICES], metrics)
-    return web.Response(body=generate_latest(metrics.registry), content_type="text/plain")
+    headers = {"Content-Type": CONTENT_TYPE_LATEST}
+    return web.Response(body=generate_latest(metrics.registry), headers=headers)
 
 
 async def _measure(services: Services, metrics: Metrics) -> None:

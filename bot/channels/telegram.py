@@ -9,11 +9,13 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import hmac
+import json
 import logging
 import re
 import time
 from collections.abc import Sequence
 from typing import Any
+from urllib.parse import urlencode
 
 import msgspec
 from aiohttp import web
@@ -94,7 +96,9 @@ class TelegramChannel:
         self._clock = clock
         self._catalogue = catalogue or Catalogue.load()
         self._redaction = Redaction((self._telegram.token, self._telegram.webhook_secret))
-        self._bot = _bot(settings)
+        self._redaction.attach()  # building the client already writes its address
+        self._polls = HTTPXRequest(connection_pool_size=1)
+        self._bot = _bot(settings, self._polls)
         self._sender = Sender(self._bot, settings, self._catalogue)
         self._initialised = False
         self._stopping = asyncio.Event()
@@ -214,13 +218,13 @@ class TelegramChannel:
         while not self._stopping.is_set():
             try:
                 await self._connect()
+                self._live()
                 if self._telegram.mode == "webhook":
-                    self._live()
                     await self._stopping.wait()
                     return
                 while await self._poll():
-                    self._live()
                     pause_s = _FIRST_PAUSE_S
+                return
             except Exception as error:  # noqa: BLE001 - the way in must not close by itself
                 self._failing(error)
             with contextlib.suppress(TimeoutError):
@@ -259,18 +263,22 @@ class TelegramChannel:
         arrived = time.perf_counter()
         updates = asked.result()
         if updates:
-            await self._commit([(u.update_id, u.to_dict(), u) for u in updates], arrived)
+            read = [(int(raw["update_id"]), raw, _parsed(raw, self._bot)) for raw in updates]
+            await self._commit(read, arrived)
         return True
 
-    async def _ask(self, offset: int) -> Sequence[Update]:
+    async def _ask(self, offset: int) -> list[dict[str, Any]]:
+        """Updates as they came: one of a shape that the library cannot read must not stop the rest."""
         wait_s = self._telegram.poll_timeout_s
-        return await self._bot.get_updates(
-            offset=offset or None,
-            limit=_BATCH,
-            timeout=int(wait_s),
-            read_timeout=wait_s + 10.0,
-            allowed_updates=WANTED,
-        )
+        wanted = {
+            "offset": offset,
+            "limit": _BATCH,
+            "timeout": int(wait_s),
+            "allowed_updates": json.dumps(WANTED),
+        }
+        address = f"{self._bot.base_url}/getUpdates?{urlencode(wanted)}"
+        found: Any = await self._polls.post(address, read_timeout=wait_s + 10.0)
+        return list(found)
 
     async def _commit(
         self, updates: Sequence[tuple[int, dict[str, Any], Update | None]], arrived: float
@@ -316,13 +324,13 @@ class TelegramChannel:
         _LOG.warning("Telegram: %s", self._last_error)
 
 
-def _bot(settings: Settings) -> ExtBot[Any]:
+def _bot(settings: Settings, polls: HTTPXRequest) -> ExtBot[Any]:
     return ExtBot(
         settings.telegram.token,
         base_url=settings.telegram.api_url,
         base_file_url=settings.telegram.file_url,
         request=HTTPXRequest(connection_pool_size=16, pool_timeout=20.0),
-        get_updates_request=HTTPXRequest(connection_pool_size=1),
+        get_updates_request=polls,
         rate_limiter=AIORateLimiter(max_retries=0),
     )
 

@@ -13,6 +13,7 @@ import signal
 import sys
 import time
 from pathlib import Path
+from types import FrameType
 from typing import Any
 
 from bot.learning.bundle import NothingToTrain, train_bundle
@@ -41,10 +42,18 @@ def say(line: dict[str, Any]) -> None:
     sys.stdout.flush()
 
 
+def _leave(number: int, frame: FrameType | None) -> None:
+    del frame
+    sys.exit(128 + number)
+
+
 def main(folder: Path) -> int:
     """Train; the exit code is 0 for a published bundle."""
     os.nice(19)
     job = load_json(folder / "job.json")
+    # Leave no half-made bundle behind.
+    for number in (signal.SIGTERM, signal.SIGALRM):
+        signal.signal(number, _leave)
     # The alarm ends the process by itself; the server reads the missing last line as a failure.
     signal.alarm(int(job["max_minutes"]) * 60)
     try:

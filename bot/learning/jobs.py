@@ -7,7 +7,6 @@ finished while no server watched.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 import shutil
 from collections.abc import Mapping
@@ -212,9 +211,12 @@ class JobRunner:
     ) -> None:
         await self._store.jobs.finish(job.id, state, reason, dict(metrics or {}))
         self._publish(job, state=state, stage="", progress=1.0, eta_s=None, reason=reason)
-        # It holds customers' texts, and nobody needs it any more.
-        with contextlib.suppress(OSError):
-            await asyncio.to_thread(shutil.rmtree, self._folder(job.id))
+        await asyncio.to_thread(self._tidy, job.id)
+
+    def _tidy(self, job_id: int) -> None:
+        # Customers' texts that nobody needs any more, and what a killed child left half-made.
+        for folder in (self._folder(job_id), *self._settings.artefacts_path.glob(".new-*")):
+            shutil.rmtree(folder, ignore_errors=True)
 
     def _publish(self, job: Job, **news: Any) -> None:
         self._bus.publish("desk", "job.progress", {"id": job.id, "kind": job.kind, **news})

@@ -1,4 +1,4 @@
-/* The chat widget: <script src="https://your-desk/static/widget.js" async></script>
+/* The chat widget: <script src="https://your-desk/widget.js" async></script>
  *
  * Optional attributes: data-lang="ru|en" (else the page's language), data-open (starts open).
  * Messages are named here and kept in localStorage until the server has stored them, so a reload, a
@@ -209,19 +209,27 @@
   }
 
   function bubble(message) {
-    const mine = message.author === "customer";
-    const who = mine ? "" : { bot: texts.bot, agent: texts.agent, system: "" }[message.author] ?? "";
-    const mark = message.failed ? texts.failed : message.pending ? texts.pending : mine ? texts.delivered : "";
-    const item = el("li", { class: `${message.author}${message.failed ? " failed" : ""}`, "data-id": message.id });
-    if (who) item.append(el("span", { class: "who" }, who));
+    const who = { bot: texts.bot, agent: texts.agent }[message.author] ?? "";
     const text = el("p", { dir: "auto" });
     text.textContent = message.text + (message.file ? `\n📎 ${message.file}` : "");
     const when = new Date(message.at * 1000);
-    item.append(text, el("span", { class: "mark" },
-      el("time", { datetime: when.toISOString() }, when.toLocaleTimeString(config.language, { hour: "2-digit", minute: "2-digit" })),
-      mark && ` · ${mark}`));
-    if (message.failed) item.append(el("button", { class: "retry", type: "button", onclick: () => retry(message.id) }, texts.retry));
+    const time = el("time", { datetime: when.toISOString() },
+      when.toLocaleTimeString(config.language, { hour: "2-digit", minute: "2-digit" }));
+    const item = el("li", { class: message.author }, text, el("span", { class: "mark" }, time, el("span")));
+    if (who) item.prepend(el("span", { class: "who" }, who));
     return item;
+  }
+
+  // The mark changes in place: a message that was read aloud is not a new one when it is delivered.
+  function mark(row, message) {
+    const word = message.failed ? texts.failed : message.pending ? texts.pending
+      : message.author === "customer" ? texts.delivered : "";
+    row.querySelector(".mark > span").textContent = word && ` · ${word}`;
+    row.classList.toggle("failed", message.failed === true);
+    const button = row.querySelector(".retry");
+    if (message.failed && !button) {
+      row.append(el("button", { class: "retry", type: "button", onclick: () => retry(message.id) }, texts.retry));
+    } else if (!message.failed) button?.remove();
   }
 
   function draw(scroll = false) {
@@ -236,12 +244,11 @@
     const rows = new Map([...ui.thread.children].map((row) => [row.dataset.key, row]));
     const wanted = all.map((message) => {
       const key = message.client_id || message.id;
-      const shape = `${message.pending}|${message.failed}|${message.text}`;
       const old = rows.get(key);
-      if (old?.dataset.shape === shape) return old;
-      const row = bubble(message);
+      const row = old?.dataset.text === message.text ? old : bubble(message);
       row.dataset.key = key;
-      row.dataset.shape = shape;
+      row.dataset.text = message.text;
+      mark(row, message);
       return row;
     });
     if (!all.length) wanted.push(greeting());

@@ -5,12 +5,13 @@ from __future__ import annotations
 import sqlite3
 
 from bot.domain import Author, Conversation, ConversationState, Message, MessageKind
-from bot.errors import Conflict, InvalidTransition
+from bot.errors import Conflict, InvalidTransition, NotFound
 from bot.handover import Action, next_state
 from bot.store import rows
 from bot.store.part import Part
 from bot.store.records import Reply
 from bot.store.sending import insert_message, queue_message
+from bot.store.sessions import load_agent
 from bot.store.texts import clean, head
 
 _ASSIGNABLE = frozenset({ConversationState.BOT, ConversationState.OPEN, ConversationState.TAKEN})
@@ -69,12 +70,14 @@ class Acting(Part):
 
         Raises:
             Conflict: somebody changed it since that version.
-            NotFound: there is no such conversation.
+            NotFound: there is no such conversation, or no such agent any more.
         """
         now = self._clock()
 
         def change(connection: sqlite3.Connection) -> Conversation:
             before = check_version(connection, conversation_id, expected_version)
+            if agent_id is not None and load_agent(connection, agent_id).disabled_at is not None:
+                raise NotFound(f"There is no agent {agent_id}.")
             if agent_id is not None and before.state in _ASSIGNABLE:
                 apply_action(connection, before, Action.AGENT_TOOK, now, agent_id=agent_id)
             else:
@@ -118,10 +121,15 @@ class Acting(Part):
         await self._db.write(mark)
 
     async def save_draft(self, conversation_id: int, agent_id: int, text: str) -> None:
-        """Keep an agent's unfinished reply; empty text forgets it."""
+        """Keep an agent's unfinished reply; empty text forgets it.
+
+        Raises:
+            NotFound: there is no such conversation.
+        """
         now = self._clock()
 
         def save(connection: sqlite3.Connection) -> None:
+            rows.load_conversation(connection, conversation_id)
             if text:
                 connection.execute(
                     """INSERT INTO drafts (conversation_id, agent_id, text, updated_at) VALUES (?,
@@ -220,7 +228,7 @@ def note_event(
     """Write down that ``action`` led from ``before`` to the state ``after``."""
     connection.execute(
         """INSERT INTO conversation_events (conversation_id, action, from_state, to_state,
-            agent_id, at)
-           VALUES (?, ?, ?, ?, ?, ?)""",
-        (before.id, action, str(before.state), str(after), agent_id, now),
+           agent_id, at, message_id)
+           VALUES (?, ?, ?, ?, ?, ?, (SELECT max(id) FROM messages WHERE conversation_id = ?))""",
+        (before.id, action, str(before.state), str(after), agent_id, now, before.id),
     )

@@ -113,6 +113,17 @@ def write_article(
         )
         connection.execute("DELETE FROM questions WHERE article_id = ?", (article_id,))
         connection.execute("DELETE FROM articles_fts WHERE rowid = ?", (article_id,))
+    _write_words(connection, article_id, written)
+    if written.category:
+        connection.execute(
+            "INSERT OR IGNORE INTO categories (name) VALUES (?)", (written.category,)
+        )
+    note(connection, article_id, written, now, actor=actor, action=action)
+    return article_id
+
+
+def _write_words(connection: sqlite3.Connection, article_id: int, written: Content) -> None:
+    """Questions and search row of an article that has none."""
     connection.executemany(
         "INSERT INTO questions (article_id, text) VALUES (?, ?)",
         [(article_id, question) for question in written.questions],
@@ -121,12 +132,6 @@ def write_article(
         "INSERT INTO articles_fts (rowid, title, text, questions) VALUES (?, ?, ?, ?)",
         (article_id, *map(fold_yo, (written.title, written.text, "\n".join(written.questions)))),
     )
-    if written.category:
-        connection.execute(
-            "INSERT OR IGNORE INTO categories (name) VALUES (?)", (written.category,)
-        )
-    note(connection, article_id, written, now, actor=actor, action=action)
-    return article_id
 
 
 def note(

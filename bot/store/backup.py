@@ -14,6 +14,7 @@ from pathlib import Path
 from bot.errors import BadData, StorageUnavailable
 from bot.settings import Settings
 from bot.store.audit import broken_entry
+from bot.store.database import connect
 from bot.store.lock import DatabaseLock
 from bot.store.migrations import migrate
 from bot.store.records import BackupReport, CheckReport
@@ -145,11 +146,21 @@ def _load(source: Path, temporary: Path) -> None:
 
 
 def _set_aside(database: Path) -> Path | None:
-    """Move the old database, its WAL with it, to a name of its own."""
+    """Give the old database a second name; a WAL that cannot be folded in moves away with it.
+
+    With a link there is no moment without a database. A WAL must not stay: SQLite would apply it to
+    the new file.
+    """
     if not database.exists():
         return None
     stamp = time.strftime("%Y%m%d-%H%M%S", time.gmtime())
     kept = database.with_name(f"{database.name}.before-{stamp}-{os.getpid()}")
+    with contextlib.suppress(StorageUnavailable, sqlite3.Error, OSError):
+        with contextlib.closing(connect(database)) as connection:
+            connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+        if not any(path.exists() for path in _family(database)[1:]):
+            kept.hardlink_to(database)
+            return kept
     for old, new in zip(_family(database), _family(kept), strict=True):
         with contextlib.suppress(FileNotFoundError):
             old.rename(new)

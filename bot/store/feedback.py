@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from bot.domain import Verdict, VerdictRecord
+from bot.errors import NotFound
 from bot.store.part import Part
 from bot.store.records import TrainingRow, VerdictCounts
 from bot.store.texts import clean
@@ -19,7 +20,7 @@ class Feedback(Part):
         """Keep the verdicts; a later one on the same message and answer replaces the earlier.
 
         Raises:
-            sqlite3.IntegrityError: a verdict names a message that does not exist.
+            NotFound: a verdict names a message that does not exist.
         """
         await self._db.write(lambda connection: put_verdicts(connection, verdicts, reply_id=None))
 
@@ -89,37 +90,42 @@ class Feedback(Part):
 
 _COLUMNS = """message_id, answer_id, rank, verdict, agent_id, created_at, confidence, model_version,
     edit_distance, reason"""
+_PUT = f"""INSERT INTO verdicts ({_COLUMNS}, reply_id) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+    ON CONFLICT (message_id, answer_id) DO UPDATE SET rank = excluded.rank,
+    verdict = excluded.verdict, agent_id = excluded.agent_id, created_at = excluded.created_at,
+    confidence = excluded.confidence, model_version = excluded.model_version,
+    edit_distance = excluded.edit_distance, reason = excluded.reason,
+    reply_id = excluded.reply_id"""  # noqa: S608  the columns are a constant
 
 
 def put_verdicts(
     connection: sqlite3.Connection, verdicts: Sequence[VerdictRecord], *, reply_id: int | None
 ) -> None:
-    """Write the verdicts; ``reply_id`` is the reply that they came with."""
-    connection.executemany(
-        f"""INSERT INTO verdicts ({_COLUMNS}, reply_id) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
-            ON CONFLICT (message_id, answer_id) DO UPDATE SET rank = excluded.rank,
-            verdict = excluded.verdict, agent_id = excluded.agent_id, created_at =
-            excluded.created_at,
-            confidence = excluded.confidence, model_version = excluded.model_version,
-            edit_distance = excluded.edit_distance, reason = excluded.reason,
-            reply_id = excluded.reply_id""",  # noqa: S608  the columns are a constant
-        [
-            (
-                verdict.message_id,
-                verdict.answer_id,
-                verdict.rank,
-                str(verdict.verdict),
-                verdict.agent_id,
-                verdict.created_at,
-                verdict.confidence,
-                verdict.model_version,
-                verdict.edit_distance,
-                clean(verdict.reason),
-                reply_id,
-            )
-            for verdict in verdicts
-        ],
-    )
+    """Write the verdicts; ``reply_id`` is the reply that they came with.
+
+    Raises:
+        NotFound: a verdict names a message that does not exist.
+    """
+    values = [
+        (
+            verdict.message_id,
+            verdict.answer_id,
+            verdict.rank,
+            str(verdict.verdict),
+            verdict.agent_id,
+            verdict.created_at,
+            verdict.confidence,
+            verdict.model_version,
+            verdict.edit_distance,
+            clean(verdict.reason),
+            reply_id,
+        )
+        for verdict in verdicts
+    ]
+    try:
+        connection.executemany(_PUT, values)
+    except sqlite3.IntegrityError as error:
+        raise NotFound("A verdict names a message that does not exist.") from error
 
 
 def drop_verdicts_of(connection: sqlite3.Connection, reply_id: int) -> None:

@@ -83,7 +83,7 @@ class Replying(Part):
 def cancel(
     connection: sqlite3.Connection, outbox_id: int, now: float, *, agent_id: int | None = None
 ) -> None:
-    """Cancel an unsent row, forget its verdicts and let the customer wait again as before."""
+    """Cancel an unsent row, forget its verdicts and let the customer wait again."""
     row = connection.execute(
         """UPDATE outbox SET state = 'cancelled', updated_at = ? WHERE id = ?
            RETURNING message_id, conversation_id, before""",
@@ -97,8 +97,7 @@ def cancel(
     # State is put back, not moved: this is the past undone, so next_state has no say.
     connection.execute(
         """UPDATE conversations SET state = ?, assigned_agent_id = ?, snoozed_until = ?,
-            waiting_since = ?,
-           last_text = ?, version = version + 1 WHERE id = ?""",
+           waiting_since = ?, last_text = ?, version = version + 1 WHERE id = ?""",
         (
             state,
             memory["assigned_agent_id"] if untouched else current.assigned_agent_id,
@@ -120,15 +119,33 @@ def cancel(
 def _waiting(
     connection: sqlite3.Connection, outbox_id: int, before: float | None, current: Conversation
 ) -> float | None:
-    answered_since = connection.execute(
-        """SELECT 1 FROM outbox WHERE conversation_id = ? AND id > ? AND author IN ('agent', 'bot')
-           AND state != 'cancelled' LIMIT 1""",
+    """Since when the customer waits, now that the row ``outbox_id`` is no answer any more.
+
+    The earliest of: ``before`` the reply, now, and the first customer's message that neither an
+    answer nor a closing followed.
+    """
+    if current.state is ConversationState.CLOSED:
+        return current.waiting_since
+    answered = connection.execute(
+        """SELECT max(id), max(message_id) FROM outbox WHERE conversation_id = ?
+           AND author IN ('agent', 'bot') AND state != 'cancelled'""",
+        (current.id,),
+    ).fetchone()
+    closed = connection.execute(
+        """SELECT max(message_id) FROM conversation_events WHERE conversation_id = ?
+           AND action = 'closed' AND message_id <
+           (SELECT message_id FROM outbox WHERE id = ?)""",
         (current.id, outbox_id),
     ).fetchone()
-    if answered_since or current.state is ConversationState.CLOSED:
-        return current.waiting_since
-    times = [at for at in (before, current.waiting_since) if at is not None]
-    return min(times) if times else None
+    unanswered = connection.execute(
+        """SELECT min(created_at) FROM messages WHERE conversation_id = ? AND id > ?
+           AND author = 'customer'""",
+        (current.id, max(answered[1] or 0, closed[0] or 0)),
+    ).fetchone()
+    times = [current.waiting_since, unanswered[0]]
+    if (answered[0] or 0) < outbox_id:
+        times.append(before)
+    return min((at for at in times if at is not None), default=None)
 
 
 def _last_text(connection: sqlite3.Connection, conversation_id: int) -> str:

@@ -53,6 +53,7 @@ CONVERSATIONS = (
     """CREATE TABLE conversation_events (
         id INTEGER PRIMARY KEY, conversation_id INTEGER NOT NULL REFERENCES conversations,
         action TEXT NOT NULL, from_state TEXT NOT NULL, to_state TEXT NOT NULL, agent_id INTEGER,
+        message_id INTEGER,
         at REAL NOT NULL)""",
     "CREATE INDEX conversation_events_conversation ON conversation_events (conversation_id, id)",
     """CREATE TABLE drafts (

@@ -116,14 +116,7 @@ def fit_classifier(
     kept = clean_rows(rows)
     progress("reading", 0.0)
     reader = LayoutReader.fit(row.text for row in kept)
-    labels, numbers = encode([row.label for row in kept])
-    own = [reader.fold(row.text[:MAX_CHARS]) for row in kept]
-    known = set(own)
-    strangers = [reader.fold(text) for text in (*foreign_questions(), *foreign)]
-    task = _Task(
-        own, numbers, np.flatnonzero([row.origin != "answer" for row in kept]), [text for text in dict.fromkeys(strangers) if text not in known],
-        len(labels), make_folds(kept, numbers, seed=seed), seed, threads,
-    )  # fmt: skip
+    labels, task = _read(kept, foreign, reader, seed=seed, threads=threads)
     choice = _choose_seed(task, progress) if preset == "seed" else _choose(task, preset, progress)
     progress("training", 0.6)
     networks = _fit_final(task, choice)
@@ -136,6 +129,31 @@ def fit_classifier(
     save_json(folder / METRICS, metrics)
     progress("done", 1.0)
     return metrics
+
+
+def _read(
+    kept: Sequence[LabelledText],
+    foreign: Sequence[str],
+    reader: LayoutReader,
+    *,
+    seed: int,
+    threads: int,
+) -> tuple[tuple[str, ...], _Task]:
+    """Category names, and the rows as folded texts and numbers."""
+    labels, numbers = encode([row.label for row in kept])
+    own = [reader.fold(row.text[:MAX_CHARS]) for row in kept]
+    known = set(own)
+    strangers = [reader.fold(text) for text in (*foreign_questions(), *foreign)]
+    return labels, _Task(
+        own=own,
+        numbers=numbers,
+        short=np.flatnonzero([row.origin != "answer" for row in kept]),
+        foreign=[text for text in dict.fromkeys(strangers) if text not in known],
+        n_labels=len(labels),
+        folds=make_folds(kept, numbers, seed=seed),
+        seed=seed,
+        threads=threads,
+    )
 
 
 def _choose(task: _Task, preset: Preset, progress: Progress) -> _Choice:
@@ -157,7 +175,7 @@ def _choose(task: _Task, preset: Preset, progress: Progress) -> _Choice:
     judged = len(best[1].truth)
     if judged <= _COPIES_UP_TO:
         with_copies = attempt("copies", features, copies=True)
-        if tried["copies"] >= tried["plain"]:
+        if _better(with_copies[1].right, best[1].right):
             best, notes["copies"] = with_copies, True
     if judged >= _PAIRS_FROM:
         paired = VocabularyFeatures.fit(texts, pairs=True)

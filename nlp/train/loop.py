@@ -61,7 +61,10 @@ def run_steps(
     Source: Loshchilov and Hutter, Decoupled weight decay, ICLR 2019; Smith and Topin,
     Super-convergence, 2018.
     """
-    optimiser = torch.optim.AdamW(model.parameters(), lr=learning_rate, weight_decay=weight_decay)
+    # Fused: one pass over the tables, which are most of the work of a step on a CPU.
+    optimiser = torch.optim.AdamW(
+        model.parameters(), lr=learning_rate, weight_decay=weight_decay, fused=True
+    )
     schedule = (
         torch.optim.lr_scheduler.OneCycleLR(
             optimiser, max_lr=learning_rate, total_steps=steps, pct_start=0.1

@@ -73,9 +73,7 @@ async def _accepted_question(store, clock, text: str, answer_id: int, verdict: V
     agent = await store.people.create_agent(f"a{receipt.message_id}", "A", "agent", "en")
     found = Suggestions((), (), False, "ru", None, 0, True, 0.0)
     await store.conversations.save_suggestions(receipt.message_id, found, Decision.SUGGEST)
-    record = VerdictRecord(
-        receipt.message_id, answer_id, 0, verdict, agent.id, clock(), 0.5, None
-    )
+    record = VerdictRecord(receipt.message_id, answer_id, 0, verdict, agent.id, clock(), 0.5, None)
     reply = Reply(
         "ответ", Author.AGENT, agent_id=agent.id, answer_id=answer_id,
         message_id=receipt.message_id, verdicts=(record,),

@@ -6,12 +6,12 @@ import json
 import shutil
 import subprocess
 import sys
-from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
 
 from bot.candidates import KnowledgeItem
+from bot.domain import Ticket
 from bot.errors import ArtefactDamaged, NotFound
 from bot.learning.bundle import train_bundle
 from bot.learning.dataset import CategoryRow, Dataset, QuestionRow
@@ -55,14 +55,14 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-async def company(store: Store) -> AsyncIterator[Store]:
+async def company(store: Store) -> Store:
     """A store with the articles of the trained bundle."""
     for topic in _topics():
         await store.knowledge.save(
             title=topic["title"]["ru"], text=topic["answer"]["ru"], category=topic["category"],
             language="ru",
         )  # fmt: skip
-    yield store
+    return store
 
 
 async def _publish(store: Store, settings: Settings, trained: Path, version: str) -> Path:
@@ -138,7 +138,7 @@ async def test_bundle_with_any_part_changed_is_refused(tmp_path, trained, name):
     shutil.copytree(trained, folder)
     path = folder / name
     if path.is_dir():
-        path = sorted(path.iterdir())[0]
+        path = min(path.iterdir())
     _flip(path)
     with pytest.raises(ArtefactDamaged, match=path.name):
         load_bundle(folder)
@@ -217,8 +217,6 @@ async def test_missed_edits_are_caught_up_at_the_next_reload(company, settings, 
 
 
 async def test_question_tied_by_a_ticket_leads_to_its_article(company, settings, clock):
-    from bot.domain import Ticket
-
     target = (await company.knowledge.all_items())[5]
     await company.knowledge.import_tickets(
         [Ticket("абракадабра снежинка", target.category, answer_id=target.id)]

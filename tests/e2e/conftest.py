@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import csv
+import json
 import os
 import re
 import shutil
 import signal
+import subprocess
 import sys
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
@@ -125,3 +128,26 @@ async def watch(browser: Browser) -> AsyncIterator[object]:
     for watched in made:
         await watched.context.close()
     assert not problems
+
+
+@pytest.fixture
+def launch() -> object:
+    """Starts a server on a folder that a test prepared."""
+    return start_server
+
+
+@pytest.fixture(scope="session")
+def trained_data_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A data folder with a dozen sample articles and models trained on them; copy it, do not change it."""
+    folder = tmp_path_factory.mktemp("trained")
+    articles = (ROOT / "admin/demo/company/a_1.jsonl").read_text(encoding="utf-8").splitlines()[:12]
+    with (folder / "kb.csv").open("w", encoding="utf-8", newline="") as table:
+        rows = csv.writer(table)
+        rows.writerow(["question", "answer", "category"])
+        for article in map(json.loads, articles):
+            rows.writerows([question, article["answer"]["en"], article["category"]]
+                           for question in article["questions"]["en"])
+    for arguments in (["import", "knowledge", str(folder / "kb.csv")], ["train", "--wait"]):
+        subprocess.run([sys.executable, "-m", "admin", "--data-dir", str(folder / "data"), *arguments],
+                       cwd=ROOT, check=True, capture_output=True, timeout=170)
+    return folder / "data"

@@ -126,10 +126,8 @@ async def test_a_full_disk_acknowledges_nothing_and_heals_by_itself(server, visi
 
 
 @pytest.mark.parametrize("damage", ["flip", "truncate", "missing"])
-async def test_a_damaged_model_is_found_and_the_desk_goes_on(data_dir, tmp_path, damage, trained_bundle):
-    from conftest import start_server
-
-    shutil.copytree(trained_bundle, data_dir)
+async def test_a_damaged_model_is_found_and_the_desk_goes_on(data_dir, damage, launch, trained_data_dir):
+    shutil.copytree(trained_data_dir, data_dir)
     victim = max((data_dir / "artefacts").rglob("*.safetensors"), key=lambda path: path.stat().st_size)
     content = bytearray(victim.read_bytes())
     if damage == "flip":
@@ -139,7 +137,7 @@ async def test_a_damaged_model_is_found_and_the_desk_goes_on(data_dir, tmp_path,
         victim.write_bytes(content[:-10])
     else:
         victim.unlink()
-    server = await start_server(data_dir)
+    server = await launch(data_dir)
     try:
         async with aiohttp.ClientSession() as session, session.get(f"{server.url}/health") as answer:
             health = await answer.text()

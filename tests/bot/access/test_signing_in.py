@@ -55,6 +55,24 @@ async def test_guessing_is_slowed_for_the_guesser_alone(server: Running, client)
     server.app[ACCESS].attempts.check("ann", "192.0.2.7")  # another address still may
 
 
+async def test_right_passwords_are_not_counted(server: Running, client) -> None:
+    await _with_password(server)
+    fields = {"login": "ann", "password": PASSWORD}
+    for _ in range(22):
+        async with client.post("/sign-in", data=fields, allow_redirects=False) as reply:
+            assert reply.status == 303
+            client.cookie_jar.clear()
+
+
+async def test_an_untrusted_proxy_does_not_use_a_link_up(server: Running, client) -> None:
+    token = await server.services.store.people.one_time_link(None)
+    headers = {"X-Forwarded-For": "198.51.100.4", "X-Forwarded-Proto": "https"}
+    async with client.post(f"/sign-in/link/{token}", headers=headers) as reply:
+        assert reply.status == 403
+    async with client.post(f"/sign-in/link/{token}", allow_redirects=False) as reply:
+        assert reply.status == 303
+
+
 def test_attempts_per_address_and_the_growing_delay() -> None:
     now = [0.0]
     attempts = Attempts(now=lambda: now[0])

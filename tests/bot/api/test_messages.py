@@ -139,6 +139,11 @@ async def test_question_suggestion_verdict_reply(server: Running, program) -> No
         lambda found: any(line["delivery"] == "sent" for line in found["messages"]),
     )
     assert [line["author"] for line in found["messages"]].count("agent") == 1
+    params = {"after": question["id"]}
+    async with sender.get(f"/api/v1/conversations/{public_id}", params=params) as reply:
+        later = (await reply.json())["messages"]
+    assert question["id"] not in {line["id"] for line in later}
+    assert "agent" in {line["author"] for line in later}
 
 
 @pytest.mark.parametrize(

@@ -90,7 +90,15 @@ def telegram_settings(settings: Settings, telegram: FakeTelegram) -> Settings:
 
 
 @pytest.fixture
-def open_line(telegram_settings: Settings, store: Store, telegram: FakeTelegram):
+async def ticking_store(settings: Settings) -> AsyncIterator[Store]:
+    """A store by the real clock, since pauses that a server asks for pass by themselves."""
+    opened = Store.open(settings)
+    yield opened
+    await opened.close()
+
+
+@pytest.fixture
+def open_line(telegram_settings: Settings, ticking_store: Store, telegram: FakeTelegram):
     """``async with open_line(mode)`` runs a server's path over Telegram."""
 
     @asynccontextmanager
@@ -100,7 +108,7 @@ def open_line(telegram_settings: Settings, store: Store, telegram: FakeTelegram)
         address = f"http://127.0.0.1:{runner.addresses[0][1]}" if runner else ""
         http = msgspec.structs.replace(telegram_settings.http, public_url=address)
         given = msgspec.structs.replace(telegram_settings, telegram=section, http=http)
-        line = Line(given, store, telegram)
+        line = Line(given, ticking_store, telegram)
         if runner is not None:
             runner.app[LINES].append(line)
         if started:

@@ -66,12 +66,12 @@ def words(messages, author=Author.CUSTOMER):
         {"mode": "webhook", "api_url": "https://api.telegram.org/bot"},
     ],
 )
-async def test_settings_that_cannot_work_are_refused(telegram_settings, store, wrong):
+async def test_settings_that_cannot_work_are_refused(telegram_settings, ticking_store, wrong):
     http = msgspec.structs.replace(telegram_settings.http, public_url="http://help.example.org")
     section = msgspec.structs.replace(telegram_settings.telegram, **wrong)
     given = msgspec.structs.replace(telegram_settings, telegram=section, http=http)
     with pytest.raises(SettingsInvalid):
-        TelegramChannel(given, store, None, time.time)
+        TelegramChannel(given, ticking_store, None, time.time)
 
 
 @pytest.mark.parametrize("headers", [{}, {SECRET_HEADER: "wrong"}, {SECRET_HEADER: "неверно"}])
@@ -92,8 +92,9 @@ async def test_a_webhook_call_that_is_no_update_is_refused(open_line, body):
             assert response.status == 400
 
 
-async def test_an_update_of_unknown_shape_is_stored_and_acknowledged(open_line):
-    async with open_line("webhook") as line:
+@pytest.mark.parametrize("mode", MODES)
+async def test_an_update_of_unknown_shape_is_stored_and_acknowledged(open_line, mode):
+    async with open_line(mode) as line:
         line.telegram.push({"message": {"nonsense": True}})
         line.telegram.write(7, "a good one")
         await line.taken()
@@ -317,11 +318,12 @@ async def test_a_silent_server_does_not_hold_the_stop_up(open_line, telegram):
     assert time.monotonic() - started < 5
 
 
-async def test_the_token_is_in_no_line_of_the_log(open_line, telegram, caplog):
+@pytest.mark.parametrize("mode", MODES)
+async def test_the_token_is_in_no_line_of_the_log(open_line, telegram, caplog, mode):
     caplog.set_level(logging.DEBUG)
     telegram.faults["sendMessage"] += [Fault(500, f"broke at /bot{TOKEN}/x"), FLOOD]
     telegram.faults["getUpdates"] += [Fault(0), Fault(401, f"Unauthorized {TOKEN}")]
-    async with open_line() as line:
+    async with open_line(mode) as line:
         line.telegram.write(7, "hi")
         line.telegram.write(8, "hi")
         await line.taken()

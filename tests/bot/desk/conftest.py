@@ -50,7 +50,8 @@ def suggestions(language: str = "en", **changes: Any) -> Suggestions:
         for i, (text, confidence) in enumerate(zip(ANSWERS, (0.914, 0.342, 0.12), strict=True))
     )
     known = {
-        "categories": (CategoryGuess("Billing", 0.92),), "items": items, "foreign": False, "language": language,
+        "categories": (CategoryGuess("Billing", 0.92),), "items": items, "foreign": False,
+        "language": language,
         "model_version": "v1", "knowledge_revision": 1, "cold": False, "elapsed_ms": 1.0,
     }  # fmt: skip
     return Suggestions(**{**known, **changes})
@@ -101,7 +102,7 @@ class Desk:
     async def ask(
         self, text: str, customer: str = "c1", channel: str = "web", **found: Any
     ) -> tuple[str, int, int]:
-        """Another message of a customer, with suggestions; public id, conversation id, message id."""
+        """Another question with suggestions: public id, conversation id, message id."""
         conversations = self.services.store.conversations
         external = f"{customer}-{text}"
         inbound = Inbound(

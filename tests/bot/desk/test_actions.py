@@ -61,9 +61,12 @@ async def test_assign_to_nobody_known_is_not_found(desk: Any) -> None:
 async def test_every_action_moves_the_conversation(desk: Any) -> None:
     until = desk.services.clock() + 3600
     steps = [
-        ({"action": "assign"}, "taken"), ({"action": "snooze", "until": until}, "snoozed"), ({"action": "assign"}, "taken"),
-        ({"action": "close"}, "closed"), ({"action": "reopen"}, "open"), ({"action": "return"}, "bot"),
-        ({"action": "person"}, "open"), ({"action": "assign", "to": desk.bob.agent.id}, "taken"), ({"action": "unassign"}, "taken"),
+        ({"action": "assign"}, "taken"), ({"action": "snooze", "until": until}, "snoozed"),
+        ({"action": "assign"}, "taken"),
+        ({"action": "close"}, "closed"), ({"action": "reopen"}, "open"),
+        ({"action": "return"}, "bot"), ({"action": "person"}, "open"),
+        ({"action": "assign", "to": desk.bob.agent.id}, "taken"),
+        ({"action": "unassign"}, "taken"),
     ]  # fmt: skip
     for sent, expected in steps:
         answer = await desk.ann.post(
@@ -76,15 +79,25 @@ async def test_every_action_moves_the_conversation(desk: Any) -> None:
 # ---------- deliveries ----------
 
 
-async def in_doubt(desk: Any, how: str) -> Any:
+@pytest.mark.parametrize("how", ["resend", "arrived"])
+async def test_delivery_in_doubt_is_shown_and_settled_by_a_person(desk: Any, how: str) -> None:
     store = desk.services.store
-    message = await store.conversations.reply(
-        desk.conversation_id, Reply("Hi", Author.AGENT, agent_id=1, hold_s=3600)
-    )
+    held = Reply("Hi", Author.AGENT, agent_id=desk.ann.agent.id, hold_s=3600)
+    message = await store.conversations.reply(desk.conversation_id, held)
+    await store.outbox.start([message.outbox_id], desk.services.clock() + 7200)
     await store.outbox.uncertain(message.outbox_id, "crash")
-    if how == "failed":
-        await store.outbox.fail(message.outbox_id, "blocked", final=True, retry_at=0.0)
-    return message
+    assert desk.public_id in await desk.ann.get("/desk/queue?view=uncertain")
+    text = await desk.ann.get(desk.talk)
+    assert f'data-resend="{message.id}"' in text
+    assert f'data-arrived="{message.id}"' in text
+    await desk.ann.post(f"/desk/messages/{message.id}/{how}", {}, 204)
+    for _ in range(100):
+        after = await store.conversations.message(message.id)
+        if after.delivery == "sent":
+            break
+        await asyncio.sleep(0.02)
+    assert after.delivery == "sent"
+    await desk.ann.post(f"/desk/messages/{message.id}/{how}", {}, 409)
 
 
 async def test_delivery_without_doubt_is_a_conflict(desk: Any) -> None:

@@ -35,12 +35,16 @@ async def sent(desk: Any) -> list[Any]:
 # ---------- refusals ----------
 
 
+def stored(reference: str) -> dict[str, Any]:
+    file = {"reference": reference, "name": "x", "media_type": "a/b", "size_bytes": 1}
+    return {"attachment": file}
+
+
 @pytest.mark.parametrize(
     "changes",
     [
-        {"text": "  "}, {"text": "x" * 4001}, {"key": "short"}, {"unknown": 1}, {"question": -1}, {"text": None},
-        {"attachment": {"reference": "blob:" + "0" * 64, "name": "x", "media_type": "a/b", "size_bytes": 1}},
-        {"attachment": {"reference": "../../etc/passwd", "name": "x", "media_type": "a/b", "size_bytes": 1}},
+        {"text": "  "}, {"text": "x" * 4001}, {"key": "short"}, {"unknown": 1}, {"question": -1},
+        {"text": None}, stored("blob:" + "0" * 64), stored("../../etc/passwd"),
     ],
 )  # fmt: skip
 async def test_bad_replies_are_refused_and_nothing_is_sent(

@@ -142,3 +142,15 @@ async def test_flipped_bits_in_text_are_refused(filled, tmp_path):
 def messages(path):
     with contextlib.closing(sqlite3.connect(path)) as connection:
         return connection.execute("SELECT id, text FROM messages").fetchall()
+
+
+async def test_restore_over_a_damaged_database_keeps_it_beside(filled, settings, tmp_path):
+    await filled.backup(tmp_path / "b.db")
+    await filled.close()
+    settings.database_path.write_bytes(b"ruined" * 1000)
+    settings.database_path.with_name("neurobot.db-wal").write_bytes(b"ruined too")
+    kept = restore(tmp_path / "b.db", settings)
+    assert kept.read_bytes() == b"ruined" * 1000
+    opened = Store.open(settings)
+    assert (await opened.check()).sound
+    await opened.close()

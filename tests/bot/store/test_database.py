@@ -3,7 +3,7 @@ import sqlite3
 
 import pytest
 
-from bot.errors import AlreadyRunning, StorageUnavailable
+from bot.errors import AlreadyRunning, BadRequest, StorageUnavailable
 from bot.settings import Settings, StoreSettings
 from bot.store import Store
 from bot.store.database import Database
@@ -189,3 +189,26 @@ async def test_synchronous_comes_from_the_settings(tmp_path, mode, level):
     )
     await opened.close()
     assert pragmas == [level, "wal", 0]
+
+
+async def test_values_no_database_can_take_are_the_callers_mistake(store, conversation):
+    for attempt in (
+        store.conversations.by_public_id("\ud800"),
+        store.conversations.get(10**30),
+        store.knowledge.articles(category="\ud800"),
+        store.people.revoke_token(-(10**30)),
+    ):
+        with pytest.raises(BadRequest):
+            await attempt
+
+
+async def test_lock_of_another_program_is_waited_for(store, settings, inbound):
+    other = sqlite3.connect(settings.database_path, isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    receiving = asyncio.create_task(store.conversations.receive([inbound()]))
+    await asyncio.sleep(0.3)
+    assert not receiving.done()
+    assert (await store.conversations.counts(None))["all"] == 0  # reading goes on
+    other.execute("ROLLBACK")
+    other.close()
+    assert len(await receiving) == 1

@@ -2,13 +2,14 @@
 
 import os
 import random
+import resource
 import signal
 import subprocess
 import sys
 
 import pytest
 
-from bot.errors import AlreadyRunning
+from bot.errors import AlreadyRunning, StorageUnavailable
 from bot.settings import Settings
 from bot.store import Store
 
@@ -81,3 +82,32 @@ def test_second_process_is_refused_until_the_first_dies(tmp_path):
         process.kill()
         process.wait()
         process.stdout.close()
+
+
+async def test_failing_file_system_acknowledges_nothing_falsely_and_heals(store, inbound, settings):
+    """A file that must not grow fails as a full disk does, in the middle of any write."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    wal = settings.database_path.with_name("neurobot.db-wal")
+    await store.conversations.receive([inbound("before")])
+    acknowledged, refused = 1, 0
+    try:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (wal.stat().st_size + 100_000, hard))
+        for _ in range(100):
+            try:
+                await store.conversations.receive([inbound("x" * 5_000)])
+                acknowledged += 1
+            except StorageUnavailable:
+                refused += 1
+        [receipt] = await store.db.read(
+            lambda connection: connection.execute("SELECT 1").fetchall()
+        )
+        assert receipt[0] == 1  # reading goes on
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert refused > 0
+    await store.conversations.receive([inbound("after")])
+    stored = await store.db.read(
+        lambda connection: connection.execute("SELECT count(*) FROM messages").fetchone()[0]
+    )
+    assert stored == acknowledged + 1
+    assert (await store.check()).sound

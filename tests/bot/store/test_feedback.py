@@ -1,8 +1,7 @@
-import sqlite3
-
 import pytest
 
 from bot.domain import Author, Verdict, VerdictRecord
+from bot.errors import NotFound
 from bot.store import Reply
 
 
@@ -16,7 +15,7 @@ def verdict(conversation, agent, clock):
 
 
 async def test_verdict_on_no_message_is_refused(store, verdict):
-    with pytest.raises(sqlite3.IntegrityError):
+    with pytest.raises(NotFound):
         await store.feedback.record([verdict(Verdict.ACCEPTED, message_id=999)])
 
 

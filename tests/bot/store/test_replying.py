@@ -35,7 +35,7 @@ async def test_failed_verdict_leaves_no_reply(store, conversation, agent, verdic
     key = conversation.conversation_id
     wrong = VerdictRecord(999, 1, 1, Verdict.ACCEPTED, agent.id, 0.0, 0.5, None)
     before = await store.conversations.get(key)
-    with pytest.raises(Exception, match="FOREIGN KEY"):
+    with pytest.raises(NotFound, match="verdict"):
         await store.conversations.reply(
             key, Reply("x", Author.AGENT, agent.id, verdicts=(verdict(), wrong))
         )
@@ -245,3 +245,12 @@ async def test_views_and_counts(store, inbound, agent, clock):
 async def test_reading_clears_unread(store, conversation, agent):
     await store.conversations.mark_read(conversation.conversation_id, agent.id)
     assert (await store.conversations.get(conversation.conversation_id)).unread == 0
+
+
+async def test_nobody_and_the_disabled_get_nothing(store, conversation, agent):
+    await store.people.disable(agent.id)
+    for missing in (99, agent.id):
+        with pytest.raises(NotFound):
+            await store.conversations.assign(conversation.conversation_id, missing, None)
+    with pytest.raises(NotFound):
+        await store.conversations.save_draft(99, agent.id, "x")
