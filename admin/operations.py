@@ -115,10 +115,8 @@ async def change_role(services: Services, agent: Agent, role: Role, *, actor: st
     """Give ``agent`` another role.
 
     Raises:
-        BadRequest: the last owner would go.
+        Conflict: they are the last owner.
     """
-    if agent.role is Role.OWNER and role is not Role.OWNER:
-        await _keep_an_owner(services, agent)
     await services.store.people.set_role(agent.id, role)
     await services.store.people.audit(actor, "agent.role", agent.login, {"role": str(role)})
 
@@ -127,22 +125,10 @@ async def disable(services: Services, agent: Agent, *, actor: str) -> None:
     """Let ``agent`` in no more; all sessions end.
 
     Raises:
-        BadRequest: the last owner would go.
+        Conflict: they are the last owner.
     """
-    if agent.role is Role.OWNER:
-        await _keep_an_owner(services, agent)
     await services.store.people.disable(agent.id)
     await services.store.people.audit(actor, "agent.disabled", agent.login, {})
-
-
-async def _keep_an_owner(services: Services, leaving: Agent) -> None:
-    others = [
-        agent
-        for agent in await services.store.people.agents()
-        if agent.role is Role.OWNER and agent.disabled_at is None and agent.id != leaving.id
-    ]
-    if not others:
-        raise BadRequest("Somebody must own the server.", remedy="Make another person owner first.")
 
 
 async def _import_knowledge(services: Services, args: dict[str, Any]) -> dict[str, Any]:

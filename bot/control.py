@@ -89,7 +89,7 @@ def call(
         )
         response = connection.getresponse()
         body: dict[str, Any] = msgspec.json.decode(response.read())
-    except (FileNotFoundError, ConnectionError) as error:
+    except (FileNotFoundError, NotADirectoryError, ConnectionError) as error:
         raise NotRunning(f"No server answers on {settings.control_path}.") from error
     finally:
         connection.close()

@@ -19,7 +19,8 @@ Floats = NDArray[np.float32]
 Weighting = Literal["bm25", "cosine"]
 
 _EXACT_BELOW = 2000  # up to so many documents every change refreshes all weights
-_RECENT = 256  # documents kept apart before a merge, or a tenth of the main segment if more
+_MOST_POSTINGS = 120_000  # read for one query; beyond, the most common terms are left out
+_RECENT = 256  # documents kept apart before a merge, or a fiftieth of all if more
 
 
 @dataclass(slots=True)
@@ -57,6 +58,7 @@ class LexicalIndex:
         self._main = _build([], [])
         self._recent: _Segment | None = None
         self._pending: dict[int, Ids] = {}
+        self._gone: list[int] = []  # removed rows whose postings are still there
         self._stale = False
         self._weighed_at = 0
 
@@ -89,13 +91,8 @@ class LexicalIndex:
         if not len(wanted):
             return
         self._alive[wanted] = False
-        fresh = [row for row in wanted.tolist() if self._pending.pop(row, None) is not None]
-        if fresh:
-            self._recent = None
-        if len(fresh) < len(wanted):
-            gone = np.zeros(self.rows, bool)
-            gone[wanted] = True
-            _erase(self._main, gone)
+        self._gone += [row for row in wanted.tolist() if self._pending.pop(row, None) is None]
+        self._recent = None
         self._stale = True
 
     def scores(self, terms: Ids) -> Floats:
@@ -177,9 +174,15 @@ class LexicalIndex:
 
     def _settle(self, *, merge: bool = False) -> None:
         """Bring segments and weights up to date with the additions and removals so far."""
-        if not (self._stale or (merge and self._pending)):
+        if not (self._stale or (merge and (self._pending or self._gone))):
             return
-        if self._pending and (merge or len(self._pending) > max(_RECENT, self.rows // 10)):
+        living = len(self)
+        if self._gone and (merge or living < _EXACT_BELOW or len(self._gone) * 20 > living):
+            gone = np.zeros(self.rows, bool)
+            gone[self._gone] = True
+            _erase(self._main, gone)
+            self._gone = []
+        if self._pending and (merge or len(self._pending) > max(_RECENT, self.rows // 50)):
             fresh = _build(list(self._pending), list(self._pending.values()))
             self._main = _merge(self._main, fresh)
             self._weighed_at = -len(self) - 1
@@ -237,8 +240,9 @@ class LexicalIndex:
             where, found = _locate(segment, terms)
             if not len(where):
                 continue
-            starts, ends = segment.starts[where], segment.starts[where + 1]
-            sizes = ends - starts
+            where, found = _rarest(segment, where, found)
+            starts = segment.starts[where]
+            sizes = segment.starts[where + 1] - starts
             # Positions of all postings of all found terms, without a Python loop.
             shift = np.repeat(starts - np.concatenate([[0], np.cumsum(sizes)[:-1]]), sizes)
             at = shift + np.arange(len(shift))
@@ -246,7 +250,20 @@ class LexicalIndex:
             total += np.bincount(
                 segment.rows[at], weights * np.repeat(factors[found], sizes), minlength=self.rows
             )
-        return total.astype(np.float32)
+        # Postings of removed rows may wait to be erased together.
+        return np.where(self._alive, total, 0.0).astype(np.float32)
+
+
+def _rarest(segment: _Segment, where: Ids, found: Ids) -> tuple[Ids, Ids]:
+    """Terms whose postings fit the time of a query, rare ones first; they say most."""
+    sizes = segment.starts[where + 1] - segment.starts[where]
+    if int(sizes.sum()) <= _MOST_POSTINGS:
+        return where, found
+    order = np.argsort(sizes, kind="stable")
+    fits = np.cumsum(sizes[order]) <= _MOST_POSTINGS
+    fits[0] = True
+    keep = np.sort(order[fits])
+    return where[keep], found[keep]
 
 
 def _locate(segment: _Segment, terms: Ids) -> tuple[Ids, Ids]:

@@ -25,6 +25,9 @@ _RUSSIAN = re.compile(r"[А-Яа-яЁё«»„“”’‘–—…№°•\u00a
 _CONTROL = re.compile(r"[\x01-\x08\x0b\x0c\x0e-\x1f\x7f]")
 # Russian read through the wrong table (KOI8-R) has its case turned round: "оПХБЕР".
 _TURNED_CASE = re.compile(r"[а-яё][А-ЯЁ]")
+# Four letters in seven of ordinary Russian; read through the wrong table they become rare ones.
+_COMMON = frozenset("оеаинтсрвлк")
+_COMMON_SHARE = 0.5
 _DOUBTFUL = 0.1  # share of odd words above which it is not Russian in Windows-1251
 
 
@@ -89,4 +92,17 @@ def _as_cp1251(data: bytes) -> str | None:
     odd = sum(
         1 for word in words if _TURNED_CASE.search(word) or any(char.isascii() for char in word)
     )
-    return text if words and odd <= _DOUBTFUL * len(words) else None
+    if not words or odd > _DOUBTFUL * len(words):
+        return None
+    return None if _shouts(text) and not _reads_like_russian(text) else text
+
+
+def _shouts(text: str) -> bool:
+    """More capitals than small letters: what KOI8-R looks like through Windows-1251."""
+    foreign = [char for char in text if ord(char) > 0x7F]
+    return sum(map(str.isupper, foreign)) > sum(map(str.islower, foreign))
+
+
+def _reads_like_russian(text: str) -> bool:
+    letters = [char for char in text.casefold() if "а" <= char <= "я" or char == "ё"]
+    return sum(char in _COMMON for char in letters) >= _COMMON_SHARE * len(letters)

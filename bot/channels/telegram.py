@@ -107,6 +107,7 @@ class TelegramChannel:
         self._runner: asyncio.Task[None] | None = None
         self._state = "off"
         self._last_error = ""
+        self._pause_s = _FIRST_PAUSE_S
         self._received = self._sent = self._sending = 0
 
     async def start(self) -> None:
@@ -214,22 +215,19 @@ class TelegramChannel:
 
     async def _run(self) -> None:
         """Connect and receive until stopped; failures are tried again after longer pauses."""
-        pause_s = _FIRST_PAUSE_S
         while not self._stopping.is_set():
             try:
                 await self._connect()
                 self._live()
                 if self._telegram.mode == "webhook":
                     await self._stopping.wait()
-                    return
-                while await self._poll():
-                    pause_s = _FIRST_PAUSE_S
-                return
+                while not self._stopping.is_set():
+                    await self._poll()
             except Exception as error:  # noqa: BLE001 - the way in must not close by itself
                 self._failing(error)
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._stopping.wait(), pause_s)
-            pause_s = min(pause_s * 2, _LAST_PAUSE_S)
+                await asyncio.wait_for(self._stopping.wait(), self._pause_s)
+            self._pause_s = min(self._pause_s * 2, _LAST_PAUSE_S)
 
     async def _connect(self) -> None:
         if not self._initialised:
@@ -246,8 +244,8 @@ class TelegramChannel:
         else:
             await self._bot.delete_webhook(drop_pending_updates=False)
 
-    async def _poll(self) -> bool:
-        """Take and commit one batch; False when stopped. The next call confirms it to Telegram."""
+    async def _poll(self) -> None:
+        """Take and commit one batch; the next call confirms it to Telegram."""
         offset = await self._inbox.telegram_offset()
         asked = asyncio.create_task(self._ask(offset))
         stopped = asyncio.create_task(self._stopping.wait())
@@ -259,16 +257,16 @@ class TelegramChannel:
                 asked.cancel()
         if self._stopping.is_set():
             await asyncio.gather(asked, return_exceptions=True)
-            return False
+            return
         arrived = time.perf_counter()
         updates = asked.result()
         if updates:
             read = [(int(raw["update_id"]), raw, _parsed(raw, self._bot)) for raw in updates]
             await self._commit(read, arrived)
-        return True
+        self._pause_s = _FIRST_PAUSE_S
 
     async def _ask(self, offset: int) -> list[dict[str, Any]]:
-        """Updates as they came: one of a shape that the library cannot read must not stop the rest."""
+        """Updates as they came: one that the library cannot read must not stop the rest."""
         wait_s = self._telegram.poll_timeout_s
         wanted = {
             "offset": offset,

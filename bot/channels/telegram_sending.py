@@ -172,7 +172,7 @@ def _cut(text: str, end: int) -> int:
     for marks in _CUTS:
         # The mark itself may hang over the edge: its white space is dropped anyway.
         best = max(text.rfind(mark, 0, end + 1) + len(mark.rstrip()) for mark in marks)
-        if end // 2 <= best <= end:
+        if max(end // 2, 1) <= best <= end:
             return best
     return end
 

@@ -49,7 +49,9 @@ def test_help_is_instant_and_light() -> None:
     best = 9.0
     for _ in range(5):
         began = resource.getrusage(resource.RUSAGE_CHILDREN)
-        done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+        done = subprocess.run(
+            [sys.executable, "-c", code], capture_output=True, text=True, check=True
+        )
         ended = resource.getrusage(resource.RUSAGE_CHILDREN)
         # processor time: other tests may be running beside this one
         best = min(best, ended.ru_utime + ended.ru_stime - began.ru_utime - began.ru_stime)
@@ -104,7 +106,10 @@ def test_users(data: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert answer(capsys, "--data-dir", data, "users", "role", "boris", "admin")["role"] == "admin"
     answer(capsys, "--data-dir", data, "users", "disable", "boris")
     listed = answer(capsys, "--data-dir", data, "users", "list")["users"]
-    assert {user["login"]: bool(user["disabled_at"]) for user in listed} == {"anna": False, "boris": True}
+    assert {user["login"]: bool(user["disabled_at"]) for user in listed} == {
+        "anna": False,
+        "boris": True,
+    }
 
 
 def test_backup_and_restore(data: str, capsys: pytest.CaptureFixture[str]) -> None:

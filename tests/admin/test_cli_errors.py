@@ -8,8 +8,7 @@ from pathlib import Path
 import pytest
 
 from admin.cli import run
-from bot.settings import Settings
-from bot.store import Store
+from bot.store.lock import DatabaseLock
 
 GOOD = "question,answer,category\nHow do I pay?,By card.,Billing\n"
 BAD = "question,answer\nHow do I pay?,By card.\n,Nothing asked\n"
@@ -49,7 +48,9 @@ def test_usage(arguments: tuple[str, ...], data: str, capsys: pytest.CaptureFixt
     assert err or out
 
 
-def test_unknown_setting_is_named_with_the_nearest(data: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_unknown_setting_is_named_with_the_nearest(
+    data: str, capsys: pytest.CaptureFixture[str]
+) -> None:
     Path("neurobot.toml").write_text("[http]\nprot = 80\n")
     code, out, err = call(capsys, "--data-dir", data, "users", "list")
     assert code == 78
@@ -111,15 +112,22 @@ def test_data_folder_that_is_a_file(data: str, capsys: pytest.CaptureFixture[str
     assert "error: " in err
 
 
-async def test_second_server(data: str, capsys: pytest.CaptureFixture[str]) -> None:
-    store = Store.open(Settings(data_dir=data))
+def test_second_server(data: str, capsys: pytest.CaptureFixture[str]) -> None:
+    Path(data).mkdir()
+    Path("kb.csv").write_text(GOOD)
+    lock = DatabaseLock(Path(data) / "neurobot.db")
     try:
-        assert call(capsys, "--data-dir", data, "serve", "--port", "0")[0] == 75
+        for command in (("serve", "--port", "0"), ("import", "knowledge", "kb.csv")):
+            code, _, err = call(capsys, "--data-dir", data, *command)
+            assert code == 75
+            assert "in use" in err
     finally:
-        await store.close()
+        lock.release()
 
 
-def test_plain_http_for_other_machines_is_refused(data: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_plain_http_for_other_machines_is_refused(
+    data: str, capsys: pytest.CaptureFixture[str]
+) -> None:
     code, _, err = call(capsys, "--data-dir", data, "serve", "--host", "0.0.0.0", "--port", "0")
     assert code == 78
     assert "http.tls_cert" in err
@@ -155,7 +163,9 @@ def test_training_without_data(data: str, capsys: pytest.CaptureFixture[str]) ->
     assert "failed" in out
 
 
-def test_doctor_finds_a_damaged_model_and_database(data: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_doctor_finds_a_damaged_model_and_database(
+    data: str, capsys: pytest.CaptureFixture[str]
+) -> None:
     call(capsys, "--data-dir", data, "users", "list")
     assert call(capsys, "--data-dir", data, "doctor")[0] == 0
     model = Path(data) / "artefacts" / "20260101-000000-abcd"

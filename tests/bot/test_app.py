@@ -148,6 +148,30 @@ async def test_unfinished_heads_and_bodies_are_cut(
     assert all(answer.startswith(b"HTTP/1.1 408") for answer in answers[60:])
 
 
+async def test_a_request_in_flight_is_finished_at_the_end(server_settings: Settings) -> None:
+    body = b"login=ann&password=wrong-words"
+    async with running(server_settings) as server:
+        port = int(server.url.rsplit(":", 1)[1])
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(
+            b"POST /sign-in HTTP/1.1\r\nHost: x\r\n"
+            b"Content-Type: application/x-www-form-urlencoded\r\n"
+            b"Content-Length: %d\r\n\r\n" % len(body) + body[:10]
+        )
+        await asyncio.sleep(0.2)
+
+        async def finish() -> bytes:
+            await asyncio.sleep(0.3)  # by now the server is stopping
+            with pytest.raises(OSError):
+                await asyncio.open_connection("127.0.0.1", port)
+            writer.write(body[10:])
+            return await reader.read()
+
+        answer = asyncio.create_task(finish())
+    assert (await answer).startswith(b"HTTP/1.1 403")
+    writer.close()
+
+
 async def _ready(url: str) -> int:
     async with aiohttp.ClientSession(url) as client, client.get("/ready") as reply:
         return reply.status

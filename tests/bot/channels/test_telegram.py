@@ -24,7 +24,6 @@ from bot.errors import SettingsInvalid, StorageUnavailable
 from bot.ports import SendFailed
 from bot.store import Reply
 
-
 SECRET = "s3cret-of-the-webhook"  # as in conftest
 MODES = ["polling", "webhook"]
 

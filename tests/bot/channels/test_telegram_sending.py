@@ -1,5 +1,7 @@
 """Pieces of text in Telegram's measure, and what its errors mean."""
 
+import logging
+
 import httpx
 import pytest
 from hypothesis import given
@@ -68,8 +70,6 @@ def test_cuts_prefer_paragraphs_then_sentences_then_words():
 
 def test_secrets_leave_the_lines(caplog):
     caplog.set_level("INFO")
-    import logging
-
     redaction = Redaction(["s3cret", ""])
     redaction.attach()
     log = logging.getLogger("httpx")
