@@ -1,7 +1,7 @@
 """The words of the product as frozen types, and nothing that acts.
 
-Times are UTC epoch seconds (``float``). Integer ``id`` is the row, ``public_id`` (22 random URL-safe
-characters) is what leaves the server for customers.
+Times are UTC epoch seconds (``float``). Integer ``id`` is the row, ``public_id`` (22 random
+URL-safe characters) is what leaves the server for customers.
 """
 
 from __future__ import annotations
@@ -202,7 +202,9 @@ class Reasons:
     """Why an answer was suggested; every field may be empty."""
 
     matched_question: str | None = None  # nearest past question of this answer
-    shared_terms: tuple[str, ...] = ()  # words of the question that the answer or its questions hold
+    shared_terms: tuple[
+        str, ...
+    ] = ()  # words of the question that the answer or its questions hold
     category: str | None = None
     category_matches: bool = False
     accepted: int = 0  # how often agents accepted it

@@ -1,7 +1,7 @@
 """Every error the server shows, in one tree. The HTTP edge turns them into RFC 9457 problem JSON.
 
-The docstring of a class is its default text; ``code`` is stable and documented, clients match on it.
-``remedy`` says what to do next and is shown beside the detail.
+The docstring of a class is its default text; ``code`` is stable and documented: clients
+match on it. ``remedy`` says what to do next and is shown beside the detail.
 """
 
 from __future__ import annotations

@@ -69,7 +69,9 @@ def next_state(state: State, action: Action) -> State:
     try:
         return _TRANSITIONS[(state, action)]
     except KeyError:
-        raise InvalidTransition(f"'{action}' is not possible while the conversation is '{state}'.") from None
+        raise InvalidTransition(
+            f"'{action}' is not possible while the conversation is '{state}'."
+        ) from None
 
 
 def bot_may_speak(state: State) -> bool:

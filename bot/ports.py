@@ -66,4 +66,4 @@ class Channel(Protocol):
         """
 
     def health(self) -> dict[str, object]:
-        """State for the panel: ``state`` (off, connecting, live, failing), ``last_error``, counts."""
+        """For the panel: ``state`` (off, connecting, live, failing), ``last_error``, counts."""

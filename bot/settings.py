@@ -1,7 +1,8 @@
 """All settings: defaults < ``neurobot.toml`` < ``NEUROBOT_*`` environment < flags.
 
 Unknown keys are refused by name and path. Nested keys use two underscores in the environment:
-``NEUROBOT_HTTP__PORT=8081``; lists are separated by commas. Secrets may also be given as ``<KEY>_FILE`` with a path to read.
+``NEUROBOT_HTTP__PORT=8081``; lists are separated by commas. Secrets may also be given as
+``<KEY>_FILE`` with a path to read.
 """
 
 from __future__ import annotations
@@ -33,7 +34,7 @@ class _Struct(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=T
     pass
 
 
-class HttpSettings(_Struct):
+class HttpSettings(_Struct, frozen=True):
     """Where the server listens. Anything but loopback needs TLS or a trusted proxy."""
 
     host: str = "127.0.0.1"
@@ -47,14 +48,14 @@ class HttpSettings(_Struct):
     requests_per_minute: Positive = 600  # per client address, for anonymous routes
 
 
-class StoreSettings(_Struct):
+class StoreSettings(_Struct, frozen=True):
     """The database file and how often it is copied."""
 
     synchronous: Literal["FULL", "NORMAL"] = "FULL"
     readers: Positive = 4
 
 
-class TelegramSettings(_Struct):
+class TelegramSettings(_Struct, frozen=True):
     """The Telegram channel; ``mode`` switches between polling and webhook without loss."""
 
     mode: Literal["off", "polling", "webhook"] = "off"
@@ -69,7 +70,7 @@ class TelegramSettings(_Struct):
         return f"TelegramSettings(mode={self.mode!r}, secrets hidden)"
 
 
-class WidgetSettings(_Struct):
+class WidgetSettings(_Struct, frozen=True):
     """The web chat."""
 
     enabled: bool = True
@@ -78,7 +79,7 @@ class WidgetSettings(_Struct):
     quick_questions: tuple[str, ...] = ()
 
 
-class HoursSettings(_Struct):
+class HoursSettings(_Struct, frozen=True):
     """When people answer. Outside, the customer is told so truthfully."""
 
     enabled: bool = False
@@ -88,7 +89,7 @@ class HoursSettings(_Struct):
     days: tuple[Annotated[int, msgspec.Meta(ge=1, le=7)], ...] = (1, 2, 3, 4, 5)  # ISO, Monday = 1
 
 
-class AnswerSettings(_Struct):
+class AnswerSettings(_Struct, frozen=True):
     """How suggestions are shown and when the bot may answer by itself."""
 
     top_k: Annotated[int, msgspec.Meta(ge=1, le=20)] = 5
@@ -98,7 +99,7 @@ class AnswerSettings(_Struct):
     device: Literal["auto", "cpu", "gpu"] = "auto"
 
 
-class TrainingSettings(_Struct):
+class TrainingSettings(_Struct, frozen=True):
     """The child process that trains."""
 
     threads: Positive = 1
@@ -107,14 +108,14 @@ class TrainingSettings(_Struct):
     max_minutes: Positive = 60
 
 
-class LogSettings(_Struct):
+class LogSettings(_Struct, frozen=True):
     """What is written to standard error."""
 
     level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     format: Literal["console", "json"] = "console"
 
 
-class Settings(_Struct):
+class Settings(_Struct, frozen=True):
     """The whole tree."""
 
     data_dir: str = "data"
@@ -186,7 +187,9 @@ def load_settings(
     try:
         return msgspec.convert(tree, Settings, strict=False)
     except msgspec.ValidationError as error:
-        raise SettingsInvalid(f"Settings: {error}.", remedy="docs/settings.md lists every key.") from error
+        raise SettingsInvalid(
+            f"Settings: {error}.", remedy="docs/settings.md lists every key."
+        ) from error
 
 
 def _read_toml(path: Path, *, must_exist: bool) -> dict[str, Any]:
@@ -245,7 +248,8 @@ def _refuse_unknown(tree: Mapping[str, Any], kind: type[msgspec.Struct], path: s
             near = difflib.get_close_matches(key, fields, n=1)
             hint = f" Did you mean '{path}{near[0]}'?" if near else ""
             raise SettingsInvalid(
-                f"Settings: unknown key '{where}'.{hint}", remedy="docs/settings.md lists every key."
+                f"Settings: unknown key '{where}'.{hint}",
+                remedy="docs/settings.md lists every key.",
             )
         inner = fields[key].type
         if isinstance(inner, type) and issubclass(inner, msgspec.Struct):

@@ -1,8 +1,9 @@
 """The web chat: the channel behind the widget, and the routes the widget calls.
 
-A visitor is whoever holds a token of 256 random bits; the customer's external id is a digest of it, so
-the server stores nothing that could open somebody's talk. Exactly-once in both directions: the widget
-names its messages, and what goes out is a row that the widget merges by id, however often it is read.
+A visitor is whoever holds a token of 256 random bits; the customer's external id is a digest of it,
+so the server stores nothing that could open somebody's talk. Exactly-once in both directions: the
+widget names its messages, and what goes out is a row that the widget merges by id, however often it
+is read.
 """
 
 from __future__ import annotations
@@ -126,6 +127,7 @@ class WebChannel:
         Raises:
             SendFailed: always.
         """
+        del reference, max_bytes
         raise SendFailed("no-such-file", final=True)
 
     def health(self) -> dict[str, object]:
@@ -147,7 +149,12 @@ def routes() -> list[Route]:
         ("GET", "/chat/history", get_history, "the visitor's conversation"),
         ("GET", "/chat/events", get_events, "live messages, typing and delivery marks"),
         ("POST", "/chat/read", post_read, "marks messages as read"),
-        ("POST", "/chat/typing", post_typing, "shows the agent that the visitor writes; offers answers"),
+        (
+            "POST",
+            "/chat/typing",
+            post_typing,
+            "shows the agent that the visitor writes; offers answers",
+        ),
         ("POST", "/chat/rating", post_rating, "rates the help"),
     ]
     found = [
@@ -155,8 +162,7 @@ def routes() -> list[Route]:
         for method, path, handler, summary in table
     ]
     found += [
-        Route("OPTIONS", path, cross_origin(_preflight), "visitor")
-        for _, path, _, _ in table
+        Route("OPTIONS", path, cross_origin(_preflight), "visitor") for _, path, _, _ in table
     ]
     return [*found, Route("GET", "/chat", get_page, "public")]
 
@@ -226,7 +232,9 @@ def _visitor(request: web.Request) -> str:
     except msgspec.ValidationError:
         token = ""
     if scheme.lower() != "bearer" or not token:
-        raise NotSignedIn("The visitor's token is missing.", remedy="POST /chat/visitors gives one.")
+        raise NotSignedIn(
+            "The visitor's token is missing.", remedy="POST /chat/visitors gives one."
+        )
     return visitor_id(token)
 
 
@@ -255,13 +263,15 @@ async def get_config(request: web.Request) -> web.Response:
     settings = services.settings
     language = _language(services, query(request, LanguageQuery).lang)
     catalogue = Catalogue.load()
-    return json_response({
-        "language": language,
-        "title": settings.widget.title or settings.company,
-        "quick_questions": settings.widget.quick_questions[:3],
-        "away": away_text(settings, catalogue, language, services.clock()) or "",
-        "texts": catalogue.section("widget", language),
-    })
+    return json_response(
+        {
+            "language": language,
+            "title": settings.widget.title or settings.company,
+            "quick_questions": settings.widget.quick_questions[:3],
+            "away": away_text(settings, catalogue, language, services.clock()) or "",
+            "texts": catalogue.section("widget", language),
+        }
+    )
 
 
 async def create_visitor(_: web.Request) -> web.Response:
@@ -333,15 +343,14 @@ def _shown(message: Message) -> dict[str, Any]:
 async def get_events(request: web.Request) -> web.StreamResponse:
     """Server-sent events: ``history`` at once and after each change, ``typing`` in between.
 
-    The whole visible history is small (at most 200 rows) and is merged by id, so a stream that broke
-    anywhere resumes without loss and without repeats.
+    The whole visible history is small (at most 200 rows) and is merged by id, so a stream that
+    broke anywhere resumes without loss and without repeats.
     """
     services = request.config_dict[SERVICES]
     conversation, customer = await _conversation(request, query(request, StreamQuery).conversation)
     topics = {f"conversation:{conversation.public_id}", f"visitor:{customer.external_id}"}
     with services.bus.subscribe(topics) as news:
-        async with sse_response(request) as stream:
-            stream.ping_interval = _PING_S
+        async with sse_response(request, ping_interval=_PING_S) as stream:
             last = await _send_history(request, stream, conversation, "")
             async for event in news:
                 if not stream.is_connected():
@@ -353,7 +362,9 @@ async def get_events(request: web.Request) -> web.StreamResponse:
             return stream
 
 
-async def _send_history(request: web.Request, stream: Any, conversation: Conversation, last: str) -> str:
+async def _send_history(
+    request: web.Request, stream: Any, conversation: Conversation, last: str
+) -> str:
     data = json.dumps(await _history(request, conversation), ensure_ascii=False)
     if data != last:
         await stream.send(data, event="history")
@@ -361,7 +372,7 @@ async def _send_history(request: web.Request, stream: Any, conversation: Convers
 
 
 async def post_read(request: web.Request) -> web.Response:
-    """Marks what was written up to the newest of these messages as read; unknown ids are left out."""
+    """Marks all up to the newest of these messages as read; unknown ids are left out."""
     services = request.config_dict[SERVICES]
     body = await decode(request, VisitorAck)
     conversation, _ = await _conversation(request, body.conversation)
@@ -386,10 +397,16 @@ async def post_typing(request: web.Request) -> web.Response:
         services.bus.publish("desk", "customer.typing", {"conversation_id": conversation.id})
     offers: list[dict[str, str]] = []
     if len(body.text.strip()) >= _OFFER_MIN_CHARACTERS:
-        automatic = {c.name: c.auto_threshold for c in await services.store.knowledge.categories() if c.auto_reply}
+        automatic = {
+            c.name: c.auto_threshold
+            for c in await services.store.knowledge.categories()
+            if c.auto_reply
+        }
         if automatic:
             await asyncio.sleep(0)
-            found = services.pipeline.suggest(body.text, 3, language=_language(services, body.language))
+            found = services.pipeline.suggest(
+                body.text, 3, language=_language(services, body.language)
+            )
             offers = [
                 {"title": item.title or item.text[:80], "text": item.text}
                 for item in found.items

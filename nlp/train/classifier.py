@@ -46,7 +46,7 @@ _PROMISES: Final = (0.9, 0.95, 0.98)
 _REJECTED: Final = 0.05  # share of own tickets that may look foreign
 # Judged rows up to which misspelt copies, and from which word pairs, are worth their time.
 _COPIES_UP_TO: Final = 1000
-_PAIRS_FROM: Final = 3000
+_PAIRS_FROM: Final = 2000
 
 
 @dataclass(frozen=True, slots=True)

@@ -49,11 +49,10 @@ def run_steps(
     Args:
         model: its parameters are optimised with AdamW.
         loss_of: scalar loss of the rows with these numbers.
-        n_rows: rows to draw from.
+        n_rows: rows to draw from, ``batch`` a step.
         steps: optimiser steps, at least 1.
-        batch: rows a step.
         learning_rate: peak of the one-cycle schedule, or the constant rate.
-        weight_decay: decoupled decay of AdamW.
+        weight_decay: decoupled.
         one_cycle: warm up over 10 % of the steps and then anneal to nothing.
         seed: order of the rows.
         report: told the share of steps done, about 20 times.

@@ -16,7 +16,7 @@ import pytest
 
 import bot.app
 import bot.http
-from bot.access import declared_routes
+from bot.access import ACCESS, declared_routes
 from bot.app import Running, check_binding, openapi_document, running
 from bot.errors import AlreadyRunning, SettingsInvalid
 from bot.settings import HttpSettings, Settings
@@ -149,27 +149,16 @@ async def test_unfinished_heads_and_bodies_are_cut(
 
 
 async def test_a_request_in_flight_is_finished_at_the_end(server_settings: Settings) -> None:
-    body = b"login=ann&password=wrong-words"
     async with running(server_settings) as server:
-        port = int(server.url.rsplit(":", 1)[1])
-        reader, writer = await asyncio.open_connection("127.0.0.1", port)
-        writer.write(
-            b"POST /sign-in HTTP/1.1\r\nHost: x\r\n"
-            b"Content-Type: application/x-www-form-urlencoded\r\n"
-            b"Content-Length: %d\r\n\r\n" % len(body) + body[:10]
-        )
-        await asyncio.sleep(0.2)
-
-        async def finish() -> bytes:
-            await asyncio.sleep(0.3)  # by now the server is stopping
-            with pytest.raises(OSError):
-                await asyncio.open_connection("127.0.0.1", port)
-            writer.write(body[10:])
-            return await reader.read()
-
-        answer = asyncio.create_task(finish())
-    assert (await answer).startswith(b"HTTP/1.1 403")
-    writer.close()
+        fields = {"login": "ann", "password": "wrong words"}  # a tenth of a second of work
+        client = aiohttp.ClientSession(server.url)
+        answer = asyncio.create_task(client.post("/sign-in", data=fields))
+        while not server.app[ACCESS].passwords._waiting:
+            await asyncio.sleep(0.001)
+    assert (await answer).status == 403
+    with pytest.raises(aiohttp.ClientConnectorError):
+        await client.get("/ready")
+    await client.close()
 
 
 async def _ready(url: str) -> int:

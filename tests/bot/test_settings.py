@@ -32,8 +32,10 @@ def test_flags_win_over_environment_over_file(tmp_path):
 
 
 def test_lists_in_the_environment_are_separated_by_commas():
-    environ = {"NEUROBOT_WIDGET__ALLOWED_ORIGINS": "https://a.example, https://b.example",
-               "NEUROBOT_HOURS__DAYS": "6,7"}
+    environ = {
+        "NEUROBOT_WIDGET__ALLOWED_ORIGINS": "https://a.example, https://b.example",
+        "NEUROBOT_HOURS__DAYS": "6,7",
+    }
     settings = load_settings(environ=environ)
     assert settings.widget.allowed_origins == ("https://a.example", "https://b.example")
     assert settings.hours.days == (6, 7)
@@ -52,7 +54,7 @@ def test_lists_in_the_environment_are_separated_by_commas():
     ],
 )
 def test_what_cannot_be_used_is_refused_by_name(tmp_path, text, named):
-    with pytest.raises(SettingsInvalid, match="Settings|settings") as refused:
+    with pytest.raises(SettingsInvalid, match=r"[Ss]ettings") as refused:
         load_settings(write(tmp_path, text), environ={})
     assert named in str(refused.value)
     assert refused.value.exit_code == 78

@@ -20,8 +20,15 @@ from playwright.async_api import Browser, BrowserContext, Error, Page, async_pla
 
 ROOT = Path(__file__).resolve().parents[2]
 _CANDIDATES = ("chromium", "chromium-browser", "google-chrome")
-_ARGUMENTS = ["--no-sandbox", "--disable-dev-shm-usage", "--disable-quic", "--no-first-run",
-              "--disable-background-networking", "--disable-component-update", "--disable-sync"]
+_ARGUMENTS = [
+    "--no-sandbox",
+    "--disable-dev-shm-usage",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
 
 
 @dataclass
@@ -56,11 +63,22 @@ class Server:
 
 async def start_server(data_dir: Path, **settings: str) -> Server:
     """Start the real server on a free port and wait until it says where it answers."""
-    environment = {**os.environ, "NEUROBOT_DATA_DIR": str(data_dir), "NEUROBOT_HTTP__PORT": "0",
-                   "PYTHONUNBUFFERED": "1", **settings}
+    environment = {
+        **os.environ,
+        "NEUROBOT_DATA_DIR": str(data_dir),
+        "NEUROBOT_HTTP__PORT": "0",
+        "PYTHONUNBUFFERED": "1",
+        **settings,
+    }
     process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "admin", "serve", cwd=ROOT, env=environment,
-        stdout=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.PIPE,
+        sys.executable,
+        "-m",
+        "admin",
+        "serve",
+        cwd=ROOT,
+        env=environment,
+        stdout=asyncio.subprocess.DEVNULL,
+        stderr=asyncio.subprocess.PIPE,
     )
     server = Server(process)
 
@@ -107,10 +125,19 @@ class Watched:
     async def page(self, allowed: str) -> Page:
         """A page that may only talk to ``allowed``."""
         page = await self.context.new_page()
-        page.on("console", lambda m: self.problems.append(f"console: {m.text}") if m.type == "error" else None)
+        page.on(
+            "console",
+            lambda m: self.problems.append(f"console: {m.text}") if m.type == "error" else None,
+        )
         page.on("pageerror", lambda error: self.problems.append(f"page: {error}"))
-        page.on("request", lambda r: self.problems.append(f"foreign: {r.url}")
-                if not r.url.startswith((allowed, "data:", "blob:")) else None)
+        page.on(
+            "request",
+            lambda r: (
+                self.problems.append(f"foreign: {r.url}")
+                if not r.url.startswith((allowed, "data:", "blob:"))
+                else None
+            ),
+        )
         return page
 
 
@@ -138,16 +165,23 @@ def launch() -> object:
 
 @pytest.fixture(scope="session")
 def trained_data_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A data folder with a dozen sample articles and models trained on them; copy it, do not change it."""
+    """A folder with a dozen sample articles and models trained on them; copy it before a change."""
     folder = tmp_path_factory.mktemp("trained")
     articles = (ROOT / "admin/demo/company/a_1.jsonl").read_text(encoding="utf-8").splitlines()[:12]
     with (folder / "kb.csv").open("w", encoding="utf-8", newline="") as table:
         rows = csv.writer(table)
         rows.writerow(["question", "answer", "category"])
         for article in map(json.loads, articles):
-            rows.writerows([question, article["answer"]["en"], article["category"]]
-                           for question in article["questions"]["en"])
+            rows.writerows(
+                [question, article["answer"]["en"], article["category"]]
+                for question in article["questions"]["en"]
+            )
     for arguments in (["import", "knowledge", str(folder / "kb.csv")], ["train", "--wait"]):
-        subprocess.run([sys.executable, "-m", "admin", "--data-dir", str(folder / "data"), *arguments],
-                       cwd=ROOT, check=True, capture_output=True, timeout=170)
+        subprocess.run(
+            [sys.executable, "-m", "admin", "--data-dir", str(folder / "data"), *arguments],
+            cwd=ROOT,
+            check=True,
+            capture_output=True,
+            timeout=170,
+        )
     return folder / "data"

@@ -19,10 +19,17 @@ ROOT = Path(__file__).resolve().parents[2]
 GOOD = "question,answer,category\nWhere is my parcel?,Open Orders and press Track.,delivery\n"
 
 
-def neurobot(data_dir: Path, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+def neurobot(
+    data_dir: Path, *arguments: str, **environment: str
+) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [sys.executable, "-m", "admin", "--data-dir", str(data_dir), *arguments],
-        cwd=ROOT, env={**os.environ, **environment}, capture_output=True, text=True, check=False, timeout=120,
+        cwd=ROOT,
+        env={**os.environ, **environment},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
     )
 
 
@@ -35,7 +42,7 @@ def data_dir(tmp_path: Path) -> Path:
     ("content", "words"),
     [
         (b"", "empty"),
-        (b"question,answer\n\"never closed,x\n", "line 2"),
+        (b'question,answer\n"never closed,x\n', "line 2"),
         (b"wrong,header\na,b\n", "question"),
         (GOOD.encode() + b",No question here.,x\n", "line 3"),
         (GOOD.encode() + b"A question,,x\n", "line 3"),
@@ -97,16 +104,25 @@ async def post(server, headers, text="hello", name=""):
 
 @pytest.fixture
 async def visitor(server):
-    async with aiohttp.ClientSession() as session, session.post(f"{server.url}/chat/visitors", json={}) as answer:
+    async with (
+        aiohttp.ClientSession() as session,
+        session.post(f"{server.url}/chat/visitors", json={}) as answer,
+    ):
         return {"Authorization": f"Bearer {(await answer.json())['token']}"}
 
 
 async def shown(server, headers, conversation):
     async with (
         aiohttp.ClientSession() as session,
-        session.get(f"{server.url}/chat/history", params={"conversation": conversation}, headers=headers) as answer,
+        session.get(
+            f"{server.url}/chat/history", params={"conversation": conversation}, headers=headers
+        ) as answer,
     ):
-        return [line["text"] for line in (await answer.json())["messages"] if line["author"] == "customer"]
+        return [
+            line["text"]
+            for line in (await answer.json())["messages"]
+            if line["author"] == "customer"
+        ]
 
 
 async def test_a_full_disk_acknowledges_nothing_and_heals_by_itself(server, visitor, tmp_path):
@@ -115,7 +131,9 @@ async def test_a_full_disk_acknowledges_nothing_and_heals_by_itself(server, visi
     pid = server.process.pid
     unlimited = resource.prlimit(pid, resource.RLIMIT_FSIZE)
     resource.prlimit(pid, resource.RLIMIT_FSIZE, (4096, unlimited[1]))
-    refused = [await post(server, visitor, "x" * 3000, name=f"refused-{number}") for number in range(4)]
+    refused = [
+        await post(server, visitor, "x" * 3000, name=f"refused-{number}") for number in range(4)
+    ]
     assert {status for status, _ in refused} == {503}
     assert {body["code"] for _, body in refused} == {"storage-unavailable"}
     assert await shown(server, visitor, first["conversation"]) == ["before"]  # reading goes on
@@ -126,9 +144,13 @@ async def test_a_full_disk_acknowledges_nothing_and_heals_by_itself(server, visi
 
 
 @pytest.mark.parametrize("damage", ["flip", "truncate", "missing"])
-async def test_a_damaged_model_is_found_and_the_desk_goes_on(data_dir, damage, launch, trained_data_dir):
+async def test_a_damaged_model_is_found_and_the_desk_goes_on(
+    data_dir, damage, launch, trained_data_dir
+):
     shutil.copytree(trained_data_dir, data_dir)
-    victim = max((data_dir / "artefacts").rglob("*.safetensors"), key=lambda path: path.stat().st_size)
+    victim = max(
+        (data_dir / "artefacts").rglob("*.safetensors"), key=lambda path: path.stat().st_size
+    )
     content = bytearray(victim.read_bytes())
     if damage == "flip":
         content[len(content) // 2] ^= 1
@@ -139,10 +161,16 @@ async def test_a_damaged_model_is_found_and_the_desk_goes_on(data_dir, damage, l
         victim.unlink()
     server = await launch(data_dir)
     try:
-        async with aiohttp.ClientSession() as session, session.get(f"{server.url}/health") as answer:
+        async with (
+            aiohttp.ClientSession() as session,
+            session.get(f"{server.url}/health") as answer,
+        ):
             health = await answer.text()
         assert victim.name in health or "damaged" in health, health
-        async with aiohttp.ClientSession() as session, session.post(f"{server.url}/chat/visitors", json={}) as answer:
+        async with (
+            aiohttp.ClientSession() as session,
+            session.post(f"{server.url}/chat/visitors", json={}) as answer,
+        ):
             headers = {"Authorization": f"Bearer {(await answer.json())['token']}"}
         assert (await post(server, headers, "where is my parcel"))[0] == 201
     finally:

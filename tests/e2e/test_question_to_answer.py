@@ -1,5 +1,5 @@
-"""The whole loop in a real browser: a customer asks in the widget, an agent answers by keyboard alone,
-the customer reads it. In Russian and in English."""
+"""The whole loop in a real browser, in Russian and in English: a customer asks in the widget, an
+agent answers by keyboard alone, the customer reads it."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ SCENES = {
         "en-GB",
         "question,answer,category\n"
         "How do I change my password?,Open Profile and press Change password.,access\n"
-        "When will my order arrive?,The courier comes on the delivery day from 10 to 18.,delivery\n",
+        "When will my order arrive?,The courier comes from 10 to 18.,delivery\n",
         "how can I change the password please",
         "Open Profile and press Change password.",
         "Your question",
@@ -60,8 +60,20 @@ async def test_customer_asks_agent_answers_by_keyboard_customer_reads(
     table = tmp_path / "kb.csv"
     table.write_text(words.knowledge, encoding="utf-8")
     imported = subprocess.run(
-        [sys.executable, "-m", "admin", "--data-dir", str(tmp_path / "data"), "import", "knowledge", str(table)],
-        cwd=ROOT, capture_output=True, text=True, check=False,
+        [
+            sys.executable,
+            "-m",
+            "admin",
+            "--data-dir",
+            str(tmp_path / "data"),
+            "import",
+            "knowledge",
+            str(table),
+        ],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
     )
     assert imported.returncode == 0, imported.stderr
 

@@ -1,4 +1,4 @@
-"""The chat widget on a foreign site: one script tag, no loss offline, none twice, keyboard alone."""
+"""The chat widget on a foreign site: one script tag, nothing lost offline, keyboard alone."""
 
 from __future__ import annotations
 

@@ -13,9 +13,16 @@ from bot.errors import NeurobotError
 from bot.settings import Settings
 
 ROOT = Path(__file__).resolve().parents[2]
-DOCUMENTS = ("README.md", "ARCHITECTURE.md", "CHANGELOG.md", "CONTRIBUTING.md", *(
-    f"docs/{name}.md" for name in ("settings", "api", "operations", "promises", "results", "log")
-))
+DOCUMENTS = (
+    "README.md",
+    "ARCHITECTURE.md",
+    "CHANGELOG.md",
+    "CONTRIBUTING.md",
+    *(
+        f"docs/{name}.md"
+        for name in ("settings", "api", "operations", "promises", "results", "log")
+    ),
+)
 
 
 def _read(name: str) -> str:
@@ -70,7 +77,9 @@ def test_architecture_is_short() -> None:
 
 def test_no_text_of_the_machine_in_the_tree() -> None:
     """The repository speaks of the product alone."""
-    tracked = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=False)
+    tracked = subprocess.run(
+        ["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=False
+    )
     pattern = re.compile(r"/work/|/root/|/opt/|/tmp/bash")
     found = []
     for name in tracked.stdout.splitlines():
@@ -80,7 +89,9 @@ def test_no_text_of_the_machine_in_the_tree() -> None:
                 continue
             found += [
                 f"{name}:{number}"
-                for number, line in enumerate(path.read_text(encoding="utf-8", errors="replace").splitlines(), 1)
+                for number, line in enumerate(
+                    path.read_text(encoding="utf-8", errors="replace").splitlines(), 1
+                )
                 if pattern.search(line)
             ]
     assert not found

@@ -37,7 +37,9 @@ def _modules(*folders: str) -> list[str]:
 
 def _probe(names: list[str]) -> dict[str, list[object]]:
     code = _PROBE.format(names=names, heavy=HEAVY)
-    run = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False)
+    run = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False
+    )
     assert run.returncode == 0, run.stderr
     answer: dict[str, list[object]] = json.loads(run.stdout)
     return answer

@@ -15,7 +15,9 @@ SOURCES = sorted(
     for pattern in ("*.py", "*.js", "*.css", "*.html")
     for path in (ROOT / folder).rglob(pattern)
 )
-MODULES = [path for path in SOURCES if path.suffix == ".py" and path.relative_to(ROOT).parts[0] != "tests"]
+MODULES = [
+    path for path in SOURCES if path.suffix == ".py" and path.relative_to(ROOT).parts[0] != "tests"
+]
 FORBIDDEN_NAMES = {"utils", "util", "helpers", "helper", "common", "misc", "manager"}
 
 

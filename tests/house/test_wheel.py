@@ -13,7 +13,10 @@ ROOT = Path(__file__).resolve().parents[2]
 def test_wheel_carries_templates_static_files_and_sample_data(tmp_path: Path) -> None:
     run = subprocess.run(
         [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(tmp_path)],
-        cwd=ROOT, capture_output=True, text=True, check=False,
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
     )
     assert run.returncode == 0, run.stderr
     (wheel,) = tmp_path.glob("*.whl")
@@ -27,5 +30,9 @@ def test_wheel_carries_templates_static_files_and_sample_data(tmp_path: Path) ->
     ):
         assert needed in names
     assert any(name.startswith("admin/templates/") for name in names)
-    foreign = [n for n in names if n.split("/")[0] not in {"bot", "nlp", "index", "admin"} and ".dist-info/" not in n]
+    foreign = [
+        n
+        for n in names
+        if n.split("/")[0] not in {"bot", "nlp", "index", "admin"} and ".dist-info/" not in n
+    ]
     assert not foreign

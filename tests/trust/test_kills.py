@@ -1,6 +1,6 @@
 """kill -9 at random moments under load from Telegram and the web chat.
 
-The history is judged, not the final state alone: what each client was told, what each chat received.
+``NEUROBOT_KILLS`` sets the number; ``make trust`` runs 50, the ordinary test run a few.
 ``NEUROBOT_KILLS`` sets the number; ``make trust`` runs 50, the ordinary test run a few.
 """
 
@@ -49,8 +49,13 @@ class Desk:
 
     async def start(self) -> None:
         self.process = await asyncio.create_subprocess_exec(
-            sys.executable, "-m", "bot", cwd=ROOT, env=self.environment,
-            stdout=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.DEVNULL,
+            sys.executable,
+            "-m",
+            "bot",
+            cwd=ROOT,
+            env=self.environment,
+            stdout=asyncio.subprocess.DEVNULL,
+            stderr=asyncio.subprocess.DEVNULL,
         )
 
     async def kill(self) -> None:
@@ -81,7 +86,9 @@ async def insist(desk: Desk, session: aiohttp.ClientSession, path: str, body, he
     while True:
         try:
             timeout = aiohttp.ClientTimeout(total=5)
-            async with session.post(desk.url + path, json=body, headers=headers, timeout=timeout) as answer:
+            async with session.post(
+                desk.url + path, json=body, headers=headers, timeout=timeout
+            ) as answer:
                 if answer.status in (200, 201):
                     return await answer.json()
                 assert answer.status in (429, 503), await answer.text()
@@ -133,7 +140,9 @@ async def agent(desk: Desk, session: aiohttp.ClientSession, headers: dict[str, s
 
 async def prepare(data_dir: Path) -> str:
     store = Store.open(Settings(data_dir=str(data_dir)))
-    _, secret = await store.people.create_token("test", ("messages:write", "conversations:read", "admin"))
+    _, secret = await store.people.create_token(
+        "test", ("messages:write", "conversations:read", "admin")
+    )
     await store.close()
     return str(secret)
 
@@ -147,7 +156,9 @@ async def stored_messages(data_dir: Path) -> tuple[list, dict]:
         for conversation in found.items:
             conversations[conversation.public_id] = conversation
             after = 0
-            while part := await store.conversations.messages(conversation.id, after_id=after, limit=500):
+            while part := await store.conversations.messages(
+                conversation.id, after_id=after, limit=500
+            ):
                 messages += part
                 after = part[-1].id
         if page >= found.pages:
@@ -166,12 +177,18 @@ async def test_nothing_acknowledged_is_lost_and_nothing_is_said_twice(tmp_path: 
     asked: list[str] = []
     async with FakeTelegram() as telegram, aiohttp.ClientSession() as session:
         desk = Desk(
-            {**os.environ, "NEUROBOT_DATA_DIR": str(data_dir), "NEUROBOT_HTTP__PORT": str(port),
-             "NEUROBOT_HTTP__REQUESTS_PER_MINUTE": "1000000",
-             "NEUROBOT_ANSWERS__UNDO_S": "0", "NEUROBOT_TELEGRAM__MODE": "polling",
-             "NEUROBOT_TELEGRAM__TOKEN": TOKEN, "NEUROBOT_TELEGRAM__POLL_TIMEOUT_S": "1",
-             "NEUROBOT_TELEGRAM__API_URL": telegram.api_url,
-             "NEUROBOT_TELEGRAM__FILE_URL": telegram.file_url},
+            {
+                **os.environ,
+                "NEUROBOT_DATA_DIR": str(data_dir),
+                "NEUROBOT_HTTP__PORT": str(port),
+                "NEUROBOT_HTTP__REQUESTS_PER_MINUTE": "1000000",
+                "NEUROBOT_ANSWERS__UNDO_S": "0",
+                "NEUROBOT_TELEGRAM__MODE": "polling",
+                "NEUROBOT_TELEGRAM__TOKEN": TOKEN,
+                "NEUROBOT_TELEGRAM__POLL_TIMEOUT_S": "1",
+                "NEUROBOT_TELEGRAM__API_URL": telegram.api_url,
+                "NEUROBOT_TELEGRAM__FILE_URL": telegram.file_url,
+            },
             f"http://127.0.0.1:{port}",
         )
         await desk.start()
@@ -218,7 +235,8 @@ async def test_nothing_acknowledged_is_lost_and_nothing_is_said_twice(tmp_path: 
     shown = sum(conversation.uncertain for conversation in conversations.values())
     assert shown >= uncertain  # system notices may be uncertain as well; all of them are shown
     print(  # the figure for docs/results.md
-        f"\n{KILLS} kills: {len(desk.acknowledged)} web and {len(asked)} Telegram messages, 0 lost, 0 twice; "
+        f"\n{KILLS} kills: {len(desk.acknowledged)} web and {len(asked)} Telegram messages, "
+        f"0 lost, 0 twice; "
         f"{len(desk.replied)} replies, 0 repeated, {uncertain} uncertain and shown"
     )
 
@@ -228,10 +246,14 @@ async def settled(desk: Desk, session: aiohttp.ClientSession, headers: dict[str,
     async with asyncio.timeout(60):
         while True:
             moving = 0
-            async with session.get(f"{desk.url}/api/v1/conversations?per_page=200", headers=headers) as answer:
+            async with session.get(
+                f"{desk.url}/api/v1/conversations?per_page=200", headers=headers
+            ) as answer:
                 found = (await answer.json())["items"]
             for row in found:
-                async with session.get(f"{desk.url}/api/v1/conversations/{row['id']}", headers=headers) as answer:
+                async with session.get(
+                    f"{desk.url}/api/v1/conversations/{row['id']}", headers=headers
+                ) as answer:
                     lines = (await answer.json())["messages"]
                 moving += sum(line["delivery"] in ("held", "queued", "sending") for line in lines)
             if not moving:

@@ -1,0 +1,121 @@
+"""What an admin does to the knowledge base holds for the very next question."""
+
+from __future__ import annotations
+
+import re
+
+from bot.domain import Role
+
+CSV = (
+    "question,answer,category\n"
+    "Where is my parcel?,Open Orders and press Track.,Delivery\n"
+    "Track my order,Open Orders and press Track.,Delivery\n"
+    "Can I pay in cash?,\"Yes, to the courier.\",Payment\n"
+).encode()
+
+
+def first(server, text: str) -> str:
+    items = server.services.pipeline.suggest(text).items
+    return items[0].text if items else ""
+
+
+async def write(owner, **fields: str) -> str:
+    form = {"title": "", "category": "Pets", "language": "en", "updated_at": "", **fields}
+    location, _ = await owner.post("/admin/knowledge/new", **form)
+    return re.search(r"/admin/knowledge/(\d+)", location)[1]
+
+
+async def test_added_changed_removed_restored(owner, server) -> None:
+    number = await write(owner, text="Feed it twice.", questions="How often to feed the hamster?")
+    assert first(server, "how often should I feed my hamster") == "Feed it twice."
+    page = await owner.get(f"/admin/knowledge/{number}")
+    stamp = re.search(r'name="updated_at" value="([^"]+)"', page)[1]
+    changed = {"text": "Feed it once.", "questions": "How often to feed the hamster?", "language": "en"}
+    await owner.post(f"/admin/knowledge/{number}", updated_at=stamp, **changed)
+    assert first(server, "how often should I feed my hamster") == "Feed it once."
+    location, _ = await owner.post(f"/admin/knowledge/{number}/remove")
+    assert f"undo={number}" in location
+    assert f"/admin/knowledge/{number}/restore" in await owner.get(location)
+    assert "Feed" not in first(server, "how often should I feed my hamster")
+    await owner.post(f"/admin/knowledge/{number}/restore")
+    assert first(server, "how often should I feed my hamster") == "Feed it once."
+
+
+async def test_a_stale_form_is_shown_again_with_its_text(owner) -> None:
+    number = await write(owner, text="One.", questions="q")
+    page = await owner.get(f"/admin/knowledge/{number}")
+    stamp = re.search(r'name="updated_at" value="([^"]+)"', page)[1]
+    form = {"questions": "q", "language": "en", "updated_at": stamp}
+    await owner.post(f"/admin/knowledge/{number}", text="Two.", **form)
+    _, page = await owner.post(f"/admin/knowledge/{number}", status=422, text="Mine.", **form)
+    assert "Mine." in page
+    fresh = re.search(r'name="updated_at" value="([^"]+)"', page)[1]
+    await owner.post(f"/admin/knowledge/{number}", text="Mine.", **{**form, "updated_at": fresh})
+
+
+async def test_bad_forms_keep_what_was_written(owner) -> None:
+    form = {"language": "en", "questions": "kept question"}
+    _, page = await owner.post("/admin/knowledge/new", status=422, text="  ", **form)
+    assert "kept question" in page
+    long = {"text": "x" * 20_001, "questions": "", "language": "en"}
+    await owner.post("/admin/knowledge/new", status=422, **long)
+    await owner.post("/admin/knowledge/new", status=400, text="a", language="de")
+    await write(owner, text="Same.", questions="q")
+    _, page = await owner.post("/admin/knowledge/new", status=422, text="Same.", language="en")
+    assert "Same." in page
+
+
+async def test_history_and_twins(owner, server) -> None:
+    english = await write(owner, text="Feed it twice.", questions="How to feed a hamster?")
+    russian = await write(
+        owner, text="Кормите дважды.", questions="Как кормить хомяка?", language="ru", twin=english
+    )
+    assert "Feed it twice." in await owner.get(f"/admin/knowledge/{russian}")
+    assert first(server, "Как кормить моего хомяка?") == "Кормите дважды."
+    await owner.post(f"/admin/knowledge/{english}", text="Never.", questions="", language="en")
+    versions = await server.services.store.knowledge.history(int(english))
+    oldest = versions[-1].id
+    await owner.post(f"/admin/knowledge/{english}/history/{oldest}")
+    assert (await server.services.store.knowledge.article(int(english))).text == "Feed it twice."
+    await owner.post(f"/admin/knowledge/{english}/history/999999", status=404)
+    await owner.post(f"/admin/knowledge/{english}/twin", status=400, twin="x")
+
+
+async def test_import_shows_first_and_writes_then(owner, server) -> None:
+    page = await owner.upload(CSV)
+    assert "Where is my parcel?" in page
+    knowledge = server.services.store.knowledge
+    assert (await knowledge.articles()).total == 0
+    upload = re.search(r'name="upload" value="(\w+)"', page)[1]
+    location, _ = await owner.post("/admin/knowledge/import/apply", upload=upload, language="")
+    assert "p.added=2" in location
+    assert (await knowledge.articles()).total == 2
+    assert first(server, "track the parcel") == "Open Orders and press Track."
+    _, page = await owner.post("/admin/knowledge/import/apply", status=422, upload=upload)
+    await owner.post("/admin/knowledge/import/apply", status=422, upload="../../etc/passwd")
+
+
+async def test_import_names_bad_lines_and_keeps_the_good_on_request(owner, server) -> None:
+    page = await owner.upload(b"question,answer\na?,b\n,c\nd,\n")
+    assert "is empty" in page
+    assert re.search(r"<td class=\"number\">3</td>", page)
+    upload = re.search(r'name="upload" value="(\w+)"', page)[1]
+    await owner.post("/admin/knowledge/import/apply", upload=upload, partial="1")
+    assert (await server.services.store.knowledge.articles()).total == 1
+
+
+async def test_import_refuses_files_it_cannot_read(owner) -> None:
+    for content in (b"", b"question\nx\n", b"\xff\xfeq\x00", b"question,answer\n\x81\x98,\xff\n"):
+        page = await owner.upload(content, status=422)
+        assert 'role="alert"' in page
+    await owner.post("/admin/knowledge/import", status=422)
+
+
+async def test_import_of_a_large_file(owner, server, enter) -> None:
+    admin = await enter(Role.ADMIN)
+    rows = "".join(f"Question number {i}?,Answer {i}.,C\n" for i in range(2000))
+    page = await admin.upload(("question,answer,category\n" + rows).encode())
+    upload = re.search(r'name="upload" value="(\w+)"', page)[1]
+    location, _ = await admin.post("/admin/knowledge/import/apply", upload=upload)
+    assert "p.added=2000" in location
+    assert "Page 1 of 80" in await admin.get("/admin/knowledge")
