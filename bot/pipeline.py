@@ -40,6 +40,7 @@ _BATCH = 16  # questions scored between two turns of the event loop
 _BACKLOG = 100_000  # unprocessed messages taken up at the start
 _LONGEST_BURST = 5  # times the quiet time; who never stops writing is answered all the same
 _RETRY_S = 1.0
+_MOST_FAILURES = 5
 _SNOOZE_TICK_S = 5.0
 _STOP_TIMEOUT_S = 10.0
 
@@ -51,6 +52,7 @@ class _Arrival:
     message_id: int
     conversation_id: int
     arrived: float  # time.perf_counter
+    failures: int = 0
 
 
 @dataclass(slots=True)
@@ -208,6 +210,7 @@ class Pipeline:
                 self._again(arrivals)
             except Exception:  # noqa: BLE001 - the queue must outlive a bad message
                 _LOG.exception("A batch of %d messages failed", len(arrivals))
+                self._again(_failed_once_more(arrivals))
             if self._queue.empty() and not self._bursts:
                 self._idle.set()
             await asyncio.sleep(0)
@@ -215,11 +218,10 @@ class Pipeline:
     def _again(self, arrivals: Sequence[_Arrival]) -> None:
         loop = asyncio.get_running_loop()
         for arrival in arrivals:
-            # A burst keeps its place among the waiting so that nothing counts as settled.
-            self._bursts.pop(arrival.conversation_id, None)
-        for arrival in arrivals:
+            # As a burst they count as waiting, and join what is gathered there already.
             burst = self._bursts.setdefault(arrival.conversation_id, _Burst([]))
-            burst.arrivals.append(arrival)
+            if all(arrival.message_id != known.message_id for known in burst.arrivals):
+                burst.arrivals.append(arrival)
             if burst.timer is None:
                 burst.timer = loop.call_later(_RETRY_S, self._ring, arrival.conversation_id)
 
@@ -247,6 +249,7 @@ class Pipeline:
                 self._again(by_conversation[work.conversation.id])
             elif isinstance(result, BaseException):
                 _LOG.error("Message %d was not settled", work.last.id, exc_info=result)
+                self._again(_failed_once_more(by_conversation[work.conversation.id]))
 
     async def _take(
         self, conversation_id: int, arrivals: list[_Arrival], gather: bool
@@ -342,6 +345,12 @@ class Pipeline:
             except NeurobotError as error:
                 _LOG.warning("Snoozed conversations cannot be woken yet: %s", error)
             await asyncio.sleep(_SNOOZE_TICK_S)
+
+
+def _failed_once_more(arrivals: Sequence[_Arrival]) -> list[_Arrival]:
+    """Those worth another try; the others stay unprocessed in the database until the next start."""
+    counted = [replace(arrival, failures=arrival.failures + 1) for arrival in arrivals]
+    return [arrival for arrival in counted if arrival.failures < _MOST_FAILURES]
 
 
 def _nothing(language: str) -> Suggestions:

@@ -46,7 +46,8 @@ async def check(request: web.Request) -> web.StreamResponse:
     if not isinstance(upload, web.FileField) or not upload.filename:
         return _page(request, ui.translate(request, "panel.import.no-file"))
     language = str(given.get("language", ""))
-    data = await asyncio.to_thread(upload.file.read)
+    with upload.file:
+        data = await asyncio.to_thread(upload.file.read)
     try:
         parsed = await asyncio.to_thread(parse_knowledge, data, language=language)
     except BadData as error:

@@ -48,6 +48,7 @@ _FIRST_PAUSE_S, _LAST_PAUSE_S = 0.5, 30.0
 # One connection at a time keeps the order of each chat whatever the network does.
 _WEBHOOK_CONNECTIONS = 1
 _STOP_TIMEOUT_S = 8.0
+_KEEP_RAW_S = 30 * 86_400.0  # raw updates, to look at when something was read wrongly
 
 
 def routes() -> list[Route]:
@@ -233,6 +234,7 @@ class TelegramChannel:
         if not self._initialised:
             await self._bot.initialize()
             self._initialised = True
+            await self._inbox.prune(self._clock() - _KEEP_RAW_S)
         if self._telegram.mode == "webhook":
             await self._bot.set_webhook(
                 self._settings.http.public_url.rstrip("/") + WEBHOOK_PATH,

@@ -23,6 +23,7 @@ _FARTHEST_S = 366 * 86_400.0
 _PLAIN = {
     "close": Action.CLOSED,
     "reopen": Action.REOPENED,
+    "wake": Action.WOKE,
     "return": Action.RETURNED_TO_BOT,
     "person": Action.PERSON_WANTED,
 }
@@ -31,7 +32,7 @@ _PLAIN = {
 class ActionBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """One action. ``to`` names another agent to assign to; 0 and absent mean oneself."""
 
-    action: Literal["assign", "unassign", "close", "reopen", "snooze", "return", "person"]
+    action: Literal["assign", "unassign", "close", "reopen", "snooze", "wake", "return", "person"]
     version: int | None = None
     until: float | None = None
     to: Annotated[int, msgspec.Meta(ge=0, le=2**62)] = 0

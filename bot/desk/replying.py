@@ -13,8 +13,18 @@ from bot.desk.actions import publish_change
 from bot.desk.files import StoredFile, checked_attachment
 from bot.desk.talk import is_answer
 from bot.desk.verdicts import Judged, judge
-from bot.domain import Agent, Author, Conversation, Delivery, Message, Verdict, VerdictRecord
+from bot.domain import (
+    Agent,
+    Author,
+    Conversation,
+    ConversationState,
+    Delivery,
+    Message,
+    Verdict,
+    VerdictRecord,
+)
 from bot.errors import BadRequest, Conflict, NotFound
+from bot.handover import Action
 from bot.http import decode, json_response
 from bot.services import SERVICES, Services
 from bot.store.records import Reply
@@ -50,9 +60,10 @@ class Sent(msgspec.Struct, frozen=True):
 
 
 class UndoBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """The message to take back."""
+    """The message to take back; ``reopen`` where it closed the conversation as well."""
 
     message_id: RowId
+    reopen: bool = False
 
 
 class Undone(msgspec.Struct, frozen=True):
@@ -175,7 +186,13 @@ async def undo(request: web.Request) -> web.Response:
         taken = await services.store.conversations.undo(message.id, agent.id)
     except Conflict:
         raise Conflict(ui.translate(request, "desk.error.undo")) from None
-    publish_change(services, await services.store.conversations.get(conversation.id))
+    after = await services.store.conversations.get(conversation.id)
+    if body.reopen and after.state is ConversationState.CLOSED:
+        # something else changed it meanwhile, so the store left its state alone
+        after = await services.store.conversations.act(
+            conversation.id, Action.REOPENED, agent_id=agent.id
+        )
+    publish_change(services, after)
     file = taken.attachment
     stored = (
         StoredFile(file.reference, file.name, file.media_type, file.size_bytes) if file else None

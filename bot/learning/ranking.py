@@ -29,6 +29,7 @@ from nlp.train.correction import (
     quality,
     weighted_sum,
 )
+from nlp.train.foreign import foreign_questions
 from nlp.train.ranker import EncoderSettings, fit_encoder
 
 Ids = NDArray[np.int64]
@@ -37,6 +38,8 @@ Progress = Callable[[str, float], None]
 Sample = tuple[str, int]
 
 LEAST_QUESTIONS = 50  # below, the fixed sum serves and nothing is fitted
+_FOREIGN = 0.1  # questions of other domains, a share of the company's own
+_NO_ANSWER = -1
 _MANY_QUESTIONS = 1000  # from here three folds say as much as five
 _HIDDEN = {"linear": 0, "mlp": 16}
 
@@ -76,17 +79,22 @@ def train_ranking(
     settings = EncoderSettings()
     if preset == "fast":
         settings = replace(settings, dimension=128, epochs=6)
-    folds = _folds(samples, seed)
-    lists, weights = _out_of_fold(items, samples, folds, settings, seed=seed, tell=tell)
+    # What is not for this desk teaches how little a faint likeness is worth; it counts in no figure.
+    asked = samples + _foreign(len(samples), seed)
+    folds = _folds(asked, seed)
+    lists, weights = _out_of_fold(items, asked, folds, settings, seed=seed, tell=tell)
     tell("correction", 0.0)
     logits = _variants(lists, folds, weights, seed=seed)
-    measured = {name: quality(values, lists) for name, values in logits.items()}
+    ours = np.arange(len(asked)) < len(samples)
+    rows = np.repeat(ours, lists.sizes)
+    own = lists.take(ours)
+    measured = {name: quality(values[rows], own) for name, values in logits.items()}
     kept = _choose(measured)
     tell("correction", 0.7)
     network = _network(kept, lists, weights, seed=seed)
     calibration = fit_calibration(logits[kept], lists)
     Correction(FEATURES, network, calibration, kept).save(folder / "correction")
-    ece = calibration_error(logits[kept], lists, folds)
+    ece = calibration_error(logits[kept], lists, folds, ours)
     tell("ranker", 0.0)
     encoder = _fit(
         items, samples, set(), settings, seed=seed, progress=lambda share: tell("ranker", share)
@@ -122,6 +130,13 @@ def _samples(items: Sequence[KnowledgeItem], questions: Sequence[Sample]) -> lis
             if text.strip()
         ]
     return list(dict.fromkeys(samples))
+
+
+def _foreign(own: int, seed: int) -> list[Sample]:
+    """Questions of other domains, as many as suit the company's own."""
+    texts = foreign_questions()
+    order = np.random.default_rng(seed).permutation(len(texts))[: round(own * _FOREIGN)]
+    return [(texts[place], _NO_ANSWER) for place in order.tolist()]
 
 
 def _folds(samples: Sequence[Sample], seed: int) -> Ids:

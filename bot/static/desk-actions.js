@@ -6,7 +6,7 @@ import { api, openDialog, showError, toast } from "./ui.js";
 
 const PRESENCE_MS = 20_000;
 const WRITING_MS = 4_000;
-const DONE = { assign: "assigned", unassign: "unassigned", close: "closed", reopen: "reopened", snooze: "snoozed", return: "returned", person: "handed" };
+const DONE = { assign: "assigned", unassign: "unassigned", close: "closed", reopen: "reopened", snooze: "snoozed", wake: "woken", return: "returned", person: "handed" };
 let wroteAt = 0;
 
 /** Do `action` on the open conversation; a closed or snoozed one gives way to the next. */
@@ -33,10 +33,13 @@ export async function act(action, extra = {}) {
 /** Closing and snoozing can be taken back from the toast. */
 function undoOf(action, current) {
   if (action !== "close" && action !== "snooze") return null;
-  const back = action === "close" ? "reopen" : "assign";
   return {
     label: texts.undo,
-    run: async () => { await openTalk(current.id); await refreshTalk(); await act(back, back === "assign" ? { to: 0 } : {}); },
+    run: async () => {
+      await openTalk(current.id);
+      await refreshTalk();
+      await act(action === "close" ? "reopen" : "wake");
+    },
   };
 }
 

@@ -175,7 +175,7 @@ async function sendReply(current, text, file, close, anyway) {
   });
   emptied(current);
   clearFile();
-  lastSent = { url: current.url, conversation: current.id, id: answer.message_id, text, chosen: used, until: Date.now() + answer.hold_s * 1000 };
+  lastSent = { url: current.url, conversation: current.id, id: answer.message_id, text, chosen: used, close, until: Date.now() + answer.hold_s * 1000 };
   const remove = toast(close ? texts["sent-closed"] : texts.sending, {
     seconds: Math.max(answer.hold_s, 1), action: { label: texts.undo, run: undoLast },
   });
@@ -218,7 +218,7 @@ export async function undoLast() {
 
 export async function undo(url, id, sent = null) {
   try {
-    const answer = await api("POST", `${url}/undo`, { message_id: id });
+    const answer = await api("POST", `${url}/undo`, { message_id: id, reopen: sent?.close ?? false });
     const conversation = url.split("/").pop();
     if (talk()?.id !== conversation) await openTalk(conversation);
     setMode("reply", { focus: false });

@@ -70,6 +70,7 @@ def fit_network(lists: Lists, *, seed: int, hidden: int = _HIDDEN) -> Network:
         hidden: units; 0 gives a linear correction.
     """
     torch.manual_seed(seed)
+    lists = lists.take(lists.sizes > 0)
     if len(lists) > _MOST_LISTS:
         drawn = np.random.default_rng(seed).permutation(len(lists)) < _MOST_LISTS
         lists = lists.take(drawn)
@@ -120,6 +121,7 @@ def fit_calibration(logits: Floats, lists: Lists) -> Calibration:
 
     Source: temperature scaling, Guo et al., ICML 2017, with an outcome for abstention.
     """
+    lists = lists.take(lists.sizes > 0)
     if not len(lists):
         return Calibration()
     padded, right, mask = _padded_logits(logits, lists)
@@ -156,18 +158,28 @@ def cross_logits(lists: Lists, folds: Ids, *, seed: int, hidden: int = _HIDDEN) 
     return logits
 
 
-def calibration_error(logits: Floats, lists: Lists, folds: Ids) -> float:
-    """Expected calibration error of the best suggestion, calibrated on the other folds."""
+def calibration_error(
+    logits: Floats, lists: Lists, folds: Ids, counted: Bools | None = None
+) -> float:
+    """Expected calibration error of the best suggestion, calibrated on the other folds.
+
+    Args:
+        logits: of networks that did not see the question.
+        lists: the questions.
+        folds: fold of each question.
+        counted: questions that are judged, all by default.
+    """
+    judged = np.ones(len(lists), bool) if counted is None else counted
     confidence: list[float] = []
     hits: list[bool] = []
     for fold in np.unique(folds).tolist():
-        held = folds == fold
+        others = folds != fold
+        fitted = fit_calibration(logits[np.repeat(others, lists.sizes)], lists.take(others))
+        held = ~others & judged
         rows = np.repeat(held, lists.sizes)
-        fitted = fit_calibration(logits[~rows], lists.take(~held))
         rated = probabilities(logits[rows], lists.sizes[held], fitted)
-        ends = np.cumsum(lists.sizes[held])
         right = lists.right[rows]
-        for start, end in zip(ends - lists.sizes[held], ends, strict=True):
+        for start, end in _spans(lists.sizes[held]):
             if end > start:
                 best = start + int(rated[start:end].argmax())
                 confidence.append(float(rated[best]))
@@ -178,8 +190,7 @@ def calibration_error(logits: Floats, lists: Lists, folds: Ids) -> float:
 def quality(logits: Floats, lists: Lists) -> Quality:
     """Accuracy at 1, recall at 5 and mean reciprocal rank; ties count against."""
     ranks = []
-    ends = np.cumsum(lists.sizes)
-    for start, end in zip(ends - lists.sizes, ends, strict=True):
+    for start, end in _spans(lists.sizes):
         right = lists.right[start:end]
         if right.any():
             best = float(logits[start:end][right].max())
@@ -228,6 +239,12 @@ def _padded_logits(logits: Floats, lists: Lists) -> tuple[Tensor, Tensor, Tensor
     right[owner, place] = lists.right
     mask[owner, place] = True
     return torch.from_numpy(values), torch.from_numpy(right), torch.from_numpy(mask)
+
+
+def _spans(sizes: Ids) -> list[tuple[int, int]]:
+    """Where the candidates of each question begin and end."""
+    ends = np.cumsum(sizes)
+    return list(zip((ends - sizes).tolist(), ends.tolist(), strict=True))
 
 
 def _places(sizes: Ids) -> tuple[Ids, Ids]:

@@ -33,7 +33,9 @@ class Person:
         """Where the answer leads, and its text."""
         data = {"csrf_token": self.csrf, **fields}
         headers = {"Accept": "text/html"}
-        async with self.session.post(path, data=data, headers=headers, allow_redirects=False) as response:
+        async with self.session.post(
+            path, data=data, headers=headers, allow_redirects=False
+        ) as response:
             text = await response.text()
             assert response.status == status, text
             return response.headers.get("Location", ""), text

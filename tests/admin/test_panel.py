@@ -173,7 +173,9 @@ def test_every_key_in_the_templates_has_its_text() -> None:
     for path in panel.TEMPLATES.glob("*.html"):
         used |= set(re.findall(r"""\bt\("([\w.:-]+)"[,)]""", path.read_text(encoding="utf-8")))
     for path in Path(panel.__file__).parent.rglob("*.py"):
-        found = re.findall(r"""translate\(request, "([\w.:-]+)"[,)]""", path.read_text(encoding="utf-8"))
+        found = re.findall(
+            r"""translate\(request, "([\w.:-]+)"[,)]""", path.read_text(encoding="utf-8")
+        )
         used |= set(found)
     assert used
     assert not used - known

@@ -10,7 +10,7 @@ CSV = (
     "question,answer,category\n"
     "Where is my parcel?,Open Orders and press Track.,Delivery\n"
     "Track my order,Open Orders and press Track.,Delivery\n"
-    "Can I pay in cash?,\"Yes, to the courier.\",Payment\n"
+    'Can I pay in cash?,"Yes, to the courier.",Payment\n'
 ).encode()
 
 
@@ -30,7 +30,11 @@ async def test_added_changed_removed_restored(owner, server) -> None:
     assert first(server, "how often should I feed my hamster") == "Feed it twice."
     page = await owner.get(f"/admin/knowledge/{number}")
     stamp = re.search(r'name="updated_at" value="([^"]+)"', page)[1]
-    changed = {"text": "Feed it once.", "questions": "How often to feed the hamster?", "language": "en"}
+    changed = {
+        "text": "Feed it once.",
+        "questions": "How often to feed the hamster?",
+        "language": "en",
+    }
     await owner.post(f"/admin/knowledge/{number}", updated_at=stamp, **changed)
     assert first(server, "how often should I feed my hamster") == "Feed it once."
     location, _ = await owner.post(f"/admin/knowledge/{number}/remove")

@@ -60,6 +60,40 @@ async def test_a_full_disk_delays_suggestions_and_loses_none(talk, monkeypatch):
     assert len(talk.heard()) == 1
 
 
+async def test_a_full_disk_in_the_middle_of_a_burst_loses_none_of_it(automatic, monkeypatch):
+    categories = automatic.store.knowledge.categories
+    await automatic.say("Hello!")
+    await asyncio.sleep(0.02)  # gathered, not yet due
+    failures = iter([True])
+
+    async def once_full():
+        if next(failures, False):
+            raise StorageUnavailable
+        return await categories()
+
+    monkeypatch.setattr(automatic.store.knowledge, "categories", once_full)
+    await automatic.say(QUESTION)
+    await automatic.quiet()
+    assert await automatic.store.conversations.unprocessed() == []
+    assert len(automatic.heard()) == 1
+
+
+async def test_a_step_that_breaks_is_tried_again(talk, monkeypatch):
+    act = talk.store.conversations.act
+    failures = iter([True])
+
+    async def once_broken(*args, **kwargs):
+        if next(failures, False):
+            raise RuntimeError("bug")
+        return await act(*args, **kwargs)
+
+    monkeypatch.setattr(talk.store.conversations, "act", once_broken)
+    receipt = await talk.say(QUESTION)
+    await talk.quiet()
+    assert await talk.state(receipt) is ConversationState.OPEN
+    assert len(talk.heard()) == 1
+
+
 async def test_a_message_is_stored_announced_suggested_and_handed_over(talk):
     article = await talk.teach(ANSWER, QUESTION, "delivery", language="en")
     news = talk.bus.subscribe({"desk"})

@@ -62,6 +62,7 @@ async def test_every_action_moves_the_conversation(desk: Any) -> None:
     until = desk.services.clock() + 3600
     steps = [
         ({"action": "assign"}, "taken"), ({"action": "snooze", "until": until}, "snoozed"),
+        ({"action": "wake"}, "open"), ({"action": "snooze", "until": until}, "snoozed"),
         ({"action": "assign"}, "taken"),
         ({"action": "close"}, "closed"), ({"action": "reopen"}, "open"),
         ({"action": "return"}, "bot"), ({"action": "person"}, "open"),

@@ -143,6 +143,14 @@ async def test_undo_gives_the_text_back_and_forgets_the_verdicts(desk: Any) -> N
     assert "data-suggestion" in page  # the question waits again
 
 
+async def test_undo_reopens_even_when_something_else_happened(desk: Any) -> None:
+    answer = await desk.ann.post(f"{desk.talk}/reply", body(desk, close=True))
+    await desk.bob.post(f"{desk.talk}/note", {"text": "by the way"})
+    taken_back = {"message_id": answer["message_id"], "reopen": True}
+    await desk.ann.post(f"{desk.talk}/undo", taken_back)
+    assert (await desk.services.store.conversations.get(desk.conversation_id)).state == "open"
+
+
 @pytest.mark.parametrize("undo_s", [0.0])
 async def test_reply_arrives(desk: Any) -> None:
     await desk.ann.post(f"{desk.talk}/reply", body(desk))
