@@ -26,7 +26,15 @@ Floats = NDArray[np.float32]
 
 RANKERS = ("stem", "char", "pair", "past", "vote", "dense", "dense_past", "translation")
 # Beside "how good among these candidates", what tells how good at all.
-LEVELS = ("past_level", "dense_level", "dense_past_level", "coverage", "popular", "category")
+LEVELS = (
+    "past_level",
+    "dense_level",
+    "dense_past_level",
+    "coverage",
+    "popular",
+    "familiar",
+    "category",
+)
 FEATURES: tuple[str, ...] = (
     *(name for ranker in RANKERS for name in (ranker, f"{ranker}_lead")),
     *LEVELS,
@@ -263,6 +271,7 @@ class CandidateIndex:
         levels[:, 1:3] = ranked[:, 5:7]
         levels[:, 3] = scores.coverage[rows]
         levels[:, 4] = self._passages.popularity(rows)
+        levels[:, 5] = scores.familiar
         return np.concatenate([contrast(ranked, _FLOORS), levels], axis=1)
 
 

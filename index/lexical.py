@@ -118,6 +118,15 @@ class LexicalIndex:
         idf = self._weight_of(unique)
         return self._sum(unique, idf / max(float(idf.sum()), 1e-9), presence=True)
 
+    def known(self, terms: Ids) -> NDArray[np.bool_]:
+        """Which terms stand in some living document, shape ``(terms,)``."""
+        self._settle()
+        df = np.zeros(len(terms))
+        for segment in self._segments():
+            where, found = _locate(segment, terms)
+            df[found] += segment.df[where]
+        return df > 0
+
     def search(self, terms: Ids, k: int) -> tuple[Ids, Floats]:
         """Rows of the best ``k`` documents with a positive score, best first, and the scores."""
         scores = self.scores(terms)

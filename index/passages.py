@@ -53,6 +53,8 @@ class PassageScores:
         vote: share of the ten nearest past questions, weighted by likeness, 0..1.
         nearest: row of the nearest past question, -1 for none.
         coverage: share of the question's idf mass that the passage holds, 0..1.
+        familiar: share of the question's stems that any passage or past question holds, 0..1; one
+            number.
     """
 
     stem: Floats
@@ -62,6 +64,7 @@ class PassageScores:
     vote: Floats
     nearest: Ids
     coverage: Floats
+    familiar: float
 
     def weighted(self, weights: Mapping[str, float]) -> Floats:
         """Weighted sum of named scores, each divided by its best."""
@@ -159,7 +162,14 @@ class PassageIndex:
             vote=self._vote(asked),
             nearest=nearest,
             coverage=self._stem.coverage(terms.stems),
+            familiar=self._familiar(terms.stems),
         )
+
+    def _familiar(self, stems: Ids) -> float:
+        unique = np.unique(stems)
+        if not len(unique):
+            return 0.0
+        return float((self._stem.known(unique) | self._past_stem.known(unique)).mean())
 
     def _vote(self, asked: Floats) -> Floats:
         take = min(_NEIGHBOURS, len(asked))

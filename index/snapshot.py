@@ -26,11 +26,11 @@ _MANIFEST = "snapshot.json"
 _FORMAT = 1
 
 
-class SnapshotDamaged(ValueError):  # noqa: N818
+class SnapshotDamaged(ValueError):
     """A snapshot is missing, incomplete or changed; the text names the file and the fault."""
 
 
-class SnapshotStale(ValueError):  # noqa: N818
+class SnapshotStale(ValueError):
     """A snapshot is whole but reflects something else than was asked for."""
 
 

@@ -25,7 +25,7 @@ from bot.ui.formats import Formats
 View = Literal["mine", "unassigned", "all", "snoozed", "closed", "uncertain"]
 
 _VIEWS: tuple[View, ...] = ("mine", "unassigned", "all", "snoozed", "closed", "uncertain")
-_CHANNELS = frozenset({"telegram", "web", "api", "memory"})
+_CHANNELS = frozenset({"telegram", "web", "rest", "memory"})
 _FAILURES = frozenset({"blocked", "chat-not-found", "network", "too-large"})
 _KEYS = (
     (("J", "K"), "next"), (("1", "…", "5"), "take"), (("Tab",), "tab"), (("Ctrl Enter",), "send"),

@@ -145,7 +145,7 @@ async def _author_name(request: web.Request, services: Services, message: Messag
     if message.author is Author.BOT:
         return ui.translate(request, "desk.author.bot")
     if message.agent_id is None:
-        return ui.translate(request, "desk.channel.api")
+        return ui.translate(request, "desk.channel.rest")
     try:
         return (await services.store.people.agent(message.agent_id)).name
     except NotFound:

@@ -186,7 +186,7 @@ def _name(message: Message, names: Mapping[int, str], agent: Agent, t: Translate
     if message.author is not Author.AGENT:
         return ""
     if message.agent_id is None:
-        return "" if message.kind is MessageKind.NOTE else t("desk.channel.api")
+        return "" if message.kind is MessageKind.NOTE else t("desk.channel.rest")
     if message.agent_id == agent.id and message.kind is not MessageKind.NOTE:
         return ""
     return names.get(message.agent_id, "")

@@ -79,7 +79,7 @@ def train_ranking(
     settings = EncoderSettings()
     if preset == "fast":
         settings = replace(settings, dimension=128, epochs=6)
-    # What is not for this desk teaches how little a faint likeness is worth; it counts in no figure.
+    # What is not for this desk teaches what a faint likeness is worth; it counts in no figure.
     asked = samples + _foreign(len(samples), seed)
     folds = _folds(asked, seed)
     lists, weights = _out_of_fold(items, asked, folds, settings, seed=seed, tell=tell)

@@ -4,6 +4,7 @@ import { preferences, texts } from "./desk-state.js";
 import { api, setLanguage, setTheme, showError, toast } from "./ui.js";
 
 let audio = null;
+let missed = 0; // messages since the tab went out of sight
 
 /** Two soft notes. Browsers allow sound only after the first key or click. */
 function chime() {
@@ -23,7 +24,13 @@ function chime() {
   });
 }
 
+function countInTitle() {
+  document.title = document.title.replace(/^\(\d+\) /, "");
+  if (missed) document.title = `(${missed}) ${document.title}`;
+}
+
 export function notify(title, body) {
+  if (document.hidden) { missed += 1; countInTitle(); }
   if (preferences.sound) chime();
   if (!preferences.notifications || !document.hidden || !("Notification" in globalThis)) return;
   if (Notification.permission !== "granted") return;
@@ -64,6 +71,7 @@ async function save(event) {
 export function startPreferences() {
   const form = document.querySelector("[data-preferences-form]");
   form.addEventListener("submit", save);
+  document.addEventListener("visibilitychange", () => { if (!document.hidden) { missed = 0; countInTitle(); } });
   document.addEventListener("theme", (event) => {
     form.elements.theme.value = event.detail;
     if (preferences.theme === event.detail) return;

@@ -15,6 +15,7 @@ export function talk() {
   const head = body.querySelector('[data-part="head"]');
   return {
     id: body.dataset.conversation,
+    row: Number(body.dataset.row),
     url: `/desk/conversations/${body.dataset.conversation}`,
     version: Number(head.dataset.version),
     state: head.dataset.state,

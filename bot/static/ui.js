@@ -51,9 +51,7 @@ export async function api(method, url, body = undefined, options = {}) {
   } catch {
     throw new ApiError(0, { detail: strings["error.offline"] });
   }
-  if (response.status === 401) {
-    location.assign(`/sign-in?next=${encodeURIComponent(location.pathname + location.search)}`);
-  }
+  if (response.status === 401) signInAgain();
   const type = response.headers.get("Content-Type") || "";
   const data = type.includes("json") ? await response.json() : {};
   if (!response.ok) throw new ApiError(response.status, data);
@@ -69,8 +67,17 @@ export async function part(url, options = {}) {
     if (error.name === "AbortError") throw error;
     throw new ApiError(0, { detail: strings["error.offline"] });
   }
+  if (response.status === 401 || response.redirected) {
+    signInAgain();
+    throw new ApiError(401, {});
+  }
   if (!response.ok) throw new ApiError(response.status, {});
   return response.text();
+}
+
+/** The session is over; what was typed is kept by the page that asks. */
+function signInAgain() {
+  location.assign(`/sign-in?next=${encodeURIComponent(location.pathname + location.search)}`);
 }
 
 export function csrfToken() {

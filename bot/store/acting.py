@@ -12,7 +12,7 @@ from bot.store.part import Part
 from bot.store.records import Reply
 from bot.store.sending import insert_message, queue_message
 from bot.store.sessions import load_agent
-from bot.store.texts import clean, head
+from bot.store.texts import clean
 
 _ASSIGNABLE = frozenset({ConversationState.BOT, ConversationState.OPEN, ConversationState.TAKEN})
 
@@ -51,10 +51,11 @@ class Acting(Part):
                 reply = Reply(text=system_text, author=Author.SYSTEM, language=before.language)
                 message_id = insert_message(connection, before, reply, now)
                 queue_message(connection, message_id, before, reply, now=now)
+                # The list goes on showing what the customer said, not our own notice.
                 connection.execute(
-                    """UPDATE conversations SET last_message_at = max(last_message_at, ?),
-                        last_text = ? WHERE id = ?""",
-                    (now, head(clean(system_text)), conversation_id),
+                    """UPDATE conversations SET last_message_at = max(last_message_at, ?)
+                       WHERE id = ?""",
+                    (now, conversation_id),
                 )
             return rows.load_conversation(connection, conversation_id)
 

@@ -17,7 +17,7 @@ _PREVIEW = 50
 _TITLE_CHARS = 80
 
 
-class _DryRun(Exception):  # noqa: N818  not an error: it carries the result out of the undone savepoint
+class _DryRun(Exception):
     def __init__(self, diff: ImportDiff) -> None:
         self.diff = diff
 

@@ -151,7 +151,8 @@ def _waiting(
 def _last_text(connection: sqlite3.Connection, conversation_id: int) -> str:
     row = connection.execute(
         """SELECT m.text FROM messages m LEFT JOIN outbox o ON o.message_id = m.id
-           WHERE m.conversation_id = ? AND m.kind != 'note' AND coalesce(o.state, '') != 'cancelled'
+           WHERE m.conversation_id = ? AND m.kind != 'note' AND m.author != 'system'
+             AND coalesce(o.state, '') != 'cancelled'
            ORDER BY m.id DESC LIMIT 1""",
         (conversation_id,),
     ).fetchone()
@@ -170,11 +171,19 @@ def _move(connection: sqlite3.Connection, before: Conversation, reply: Reply, no
         apply_action(connection, middle, Action.CLOSED, now, agent_id=reply.agent_id)
     answered = reply.author in _ACTIONS
     version = connection.execute(
-        """UPDATE conversations SET last_message_at = max(last_message_at, ?), last_text = ?,
+        """UPDATE conversations SET last_message_at = max(last_message_at, ?),
+           last_text = CASE WHEN ? THEN last_text ELSE ? END,
            waiting_since = CASE WHEN ? THEN NULL ELSE waiting_since END,
            unread = CASE WHEN ? THEN 0 ELSE unread END, version = version + 1
            WHERE id = ? RETURNING version""",
-        (now, head(clean(reply.text)), answered, reply.author is Author.AGENT, before.id),
+        (
+            now,
+            reply.author is Author.SYSTEM,
+            head(clean(reply.text)),
+            answered,
+            reply.author is Author.AGENT,
+            before.id,
+        ),
     ).fetchone()[0]
     if reply.author is Author.AGENT and reply.agent_id is not None:
         connection.execute(

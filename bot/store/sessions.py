@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import secrets
 import sqlite3
+from contextlib import suppress
 
 import msgspec
 
 from bot.domain import Agent, Role
-from bot.errors import NotFound
+from bot.errors import NotFound, StorageUnavailable
 from bot.store.part import Part
 from bot.store.records import Session
 from bot.store.texts import secret_hash
@@ -72,12 +73,15 @@ class Sessions(Part):
 
         found = await self._db.read(find)
         if found is not None and now - found[1].last_seen_at > _NOTE_S:
-            await self._db.write(
-                lambda connection: connection.execute(
-                    "UPDATE sessions SET last_seen_at = max(last_seen_at, ?) WHERE token_hash = ?",
-                    (now, key),
+            # A full disk must not keep people from reading.
+            with suppress(StorageUnavailable):
+                await self._db.write(
+                    lambda connection: connection.execute(
+                        """UPDATE sessions SET last_seen_at = max(last_seen_at, ?)
+                           WHERE token_hash = ?""",
+                        (now, key),
+                    )
                 )
-            )
         return found
 
     async def sessions(self, agent_id: int) -> list[Session]:

@@ -5,10 +5,11 @@ from __future__ import annotations
 import secrets
 import sqlite3
 from collections.abc import Sequence
+from contextlib import suppress
 
 import msgspec
 
-from bot.errors import NotFound
+from bot.errors import NotFound, StorageUnavailable
 from bot.store.part import Part
 from bot.store.records import ApiToken
 from bot.store.texts import clean, dump, secret_hash
@@ -49,11 +50,13 @@ class Tokens(Part):
 
         found = await self._db.read(find)
         if found is not None and now - (found.last_used_at or 0.0) > _NOTE_S:
-            await self._db.write(
-                lambda connection: connection.execute(
-                    "UPDATE api_tokens SET last_used_at = ? WHERE id = ?", (now, found.id)
+            # A full disk must not keep programs from reading.
+            with suppress(StorageUnavailable):
+                await self._db.write(
+                    lambda connection: connection.execute(
+                        "UPDATE api_tokens SET last_used_at = ? WHERE id = ?", (now, found.id)
+                    )
                 )
-            )
         return found
 
     async def tokens(self) -> list[ApiToken]:

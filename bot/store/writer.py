@@ -55,7 +55,7 @@ class _Outcome:
     error: BaseException | None
 
 
-class _BatchLost(Exception):  # noqa: N818  carries the cause to where the batch is failed
+class _BatchLost(Exception):
     def __init__(self, cause: Exception) -> None:
         self.cause = cause
 

@@ -29,6 +29,7 @@ def visible(items: Iterable[NavigationItem], agent: Agent | None) -> list[Naviga
     return [item for item in items if _RANK[agent.role] >= _RANK[item.role]]
 
 
-def is_current(href: str, path: str) -> bool:
-    """True when ``path`` is this place or inside of it."""
-    return path == href or path.startswith(href.rstrip("/") + "/")
+def current_place(items: Iterable[NavigationItem], path: str) -> str:
+    """Link of the innermost place that ``path`` lies in; empty where there is none."""
+    inside = [i.href for i in items if path == i.href or path.startswith(f"{i.href.rstrip('/')}/")]
+    return max(inside, key=len, default="")

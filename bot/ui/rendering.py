@@ -23,7 +23,7 @@ from aiohttp import web
 from bot.catalogue import Catalogue
 from bot.ui import charts
 from bot.ui.formats import UNITS, Formats
-from bot.ui.navigation import DESK, NavigationItem, is_current, visible
+from bot.ui.navigation import DESK, NavigationItem, current_place, visible
 from bot.ui.viewer import Viewer, Who, viewer_of
 
 _TEMPLATES = Path(__file__).parent / "templates"
@@ -159,13 +159,11 @@ def _showing(shown: _Shown) -> Iterator[None]:
 
 
 def _navigation(ui: UI, shown: _Shown) -> list[dict[str, Any]]:
+    places = visible(ui.navigation, shown.viewer.agent)
+    current = current_place(places, shown.viewer.path)
     return [
-        {
-            "href": item.href,
-            "label": shown.translate(item.key),
-            "current": is_current(item.href, shown.viewer.path),
-        }
-        for item in visible(ui.navigation, shown.viewer.agent)
+        {"href": place.href, "label": shown.translate(place.key), "current": place.href == current}
+        for place in places
     ]
 
 

@@ -22,6 +22,7 @@ _STEPS = 60
 _RATE = 0.02
 _DECAY = 1e-2
 _HIDDEN = 16
+_STEEPEST = 3.0  # bound of the calibrated slope's logarithm
 _MOST_LISTS = 1200  # a few hundred weights learn no more from more
 _UNANSWERABLE = 0.1  # share of lists that are repeated without their right answer
 
@@ -130,11 +131,15 @@ def fit_calibration(logits: Floats, lists: Lists) -> Calibration:
     slope = torch.zeros((), requires_grad=True)
     none_bias = torch.zeros((), requires_grad=True)
     none_slope = torch.zeros((), requires_grad=True)
-    optimiser = torch.optim.LBFGS([slope, none_bias, none_slope], max_iter=30)
+    optimiser = torch.optim.LBFGS(
+        [slope, none_bias, none_slope], max_iter=30, line_search_fn="strong_wolfe"
+    )
 
     def closure() -> Tensor:
         optimiser.zero_grad()
-        scaled = torch.where(mask, base * slope.exp(), torch.tensor(float("-inf")))
+        # Bounds, because questions that are all ranked right would have it grow for ever.
+        sharpness = slope.clamp(-_STEEPEST, _STEEPEST).exp()
+        scaled = torch.where(mask, base * sharpness, torch.tensor(float("-inf")))
         none = none_bias + none_slope * scaled.max(dim=1).values
         # A weak pull to the start keeps a handful of questions from extremes.
         pull = (slope**2 + none_bias**2 + none_slope**2) / len(lists)
@@ -143,9 +148,11 @@ def fit_calibration(logits: Floats, lists: Lists) -> Calibration:
         return loss
 
     optimiser.step(closure)  # type: ignore[no-untyped-call]
-    return Calibration(
-        float(slope.detach().exp()) / spread, float(none_bias.detach()), float(none_slope.detach())
-    )
+    fitted = torch.stack([slope, none_bias, none_slope]).detach()
+    if not bool(torch.isfinite(fitted).all()):
+        return Calibration(1.0 / spread)
+    sharpness = float(fitted[0].clamp(-_STEEPEST, _STEEPEST).exp())
+    return Calibration(sharpness / spread, float(fitted[1]), float(fitted[2]))
 
 
 def cross_logits(lists: Lists, folds: Ids, *, seed: int, hidden: int = _HIDDEN) -> Floats:

@@ -64,13 +64,7 @@ def run_steps(
     optimiser = torch.optim.AdamW(
         model.parameters(), lr=learning_rate, weight_decay=weight_decay, fused=True
     )
-    schedule = (
-        torch.optim.lr_scheduler.OneCycleLR(
-            optimiser, max_lr=learning_rate, total_steps=steps, pct_start=0.1
-        )
-        if one_cycle and steps > 1
-        else None
-    )
+    schedule = _one_cycle(optimiser, learning_rate, steps) if one_cycle and steps > 1 else None
     model.train()
     tail: list[float] = []
     every = max(1, steps // 20)
@@ -87,3 +81,11 @@ def run_steps(
             report(step / steps)
     model.eval()
     return float(np.mean(tail))
+
+
+def _one_cycle(
+    optimiser: torch.optim.Optimizer, peak: float, steps: int
+) -> torch.optim.lr_scheduler.OneCycleLR:
+    return torch.optim.lr_scheduler.OneCycleLR(
+        optimiser, max_lr=peak, total_steps=steps, pct_start=0.1
+    )

@@ -84,7 +84,11 @@ class Walk:
         conversation = await self.store.conversations.get(self.key)
         messages = await self.store.conversations.messages(self.key, limit=10_000)
         assert self.sent == sorted(set(self.sent))
-        shown = [message for message in messages if message.delivery is not Delivery.CANCELLED]
+        shown = [
+            message
+            for message in messages
+            if message.delivery is not Delivery.CANCELLED and message.author is not Author.SYSTEM
+        ]
         assert conversation.last_text == shown[-1].text
         trouble = {Delivery.UNCERTAIN, Delivery.FAILED}
         assert conversation.uncertain == sum(message.delivery in trouble for message in messages)
