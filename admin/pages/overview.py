@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
 
 from aiohttp import web
 
@@ -31,12 +30,12 @@ class Step:
     """One of the first steps: ``href`` or ``post`` is its action, ``sample`` loads sample data."""
 
     key: str
-    done: bool
     text: str
     href: str = ""
     post: str = ""
     sample: str = ""
     blocked: bool = False
+    done: bool = False
     current: bool = False
 
 
@@ -94,53 +93,40 @@ async def _steps(request: web.Request, articles: int, *, trained: bool) -> list[
     services = services_of(request)
     counts = await services.store.conversations.counts(None)
     asked = any(counts[view] for view in ("all", "snoozed", "closed"))
-    people = [agent for agent in await services.store.people.agents() if agent.disabled_at is None]
+    telegram = services.settings.telegram.mode != "off"
+    people = [a for a in await services.store.people.agents() if a.disabled_at is None]
     skipped = _skipped(request)
+    done = {
+        "knowledge": articles > 0,
+        "channel": asked or telegram,
+        "train": trained,
+        "agents": len(people) > 1,
+    }
+    done.update(dict.fromkeys(skipped, True))
+    current = next((key for key in _STEPS if not done[key]), "")
+    return [
+        replace(step, done=done[step.key], current=step.key == current)
+        for step in _plain_steps(request, articles)
+    ]
+
+
+def _plain_steps(request: web.Request, articles: int) -> list[Step]:
+    """The steps in their order, nothing done yet."""
 
     def text(key: str) -> str:
         return ui.translate(request, f"panel.first.{key}")
 
-    telegram = services.settings.telegram.mode != "off"
-    steps: list[dict[str, Any]] = [
-        {
-            "key": "knowledge",
-            "done": articles > 0,
-            "text": text("knowledge.text"),
-            "href": "/admin/knowledge/import",
-            "sample": "/admin/first-run/sample",
-        },
-        {
-            "key": "channel",
-            "done": asked or telegram,
-            "text": text("channel.text"),
-            "href": "/admin/channels",
-        },
-        {
-            "key": "train",
-            "done": trained,
-            "text": text("train.text") if articles else text("train.text-early"),
-            "post": "/admin/models/train",
-            "blocked": articles == 0,
-        },
-        {
-            "key": "agents",
-            "done": len(people) > 1,
-            "text": text("agents.text"),
-            "href": "/admin/people",
-        },
-    ]
-    waiting = next(
-        (step["key"] for step in steps if not step["done"] and step["key"] not in skipped), ""
-    )
+    training = text("train.text") if articles else text("train.text-early")
     return [
         Step(
-            **{
-                **step,
-                "done": step["done"] or step["key"] in skipped,
-                "current": step["key"] == waiting,
-            }
-        )
-        for step in steps
+            "knowledge",
+            text("knowledge.text"),
+            href="/admin/knowledge/import",
+            sample="/admin/first-run/sample",
+        ),
+        Step("channel", text("channel.text"), href="/admin/channels"),
+        Step("train", training, post="/admin/models/train", blocked=articles == 0),
+        Step("agents", text("agents.text"), href="/admin/people"),
     ]
 
 

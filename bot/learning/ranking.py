@@ -40,6 +40,7 @@ Sample = tuple[str, int]
 LEAST_QUESTIONS = 50  # below, the fixed sum serves and nothing is fitted
 _FOREIGN = 0.1  # questions of other domains, a share of the company's own
 _NO_ANSWER = -1
+_TIE = 0.005  # of accuracy and reciprocal rank; a correction knows better when to be silent
 _MANY_QUESTIONS = 1000  # from here three folds say as much as five
 _HIDDEN = {"linear": 0, "mlp": 16}
 
@@ -239,10 +240,7 @@ def _variants(
     lists: Lists, folds: Ids, weights: Mapping[str, float], *, seed: int
 ) -> dict[str, Floats]:
     """Logits of every ranking that may be kept, none of a question it was fitted on."""
-    logits = {
-        f"single:{name}": weighted_sum(FEATURES, {name: 1.0}).logits(lists.features)
-        for name in RANKERS
-    }
+    logits = {f"single:{name}": _single(name).logits(lists.features) for name in RANKERS}
     logits["fixed"] = weighted_sum(FEATURES, weights).logits(lists.features)
     for name, hidden in _HIDDEN.items():
         logits[name] = cross_logits(lists, folds, seed=seed, hidden=hidden)
@@ -250,12 +248,12 @@ def _variants(
 
 
 def _choose(measured: Mapping[str, Quality]) -> str:
-    """The better correction, unless something simpler ranks better."""
+    """The better correction, unless something simpler ranks better by more than chance."""
     best = max(_HIDDEN, key=lambda name: measured[name].score)
     simple = max(
         (name for name in measured if name not in _HIDDEN), key=lambda n: measured[n].score
     )
-    return best if measured[best].score >= measured[simple].score else simple
+    return best if measured[best].score >= measured[simple].score - _TIE else simple
 
 
 def _network(kept: str, lists: Lists, weights: Mapping[str, float], *, seed: int) -> Network:
@@ -263,7 +261,13 @@ def _network(kept: str, lists: Lists, weights: Mapping[str, float], *, seed: int
         return fit_network(lists, seed=seed, hidden=_HIDDEN[kept])
     if kept == "fixed":
         return weighted_sum(FEATURES, weights)
-    return weighted_sum(FEATURES, {kept.removeprefix("single:"): 1.0})
+    return _single(kept.removeprefix("single:"))
+
+
+def _single(name: str) -> Network:
+    """One ranker alone, by its own scale where it has one: that can say "none of them"."""
+    level = f"{name}_level"
+    return weighted_sum(FEATURES, {level if level in FEATURES else name: 1.0})
 
 
 def _figures(found: Quality) -> dict[str, float]:

@@ -3,7 +3,7 @@
  * when the server has it: whatever fails, it stays where the agent can see it.
  */
 
-import { randomKey, suggestions, talk, talkPane, texts } from "./desk-state.js";
+import { desk, randomKey, suggestions, talk, talkPane, texts } from "./desk-state.js";
 import { neighbour, onLeaving, onOpened, onRefreshed, openTalk, refreshQueue, refreshTalk } from "./desk-view.js";
 import { clearFile, currentFile, setFile } from "./desk-files.js";
 import { rejectedOf } from "./desk-reject.js";
@@ -69,7 +69,7 @@ function showChosen() {
 
 /* ---------- drafts ---------- */
 
-const localKey = (id) => `draft:${id}`;
+const localKey = (id) => `draft:${desk.dataset.agent}:${id}`;
 
 function onInput() {
   const current = talk();

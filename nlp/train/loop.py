@@ -49,7 +49,8 @@ def run_steps(
     Args:
         model: its parameters are optimised with AdamW.
         loss_of: scalar loss of the rows with these numbers.
-        n_rows: rows to draw from, ``batch`` a step.
+        n_rows: rows to draw from.
+        batch: rows a step.
         steps: optimiser steps, at least 1.
         learning_rate: peak of the one-cycle schedule, or the constant rate.
         weight_decay: decoupled.
@@ -61,9 +62,8 @@ def run_steps(
     Super-convergence, 2018.
     """
     # Fused: one pass over the tables, which are most of the work of a step on a CPU.
-    optimiser = torch.optim.AdamW(
-        model.parameters(), lr=learning_rate, weight_decay=weight_decay, fused=True
-    )
+    values = model.parameters()
+    optimiser = torch.optim.AdamW(values, lr=learning_rate, weight_decay=weight_decay, fused=True)
     schedule = _one_cycle(optimiser, learning_rate, steps) if one_cycle and steps > 1 else None
     model.train()
     tail: list[float] = []

@@ -44,7 +44,7 @@ def answer(capsys: pytest.CaptureFixture[str], *arguments: str) -> dict:
 def test_help_is_instant_and_light() -> None:
     code = (
         "import sys; import admin.cli as c; code = c.run(['--help']);"
-        "print([m for m in ('aiohttp', 'numpy', 'torch', 'sqlite3', 'msgspec') if m in sys.modules])"
+        "print([m for m in ('aiohttp', 'numpy', 'torch', 'sqlite3') if m in sys.modules])"
     )
     best = 9.0
     for _ in range(5):
@@ -61,7 +61,20 @@ def test_help_is_instant_and_light() -> None:
 
 @pytest.mark.parametrize(
     "command",
-    "demo serve import train models evaluate users backup restore doctor openapi version".split(),
+    [
+        "demo",
+        "serve",
+        "import",
+        "train",
+        "models",
+        "evaluate",
+        "users",
+        "backup",
+        "restore",
+        "doctor",
+        "openapi",
+        "version",
+    ],
 )
 def test_every_command_has_an_example(command: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert run([command, "--help"]) == 0

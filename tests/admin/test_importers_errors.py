@@ -114,7 +114,8 @@ def test_many_bad_lines_stop_early() -> None:
 def test_json_lines_errors(tmp_path: Path) -> None:
     path = tmp_path / "tickets.jsonl"
     path.write_text(
-        '{"text": "a", "category": "b"}\n{"text"\n[1]\n{"text": "c"}\n{"text": "d", "category": "e", "answer_id": "x"}\n'
+        '{"text": "a", "category": "b"}\n{"text"\n[1]\n{"text": "c"}\n'
+        '{"text": "d", "category": "e", "answer_id": "x"}\n'
     )
     parsed = read_tickets(path)
     assert [(p.line, p.code) for p in parsed.problems] == [

@@ -7,11 +7,11 @@ import re
 from bot.domain import Role
 
 CSV = (
-    "question,answer,category\n"
-    "Where is my parcel?,Open Orders and press Track.,Delivery\n"
-    "Track my order,Open Orders and press Track.,Delivery\n"
-    'Can I pay in cash?,"Yes, to the courier.",Payment\n'
-).encode()
+    b"question,answer,category\n"
+    b"Where is my parcel?,Open Orders and press Track.,Delivery\n"
+    b"Track my order,Open Orders and press Track.,Delivery\n"
+    b'Can I pay in cash?,"Yes, to the courier.",Payment\n'
+)
 
 
 def first(server, text: str) -> str:
