@@ -242,16 +242,7 @@ def curve(
     body += _text(_WIDTH - _RIGHT, _HEIGHT - 2, names[0], "axis end") + _text(
         _LEFT, 10, names[1], "axis"
     )
-    if diagonal:
-        ends = [
-            (frame.x(v), frame.y(v))
-            for v in (max(frame.x_low, frame.y_low), min(frame.x_high, frame.y_high))
-        ]
-        body += Markup('<polyline class="guide" points="{}"/>').format(_points(ends))
-    if threshold is not None:
-        body += Markup(
-            '<line class="threshold" x1="{0:.1f}" x2="{0:.1f}" y1="{1}" y2="{2}"/>'
-        ).format(frame.x(threshold), _TOP, _HEIGHT - _BOTTOM)
+    body += _guides(frame, diagonal=diagonal, threshold=threshold)
     drawn = [(frame.x(x), frame.y(y)) for x, y in points]
     body += Markup('<polyline class="line s0" points="{}"/>').format(_points(drawn))
     if len(points) <= 24:
@@ -267,6 +258,21 @@ def curve(
         show,
     )
     return _figure(title, body, table)
+
+
+def _guides(frame: _Frame, *, diagonal: bool, threshold: float | None) -> Markup:
+    body = Markup()
+    if diagonal:
+        ends = [
+            (frame.x(v), frame.y(v))
+            for v in (max(frame.x_low, frame.y_low), min(frame.x_high, frame.y_high))
+        ]
+        body += Markup('<polyline class="guide" points="{}"/>').format(_points(ends))
+    if threshold is not None:
+        body += Markup(
+            '<line class="threshold" x1="{0:.1f}" x2="{0:.1f}" y1="{1}" y2="{2}"/>'
+        ).format(frame.x(threshold), _TOP, _HEIGHT - _BOTTOM)
+    return body
 
 
 def matrix(

@@ -9,6 +9,8 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from admin.api_reference import markdown
+from bot.app import openapi_document
 from bot.errors import NeurobotError
 from bot.settings import Settings
 
@@ -57,7 +59,7 @@ def test_every_error_code_is_documented() -> None:
     assert not [code for code in codes(NeurobotError) if f"`{code}`" not in text]
 
 
-@pytest.mark.parametrize("name", ["ARCHITECTURE.md", "CONTRIBUTING.md", "README.md"])
+@pytest.mark.parametrize("name", ["ARCHITECTURE.md", "CONTRIBUTING.md", "README.md", "docs/promises.md"])
 def test_named_files_exist(name: str) -> None:
     named = re.findall(r"`((?:admin|bot|nlp|index|tests|docs)/[\w./]+?)`", _read(name))
     assert named
@@ -95,3 +97,8 @@ def test_no_text_of_the_machine_in_the_tree() -> None:
                 if pattern.search(line)
             ]
     assert not found
+
+
+def test_the_api_reference_is_what_the_routes_say() -> None:
+    """``neurobot openapi --markdown > docs/api.md`` after a change of the routes."""
+    assert _read("docs/api.md") == markdown(openapi_document())
