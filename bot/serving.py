@@ -229,11 +229,9 @@ class Serving:
 
     async def _learned(self, ids: Sequence[int] | None) -> dict[int, list[str]]:
         """Questions that tickets and agents tied to articles, newest last."""
-        wanted = None if ids is None else frozenset(ids)
         learned: dict[int, list[str]] = {}
-        for answer_id, question in await tied_questions(self._store):
-            if wanted is None or answer_id in wanted:
-                learned.setdefault(answer_id, []).append(question)
+        for answer_id, question in await tied_questions(self._store, ids):
+            learned.setdefault(answer_id, []).append(question)
         return {key: questions[-_LEARNED:] for key, questions in learned.items()}
 
     async def _put(
@@ -254,14 +252,17 @@ class Serving:
         return Answerer(live.bundle, live.index, revision, sure_from=sure_from)
 
 
-async def tied_questions(store: Store) -> list[tuple[int, str]]:
-    """Past questions with the article that was right for them, oldest first: (answer id, text)."""
+async def tied_questions(store: Store, ids: Sequence[int] | None = None) -> list[tuple[int, str]]:
+    """Past questions with the article that was right for them, oldest first: (answer id, text).
+
+    Of all articles, or of those with these ids.
+    """
     tied = [
         (ticket.answer_id, ticket.text)
-        for ticket in await store.knowledge.tickets()
+        for ticket in await store.knowledge.tickets(ids)
         if ticket.answer_id is not None
     ]
-    rows = await store.feedback.training_rows()
+    rows = await store.feedback.training_rows(ids)
     return tied + [(row.answer_id, row.question) for row in rows]
 
 

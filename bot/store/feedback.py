@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from bot.domain import Verdict, VerdictRecord
 from bot.errors import NotFound
 from bot.store.part import Part
 from bot.store.records import TrainingRow, VerdictCounts
-from bot.store.texts import clean
+from bot.store.texts import clean, dump
 
 
 class Feedback(Part):
@@ -65,11 +65,13 @@ class Feedback(Part):
 
         return iter(await self._db.read(find))
 
-    async def training_rows(self) -> list[TrainingRow]:
+    async def training_rows(self, answer_ids: Iterable[int] | None = None) -> list[TrainingRow]:
         """Questions that agents answered with an article, accepted or edited, oldest first.
 
-        Removed articles are left out; so is what has no agent behind it.
+        All, or those of these articles. Removed articles are left out; so is what has no agent
+        behind it.
         """
+        wanted = None if answer_ids is None else dump(sorted(set(answer_ids)))
 
         def find(connection: sqlite3.Connection) -> list[TrainingRow]:
             found = connection.execute(
@@ -81,7 +83,9 @@ class Feedback(Part):
                    JOIN articles a ON a.id = v.answer_id AND a.removed_at IS NULL
                    LEFT JOIN messages r ON r.id = v.reply_id
                    WHERE v.verdict IN ('accepted', 'edited') AND v.agent_id IS NOT NULL
-                   ORDER BY v.message_id, v.rank"""
+                     AND (?1 IS NULL OR v.answer_id IN (SELECT value FROM json_each(?1)))
+                   ORDER BY v.message_id, v.rank""",
+                (wanted,),
             )
             return [TrainingRow(*row) for row in found]
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 
 from bot.domain import Article, Ticket
@@ -11,7 +11,7 @@ from bot.store import articles
 from bot.store.articles import Content
 from bot.store.part import Part
 from bot.store.records import ArticleRow, ImportDiff
-from bot.store.texts import answer_key, clean, digest
+from bot.store.texts import answer_key, clean, digest, dump
 
 _PREVIEW = 50
 _TITLE_CHARS = 80
@@ -60,13 +60,16 @@ class Imports(Part):
 
         return await self._db.write(store)
 
-    async def tickets(self) -> Iterator[Ticket]:
-        """Every imported ticket, in order of import."""
+    async def tickets(self, answer_ids: Iterable[int] | None = None) -> Iterator[Ticket]:
+        """Imported tickets in order of import: all, or those tied to these articles."""
+        wanted = None if answer_ids is None else dump(sorted(set(answer_ids)))
 
         def find(connection: sqlite3.Connection) -> list[Ticket]:
             found = connection.execute(
-                """SELECT text, category, answer_id, operator_answer, language, origin
-                   FROM tickets ORDER BY id"""
+                """SELECT text, category, answer_id, operator_answer, language, origin FROM tickets
+                   WHERE ?1 IS NULL OR answer_id IN (SELECT value FROM json_each(?1))
+                   ORDER BY id""",
+                (wanted,),
             )
             return [Ticket(*row) for row in found]
 
