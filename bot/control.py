@@ -37,7 +37,7 @@ class _Call(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     args: dict[str, Any] = msgspec.field(default_factory=dict)
 
 
-class NotRunning(ConnectionError):  # noqa: N818 - a state, as in bot.errors
+class NotRunning(ConnectionError):
     """No server answers on the socket."""
 
 

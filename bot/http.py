@@ -335,8 +335,12 @@ async def security_headers(request: web.Request, response: web.StreamResponse) -
     headers.pop("Server", None)
 
 
-def static_files(folder: Path, *, max_age_s: int = 3600) -> Handler:
-    """Handler for a route ``/.../{path:.+}`` that serves the plain files of ``folder``."""
+def static_files(folder: Path) -> Handler:
+    """Handler for a route ``/.../{path:.+}`` that serves the plain files of ``folder``.
+
+    Browsers ask each time whether a file is still the same (a 304 costs little): modules of two
+    versions must never meet after an upgrade.
+    """
     root = folder.resolve()
 
     async def handler(request: web.Request) -> web.StreamResponse:
@@ -355,7 +359,7 @@ def static_files(folder: Path, *, max_age_s: int = 3600) -> Handler:
         except (OSError, ValueError):
             raise NotFound from None
         headers = {
-            "Cache-Control": f"public, max-age={max_age_s}",
+            "Cache-Control": "no-cache",
             # the widget's script runs in pages of other sites
             "Access-Control-Allow-Origin": "*",
             "Cross-Origin-Resource-Policy": "cross-origin",

@@ -1,1 +1,1 @@
-"""Where an answer is found: vector, lexical and snapshot indexes. Vectors and integer terms in, ids out."""
+"""Where an answer is found: vector, lexical and snapshot indexes; numbers in, ids out."""

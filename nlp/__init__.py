@@ -1,1 +1,1 @@
-"""What text means: features, networks, calibration and artefacts. Strings and arrays in, arrays out."""
+"""What text means: features, networks, calibration, artefacts. Strings in, arrays out."""

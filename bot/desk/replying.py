@@ -120,6 +120,7 @@ async def reply(request: web.Request) -> web.Response:
         ),
     )
     services.delivery.wake()
+    await _learn(services, message)
     publish_change(services, await services.store.conversations.get(conversation.id))
     held = message.delivery is Delivery.HELD
     return json_response(Sent(message.id, hold_s if held else 0.0), 201)
@@ -192,12 +193,19 @@ async def undo(request: web.Request) -> web.Response:
         after = await services.store.conversations.act(
             conversation.id, Action.REOPENED, agent_id=agent.id
         )
+    await _learn(services, message)
     publish_change(services, after)
     file = taken.attachment
     stored = (
         StoredFile(file.reference, file.name, file.media_type, file.size_bytes) if file else None
     )
     return json_response(Undone(taken.text, stored))
+
+
+async def _learn(services: Services, reply_message: Message) -> None:
+    """Let the next customer with this question profit at once, or no more after an undo."""
+    if reply_message.answer_id is not None:
+        await services.serving.apply_articles([reply_message.answer_id])
 
 
 async def note(request: web.Request) -> web.Response:

@@ -12,7 +12,6 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from bot.candidates import FEATURES, RANKERS, CandidateIndex, KnowledgeItem
@@ -30,6 +29,7 @@ from nlp.train.correction import (
     weighted_sum,
 )
 from nlp.train.foreign import foreign_questions
+from nlp.train.loop import use_threads
 from nlp.train.ranker import EncoderSettings, fit_encoder
 
 Ids = NDArray[np.int64]
@@ -73,15 +73,34 @@ def train_ranking(
         questions nothing is written and ``variant`` is ``fixed``.
     """
     tell = progress or _ignore
-    torch.set_num_threads(max(threads, 1))
+    use_threads(threads)
     samples = _samples(items, questions)
     if len(samples) < LEAST_QUESTIONS or not items:
         return {"variant": "fixed", "questions": len(samples), "folds": 0, "trained": False}
     settings = EncoderSettings()
     if preset == "fast":
         settings = replace(settings, dimension=128, epochs=6)
+    figures = _train_correction(items, samples, settings, folder, seed=seed, tell=tell)
+    tell("ranker", 0.0)
+    encoder = _fit(
+        items, samples, set(), settings, seed=seed, progress=lambda share: tell("ranker", share)
+    )
+    encoder.save(folder / "ranker")
+    return {"trained": True, "questions": len(samples), **figures}
+
+
+def _train_correction(
+    items: Sequence[KnowledgeItem],
+    samples: Sequence[Sample],
+    settings: EncoderSettings,
+    folder: Path,
+    *,
+    seed: int,
+    tell: Progress,
+) -> dict[str, object]:
+    """Write ``folder/correction``, fitted and judged out of fold, and give its figures."""
     # What is not for this desk teaches what a faint likeness is worth; it counts in no figure.
-    asked = samples + _foreign(len(samples), seed)
+    asked = [*samples, *_foreign(len(samples), seed)]
     folds = _folds(asked, seed)
     lists, weights = _out_of_fold(items, asked, folds, settings, seed=seed, tell=tell)
     tell("correction", 0.0)
@@ -95,19 +114,11 @@ def train_ranking(
     network = _network(kept, lists, weights, seed=seed)
     calibration = fit_calibration(logits[kept], lists)
     Correction(FEATURES, network, calibration, kept).save(folder / "correction")
-    ece = calibration_error(logits[kept], lists, folds, ours)
-    tell("ranker", 0.0)
-    encoder = _fit(
-        items, samples, set(), settings, seed=seed, progress=lambda share: tell("ranker", share)
-    )
-    encoder.save(folder / "ranker")
     return {
         "variant": kept,
-        "trained": True,
-        "questions": len(samples),
         "folds": int(folds.max()) + 1,
         **_figures(measured[kept]),
-        "ece": ece,
+        "ece": calibration_error(logits[kept], lists, folds, ours),
         "variants": {name: _figures(found) for name, found in measured.items()},
     }
 

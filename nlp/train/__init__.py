@@ -1,1 +1,1 @@
-"""Training of the networks. The only room of torch and scikit-learn; never imported by the server."""
+"""Training of the networks; the one room of torch and scikit-learn, never in the server."""

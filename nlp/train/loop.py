@@ -15,6 +15,11 @@ Progress = Callable[[str, float], None]
 """Told a stage and its share done, 0..1."""
 
 
+def use_threads(count: int) -> None:
+    """Let torch use ``count`` threads in this process, at least one."""
+    torch.set_num_threads(max(count, 1))
+
+
 def silent(stage: str, share: float) -> None:
     """A ``Progress`` that says nothing."""
     del stage, share

@@ -14,7 +14,7 @@ from torch.nn import functional
 from nlp.features import Rows
 from nlp.labels import Weighting, class_weights
 from nlp.network import Layer, Network
-from nlp.train.loop import run_steps
+from nlp.train.loop import run_steps, use_threads
 from nlp.train.losses import r_drop
 
 Ints = NDArray[np.int64]
@@ -100,7 +100,7 @@ def fit_network(
     rows: Rows, target: Ints, n_labels: int, recipe: NetRecipe, *, seed: int, threads: int = 1
 ) -> Network:
     """Train a network on rows. Shapes: n rows, ``target`` (n,) in 0..n_labels-1."""
-    torch.set_num_threads(threads)
+    use_threads(threads)
     torch.manual_seed(seed)
     model = BagNet(rows.width, n_labels, recipe)
     weight = torch.from_numpy(class_weights(target, n_labels, recipe.weighting))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import re
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
@@ -44,7 +45,7 @@ class Person:
         form = aiohttp.FormData()
         form.add_field("csrf_token", self.csrf)
         form.add_field("language", "")
-        form.add_field("file", content, filename=name, content_type="text/csv")
+        form.add_field("file", io.BytesIO(content), filename=name, content_type="text/csv")
         async with self.session.post("/admin/knowledge/import", data=form) as response:
             assert response.status == status, await response.text()
             return await response.text()

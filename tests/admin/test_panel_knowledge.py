@@ -123,3 +123,11 @@ async def test_import_of_a_large_file(owner, server, enter) -> None:
     location, _ = await admin.post("/admin/knowledge/import/apply", upload=upload)
     assert "p.added=2000" in location
     assert "Page 1 of 80" in await admin.get("/admin/knowledge")
+
+
+async def test_an_upload_may_be_larger_than_a_page_but_not_endless(owner) -> None:
+    row = "Question number {0} " + "x" * 300 + "?,Answer number {0}.,C\n"
+    rows = "".join(row.format(i) for i in range(8_000))
+    page = await owner.upload(("question,answer,category\n" + rows).encode())
+    assert 'name="upload"' in page
+    await owner.upload(b"question,answer\n" + b"x" * 11_000_000, status=413)

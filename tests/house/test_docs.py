@@ -59,7 +59,9 @@ def test_every_error_code_is_documented() -> None:
     assert not [code for code in codes(NeurobotError) if f"`{code}`" not in text]
 
 
-@pytest.mark.parametrize("name", ["ARCHITECTURE.md", "CONTRIBUTING.md", "README.md", "docs/promises.md"])
+@pytest.mark.parametrize(
+    "name", ["ARCHITECTURE.md", "CONTRIBUTING.md", "README.md", "docs/promises.md"]
+)
 def test_named_files_exist(name: str) -> None:
     named = re.findall(r"`((?:admin|bot|nlp|index|tests|docs)/[\w./]+?)`", _read(name))
     assert named
