@@ -10,7 +10,7 @@ BIN := $(VENV)/bin
 FAISS := $(shell nvidia-smi >/dev/null 2>&1 && echo gpu || echo cpu)
 PIP := $(BIN)/python -m pip --disable-pip-version-check $(PIP_ARGS)
 
-.PHONY: demo test lint types contracts unit trust bench results clean help
+.PHONY: demo test lint types contracts unit trust bench results picture clean help
 
 help: ## list the commands
 	@grep -E '^[a-z-]+:.*##' Makefile | sed -E 's/:.*## /\t/'
@@ -34,12 +34,15 @@ unit: $(VENV)/.dev
 	$(BIN)/python -m pytest
 
 trust: $(VENV)/.dev ## slow proofs: kills under load, faults
-	NEUROBOT_KILLS=50 $(BIN)/python -m pytest -s tests/trust
+	TEST_KILLS=50 $(BIN)/python -m pytest -s tests/trust
 
 results: $(VENV)/.dev ## the figures of docs/results.md; DATA names a folder with the corpora
 	$(BIN)/neurobot evaluate replay --knowledge $(DATA)/rutube_support_ru/knowledge_base.csv \
 	  --train $(DATA)/rutube_support_ru/train.csv --test $(DATA)/rutube_support_ru/test.csv --repeat 10
 DATA ?= ../shared/data
+
+picture: $(VENV)/.dev ## the README's picture, from the tests' browser
+	TEST_PICTURE=docs/desk.png $(BIN)/python -m pytest -q tests/e2e/test_screens.py
 
 $(VENV)/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \

@@ -17,6 +17,7 @@ from index.ann import Device, open_index
 from index.passages import FLOORS, PassageIndex, PassageScores
 from index.vectors import VectorIndex
 from nlp.correction import contrast
+from nlp.function_words import FUNCTION_WORDS
 from nlp.ranker import DualEncoder
 from nlp.terms import MAX_CHARS, Terms, read_terms, word_stems
 from nlp.text import normalise, words
@@ -121,7 +122,8 @@ class CandidateIndex:
     def shared_words(self, text: str, answer_id: int, limit: int = 6) -> tuple[str, ...]:
         """Words of the question that an article or its past questions hold, telling ones first.
 
-        A word that stands in half of the articles tells nothing and is left out.
+        A word that stands in half of the articles tells nothing and is left out, as are function
+        words, whatever their share.
         """
         entry = self._entry(answer_id)
         if entry is None:
@@ -129,7 +131,7 @@ class CandidateIndex:
         shared = [
             (word, ids)
             for word in dict.fromkeys(words(text[:MAX_CHARS]))
-            if len(word) > 1 and (ids := word_stems(word)) and ids <= entry.stems
+            if len(word) > 1 and word not in FUNCTION_WORDS and (ids := word_stems(word)) and ids <= entry.stems
         ]
         if not shared:
             return ()

@@ -156,7 +156,11 @@ class Delivery:
         alive = {row.id for row in started}
         for row in ready:
             if row.id not in alive:
-                await self._publish(row, State.CANCELLED)
+                # Cancelled, undone meanwhile, or refused for a customer who blocked the bot.
+                left = await self._store.conversations.message(row.message_id)
+                await self._publish(
+                    row, left.delivery or State.CANCELLED, left.delivery_error or ""
+                )
 
     async def _deliver(self, row: OutboxRow) -> None:
         try:

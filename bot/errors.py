@@ -73,6 +73,14 @@ class InvalidTransition(Conflict):
     code = "invalid-transition"
 
 
+class AlreadyAnswered(Conflict):
+    """Somebody answered before you."""
+
+    def __init__(self, message_id: int) -> None:
+        super().__init__()
+        self.message_id = message_id  # their answer
+
+
 class TooLarge(NeurobotError):
     """This is too large."""
 
@@ -105,6 +113,12 @@ class StorageUnavailable(NeurobotError):
     """The message was not stored: the disk is full or cannot be written."""
 
     code, status, exit_code = "storage-unavailable", 503, 73
+
+
+class Overloaded(StorageUnavailable):
+    """Too much waits to be stored; nothing of this was. Try again in some seconds."""
+
+    code = "overloaded"
 
 
 class ModelUnavailable(NeurobotError):

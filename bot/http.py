@@ -31,6 +31,7 @@ from bot.errors import (
     TooManyRequests,
     UnsupportedMedia,
 )
+from bot.multipart import close_files, read_multipart
 
 _LOG = logging.getLogger(__name__)
 
@@ -145,6 +146,8 @@ def _without_unstorable(value: Any) -> Any:
 async def form(request: web.Request) -> Mapping[str, Any]:
     """Form fields, read once: texts cleaned, files as ``web.FileField``; the last of a name wins.
 
+    Files are open until the request is answered.
+
     Raises:
         BadRequest: not a form, or damaged.
         TooLarge: larger than uploads may be; RequestTimeout: too slow.
@@ -159,7 +162,11 @@ async def form(request: web.Request) -> Mapping[str, Any]:
     try:
         async with asyncio.timeout(UPLOAD_TIMEOUT_S if multipart else BODY_TIMEOUT_S):
             # 64 KiB above the file itself: the other fields and the boundaries
-            fields = await request.clone(client_max_size=limit + 65_536).post()
+            fields: Mapping[str, Any] = await (
+                read_multipart(request, limit + 65_536)
+                if multipart
+                else request.clone(client_max_size=limit + 65_536).post()
+            )
     except TimeoutError:
         raise RequestTimeout from None
     except web.HTTPRequestEntityTooLarge:
@@ -277,6 +284,8 @@ def errors_middleware() -> Middleware:
         except Exception:  # noqa: BLE001 - the edge: logged once, answered as "internal"
             _LOG.exception("%s %s failed", request.method, request.path)
             return await _answer(request, NeurobotError())
+        finally:
+            close_files(request.get(FORM, {}).values())
 
     return middleware
 

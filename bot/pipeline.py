@@ -69,13 +69,19 @@ class _Work:
     """One conversation's burst on its way through the models."""
 
     conversation: Conversation
-    messages: list[Message]
-    arrived: list[float]
-    found: list[Suggestions] = field(default_factory=list)  # one per message, then one of all words
+    messages: list[Message]  # in the order in which they were written
+    arrivals: list[_Arrival]  # of each
+    answered: int = 0  # how many of the first have their answer: edited later
+    found: list[Suggestions] = field(default_factory=list)  # one per message, then one of the open
 
     @property
     def last(self) -> Message:
         return self.messages[-1]
+
+    @property
+    def open(self) -> list[Message]:
+        """Those that wait for an answer; all where none does."""
+        return self.messages[self.answered :] or self.messages
 
 
 class Pipeline:
@@ -246,10 +252,10 @@ class Pipeline:
         )
         for work, result in zip(works, results, strict=True):
             if isinstance(result, StorageUnavailable):
-                self._again(by_conversation[work.conversation.id])
+                self._again(work.arrivals)
             elif isinstance(result, BaseException):
                 _LOG.error("Message %d was not settled", work.last.id, exc_info=result)
-                self._again(_failed_once_more(by_conversation[work.conversation.id]))
+                self._again(_failed_once_more(work.arrivals))
 
     async def _take(
         self, conversation_id: int, arrivals: list[_Arrival], gather: bool
@@ -271,8 +277,13 @@ class Pipeline:
             timer = asyncio.get_running_loop().call_later(wait_s, self._ring, conversation_id)
             self._bursts[conversation_id] = _Burst(listed, timer)
             return None
+        # An edit brings an old message again, after newer ones. What was answered stays out of the
+        # question, or its answer would be given once more.
+        listed.sort(key=lambda arrival: arrival.message_id)
         messages = [await conversations.message(arrival.message_id) for arrival in listed]
-        return _Work(conversation, messages, [arrival.arrived for arrival in listed])
+        answer = await conversations.last_answer_id(conversation_id)
+        answered = sum(message.id < answer for message in messages)
+        return _Work(conversation, messages, listed, answered)
 
     def _ring(self, conversation_id: int) -> None:
         """The customer was quiet long enough."""
@@ -288,7 +299,8 @@ class Pipeline:
         for work in works:
             texts = [words_of(message) for message in work.messages]
             if len(texts) > 1:
-                texts.append("\n".join(text for text in texts if text.strip()))
+                together = [words_of(message) for message in work.open]
+                texts.append("\n".join(text for text in together if text.strip()))
             work.found = [_nothing("")] * len(texts)
             for place, text in enumerate(texts):
                 language = guess_language(text) or work.conversation.language[:2]
@@ -297,8 +309,8 @@ class Pipeline:
             found = self._suggest_many([text for _, _, text in entries], language)
             done = time.perf_counter()
             for (work, place, _), suggestions in zip(entries, found, strict=True):
-                arrived = work.arrived[min(place, len(work.arrived) - 1)]
-                waited_ms = (done - arrived) * 1e3
+                arrival = work.arrivals[min(place, len(work.arrivals) - 1)]
+                waited_ms = (done - arrival.arrived) * 1e3
                 work.found[place] = replace(suggestions, elapsed_ms=waited_ms)
                 self._elapsed_ms.append(waited_ms)
 
@@ -316,7 +328,7 @@ class Pipeline:
         conversations = self._store.conversations
         together = work.found[-1]
         decision = await self._speaker.respond(
-            work.conversation, work.messages, together, automatic
+            work.conversation, work.open, together, automatic
         )
         *earlier, last = work.messages
         await asyncio.gather(

@@ -10,6 +10,8 @@ from bot.domain import Inbound, OutboxRow, Receipt
 Clock = Callable[[], float]
 Receive = Callable[[Inbound], Awaitable[Receipt]]
 
+BLOCKED = "blocked"  # reason of a failure: the customer wants no messages, so none is tried again
+
 
 class SendFailed(Exception):
     """A channel could not deliver.

@@ -1,6 +1,7 @@
 """Fixtures for every test: a settable clock, settings in a folder of its own, a migrated store."""
 
 import asyncio
+import logging
 import shutil
 
 import pytest
@@ -56,3 +57,22 @@ async def store(settings, clock, template_database):
     opened = Store.open(settings, clock)
     yield opened
     await opened.close()
+
+
+@pytest.fixture(autouse=True)
+def same_logging():
+    """What a test configures of the log ends with it."""
+    root = logging.getLogger()
+    handlers, level = root.handlers[:], root.level
+    levels = {
+        name: logger.level
+        for name, logger in root.manager.loggerDict.items()
+        if isinstance(logger, logging.Logger)
+    }
+    yield
+    for handler in set(root.handlers) - set(handlers):
+        root.removeHandler(handler)
+        handler.close()
+    root.setLevel(level)
+    for name, before in levels.items():
+        logging.getLogger(name).setLevel(before)

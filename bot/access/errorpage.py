@@ -21,6 +21,7 @@ _KNOWN = frozenset(
         "method-not-allowed",
         "not-found",
         "not-signed-in",
+        "overloaded",
         "request-timeout",
         "storage-unavailable",
         "too-large",

@@ -16,7 +16,7 @@ from telegram.ext import ExtBot
 from bot.catalogue import Catalogue
 from bot.channels.telegram_updates import PERSON_BUTTON, external_id, message_number
 from bot.domain import Attachment, Author, MessageKind, OutboxRow
-from bot.ports import SendFailed
+from bot.ports import BLOCKED, SendFailed
 from bot.replies import PERSON_KEY
 from bot.replies.policy import language_of
 from bot.settings import Settings
@@ -195,7 +195,9 @@ def failure_of(error: TelegramError) -> SendFailed:
     if isinstance(error, RetryAfter):
         return SendFailed("too-many-requests", retry_after_s=seconds_of(error))
     if isinstance(error, Forbidden):
-        return SendFailed("blocked", final=True)
+        # Else: the account is deleted, or the bot was put out of the chat.
+        by_user = "blocked" in error.message.lower()
+        return SendFailed(BLOCKED if by_user else "chat-not-found", final=True)
     if isinstance(error, InvalidToken):
         return SendFailed("token-refused", retry_after_s=_BAD_TOKEN_RETRY_S)
     if isinstance(error, BadRequest):

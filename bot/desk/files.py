@@ -15,7 +15,7 @@ import msgspec
 from aiohttp import web
 
 from bot import ui
-from bot.domain import Attachment
+from bot.domain import Attachment, MessageKind
 from bot.errors import BadRequest, NotFound, TooLarge
 from bot.http import form, json_response, row_id
 from bot.ports import SendFailed
@@ -29,6 +29,8 @@ _MEDIA = re.compile(r"[a-z0-9][a-z0-9.+-]{0,60}/[a-z0-9][a-z0-9.+-]{0,100}")
 _UNSAFE = re.compile(r'[\x00-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069/\\:*?"<>|]')
 _LONGEST_NAME = 120
 _PLAIN_BYTES = "application/octet-stream"
+_PICTURES = frozenset({"image/jpeg", "image/png", "image/webp"})
+_LARGEST_PICTURE_BYTES = 10_000_000  # Source: Bot API, sendPhoto
 
 
 class StoredFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -111,6 +113,14 @@ def checked_attachment(settings: Settings, file: StoredFile | None) -> Attachmen
         raise BadRequest("There is no such file.", remedy="Attach it again.")
     media = file.media_type if _MEDIA.fullmatch(file.media_type) else _PLAIN_BYTES
     return Attachment(safe_name(file.name), media, path.stat().st_size, file.reference)
+
+
+def kind_of(file: Attachment | None) -> MessageKind:
+    """How a reply's file goes out: as a picture where messengers show it as one."""
+    if file is None:
+        return MessageKind.TEXT
+    picture = file.media_type in _PICTURES and file.size_bytes <= _LARGEST_PICTURE_BYTES
+    return MessageKind.PHOTO if picture else MessageKind.DOCUMENT
 
 
 def _blob_path(settings: Settings, reference: str) -> Path | None:

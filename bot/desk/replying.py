@@ -10,8 +10,7 @@ from aiohttp import web
 from bot import ui
 from bot.access import AGENT
 from bot.desk.actions import publish_change
-from bot.desk.files import StoredFile, checked_attachment
-from bot.desk.talk import is_answer
+from bot.desk.files import StoredFile, checked_attachment, kind_of
 from bot.desk.verdicts import Judged, judge
 from bot.domain import (
     Agent,
@@ -23,7 +22,7 @@ from bot.domain import (
     Verdict,
     VerdictRecord,
 )
-from bot.errors import BadRequest, Conflict, NotFound
+from bot.errors import AlreadyAnswered, BadRequest, Conflict, NotFound
 from bot.handover import Action
 from bot.http import decode, json_response
 from bot.services import SERVICES, Services
@@ -31,7 +30,6 @@ from bot.store.records import Reply
 
 RowId = Annotated[int, msgspec.Meta(ge=0, le=2**62)]
 Text = Annotated[str, msgspec.Meta(max_length=4000)]
-_LOOK_BACK = 50
 
 
 class ReplyBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -100,25 +98,29 @@ async def reply(request: web.Request) -> web.Response:
     if not body.text.strip() and body.attachment is None:
         raise BadRequest(ui.translate(request, "desk.error.empty"))
     key = f"desk:{agent.id}:{body.key}"
-    await _refuse_second_answer(request, services, conversation, body.seen, agent)
     judged = await _judged(services, conversation, body, agent)
     hold_s = services.settings.answers.undo_s
-    message = await services.store.conversations.reply(
-        conversation.id,
-        Reply(
-            text=body.text.strip(),
-            author=Author.AGENT,
-            agent_id=agent.id,
-            answer_id=judged.answer_id,
-            suggestion_rank=judged.rank,
-            message_id=body.question if judged.records else None,
-            attachment=checked_attachment(services.settings, body.attachment),
-            idempotency_key=key,
-            hold_s=hold_s,
-            verdicts=judged.records,
-            close=body.close,
-        ),
+    attachment = checked_attachment(services.settings, body.attachment)
+    wanted = Reply(
+        text=body.text.strip(),
+        author=Author.AGENT,
+        agent_id=agent.id,
+        answer_id=judged.answer_id,
+        suggestion_rank=judged.rank,
+        message_id=body.question if judged.records else None,
+        attachment=attachment,
+        idempotency_key=key,
+        hold_s=hold_s,
+        verdicts=judged.records,
+        close=body.close,
+        kind=kind_of(attachment),
+        seen_message_id=body.seen or None,
     )
+    try:
+        message = await services.store.conversations.reply(conversation.id, wanted)
+    except AlreadyAnswered as error:
+        name = await _author_name(request, services, error.message_id)
+        raise Conflict(ui.translate(request, "desk.error.answered", name=name)) from None
     services.delivery.wake()
     await _learn(services, message)
     publish_change(services, await services.store.conversations.get(conversation.id))
@@ -126,23 +128,8 @@ async def reply(request: web.Request) -> web.Response:
     return json_response(Sent(message.id, hold_s if held else 0.0), 201)
 
 
-async def _refuse_second_answer(
-    request: web.Request, services: Services, conversation: Conversation, seen: int, agent: Agent
-) -> None:
-    """Raise Conflict where somebody else answered what this agent had not seen yet."""
-    if not seen:
-        return
-    newer = await services.store.conversations.messages(
-        conversation.id, after_id=seen, limit=_LOOK_BACK
-    )
-    for message in newer:
-        own = message.author is Author.AGENT and message.agent_id == agent.id
-        if is_answer(message) and not own:
-            name = await _author_name(request, services, message)
-            raise Conflict(ui.translate(request, "desk.error.answered", name=name))
-
-
-async def _author_name(request: web.Request, services: Services, message: Message) -> str:
+async def _author_name(request: web.Request, services: Services, message_id: int) -> str:
+    message = await services.store.conversations.message(message_id)
     if message.author is Author.BOT:
         return ui.translate(request, "desk.author.bot")
     if message.agent_id is None:

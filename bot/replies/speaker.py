@@ -16,7 +16,6 @@ from bot.domain import (
     Conversation,
     ConversationState,
     Decision,
-    Delivery,
     Message,
     Suggestion,
     Suggestions,
@@ -159,14 +158,8 @@ class Speaker:
 
     async def _answered_since(self, message: Message) -> bool:
         """True when somebody answered: an old message was edited, or a crash followed."""
-        later = await self._store.conversations.messages(
-            message.conversation_id, after_id=message.id, limit=50
-        )
-        return any(
-            other.author in {Author.AGENT, Author.BOT}
-            and other.delivery not in {None, Delivery.CANCELLED}
-            for other in later
-        )
+        answer = await self._store.conversations.last_answer_id(message.conversation_id)
+        return answer > message.id
 
     async def _wants_person(self, message: Message) -> bool:
         if asks_for_person(message.text, self._catalogue):

@@ -18,9 +18,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
-from bot.errors import BadRequest, StorageUnavailable, TooLarge
+from bot.errors import BadRequest, Overloaded, StorageUnavailable, TooLarge
 from bot.store.lock import DatabaseLock
-from bot.store.writer import Stop, Task, Writer, is_disk
+from bot.store.writer import MAX_WAITING, Stop, Task, Writer, is_disk
 
 T = TypeVar("T")
 
@@ -129,11 +129,14 @@ class Database:
 
         Raises:
             BadRequest: a value cannot be stored.
+            Overloaded: ``MAX_WAITING`` writes wait already; ``fn`` will not run.
             StorageUnavailable: the disk is full or failing, or the store is closed; nothing was
                 stored.
         """
         if self._closed:
             raise StorageUnavailable("The store is closed.")
+        if self._queue.qsize() >= MAX_WAITING:
+            raise Overloaded
         loop = asyncio.get_running_loop()
         future: asyncio.Future[T] = loop.create_future()
         self._queue.put(Task(fn, future, loop))

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from bot.domain import Author, ConversationState, Delivery, OutboxRow
 from bot.errors import Conflict, NotFound
 from bot.handover import bot_may_speak
+from bot.ports import BLOCKED
 from bot.store import rows
 from bot.store.part import Part
 from bot.store.replying import cancel
@@ -43,14 +44,16 @@ class Outbox(Part):
 
         Left out: rows undone meanwhile or not due, and rows of the bot whose conversation is no
         longer the bot's; those become CANCELLED in the same commit and the customer waits again.
+        Rows to a customer who blocked the bot become FAILED with the reason ``blocked``.
         """
 
         def mark(connection: sqlite3.Connection) -> list[OutboxRow]:
             started = []
             for outbox_id in ids:
                 row = connection.execute(
-                    """SELECT o.author, c.state FROM outbox o
+                    """SELECT o.author, c.state, k.blocked FROM outbox o
                        JOIN conversations c ON c.id = o.conversation_id
+                       JOIN customers k ON k.id = c.customer_id
                        WHERE o.id = ? AND o.state IN ('held', 'queued') AND o.not_before <= ?""",
                     (outbox_id, now),
                 ).fetchone()
@@ -60,6 +63,12 @@ class Outbox(Part):
                     ConversationState(row["state"])
                 ):
                     cancel(connection, outbox_id, now)
+                    continue
+                if row["blocked"]:
+                    connection.execute(
+                        "UPDATE outbox SET state = 'failed', error = ?, updated_at = ? WHERE id = ?",
+                        (BLOCKED, now, outbox_id),
+                    )
                     continue
                 connection.execute(
                     """UPDATE outbox SET state = 'sending', attempts = attempts + 1, error = NULL,
@@ -100,14 +109,23 @@ class Outbox(Part):
     async def fail(
         self, outbox_id: int, reason: str, final: bool, retry_at: float | None = None
     ) -> None:
-        """It did not arrive: FAILED when ``final``, else QUEUED again until ``retry_at``."""
+        """It did not arrive: FAILED when ``final``, else QUEUED again until ``retry_at``.
+
+        A final ``blocked`` marks the customer in the same commit, until they write again.
+        """
         now = self._clock()
         state = Delivery.FAILED if final else Delivery.QUEUED
-        await self._set(
-            """UPDATE outbox SET state = ?, error = ?, not_before = ?, updated_at = ?
-               WHERE id = ? AND state = 'sending'""",
-            (str(state), reason, now if retry_at is None else retry_at, now, outbox_id),
-        )
+
+        def mark(connection: sqlite3.Connection) -> None:
+            row = connection.execute(
+                """UPDATE outbox SET state = ?, error = ?, not_before = ?, updated_at = ?
+                   WHERE id = ? AND state = 'sending' RETURNING conversation_id""",
+                (str(state), reason, now if retry_at is None else retry_at, now, outbox_id),
+            ).fetchone()
+            if row is not None and final and reason == BLOCKED:
+                set_blocked(connection, row["conversation_id"], blocked=True)
+
+        await self._db.write(mark)
 
     async def uncertain(self, outbox_id: int, reason: str = "no-answer") -> None:
         """It left and no answer came: shown to a person, never repeated by itself."""
@@ -142,13 +160,19 @@ class Outbox(Part):
     async def resend(self, outbox_id: int) -> None:
         """Send an UNCERTAIN or FAILED row again, because a person said so.
 
+        A customer counts as blocking no more until the channel says so again: who lifts a block
+        in the messenger need not write to be reached.
+
         Raises:
             Conflict: the row is in no such state.
             NotFound: there is no such row.
         """
         now = self._clock()
         await self._decide(
-            outbox_id, "state = 'queued', error = NULL, not_before = ?, updated_at = ?", (now, now)
+            outbox_id,
+            "state = 'queued', error = NULL, not_before = ?, updated_at = ?",
+            (now, now),
+            unblock=True,
         )
 
     async def mark_delivered(self, outbox_id: int) -> None:
@@ -200,13 +224,18 @@ class Outbox(Part):
     async def _set(self, sql: str, params: tuple[object, ...]) -> int:
         return await self._db.write(lambda connection: connection.execute(sql, params).rowcount)
 
-    async def _decide(self, outbox_id: int, change: str, params: tuple[object, ...]) -> None:
+    async def _decide(
+        self, outbox_id: int, change: str, params: tuple[object, ...], *, unblock: bool = False
+    ) -> None:
         def decide(connection: sqlite3.Connection) -> None:
             done = connection.execute(
-                f"UPDATE outbox SET {change} WHERE id = ? AND state IN ('uncertain', 'failed')",  # noqa: S608
+                f"UPDATE outbox SET {change} WHERE id = ? AND state IN ('uncertain', 'failed') "  # noqa: S608
+                "RETURNING conversation_id",
                 (*params, outbox_id),
-            ).rowcount
-            if not done:
+            ).fetchone()
+            if done is not None and unblock:
+                set_blocked(connection, done["conversation_id"], blocked=False)
+            if done is None:
                 state = _load(connection, outbox_id).state
                 raise Conflict(f"The message is '{state}'; there is nothing to decide.")
 
@@ -218,3 +247,12 @@ def _load(connection: sqlite3.Connection, outbox_id: int) -> OutboxRow:
     if row is None:
         raise NotFound(f"There is no outgoing message {outbox_id}.")
     return rows.outbox_row(row)
+
+
+def set_blocked(connection: sqlite3.Connection, conversation_id: int, *, blocked: bool) -> None:
+    """Note whether the customer of a conversation refuses our messages."""
+    connection.execute(
+        """UPDATE customers SET blocked = ? WHERE blocked != ?
+           AND id = (SELECT customer_id FROM conversations WHERE id = ?)""",
+        (blocked, blocked, conversation_id),
+    )

@@ -130,6 +130,8 @@ def receive_one(connection: sqlite3.Connection, inbound: Inbound, now: float) ->
     if inbound.edits_external_id is not None:
         edited = edit_one(connection, inbound, channel=channel, external=external, now=now)
         if edited is not None:
+            if not edited.duplicate:
+                _customer(connection, inbound, channel)
             return edited
         external = clean(inbound.edits_external_id)
     known = connection.execute(
@@ -197,7 +199,8 @@ def _customer(connection: sqlite3.Connection, inbound: Inbound, channel: str) ->
     external, name = clean(inbound.customer_external_id), clean(inbound.customer_name)
     language = clean(inbound.language)
     row = connection.execute(
-        "SELECT id, name, language FROM customers WHERE channel = ? AND external_id = ?",
+        """SELECT id, name, language, blocked FROM customers
+           WHERE channel = ? AND external_id = ?""",
         (channel, external),
     ).fetchone()
     if row is None:
@@ -207,6 +210,9 @@ def _customer(connection: sqlite3.Connection, inbound: Inbound, channel: str) ->
             (public_id(), channel, external, name, language, inbound.received_at),
         )
         return int(cursor.lastrowid or 0)
+    if row["blocked"]:
+        # Who writes can be reached again.
+        connection.execute("UPDATE customers SET blocked = 0 WHERE id = ?", (row["id"],))
     if name and name != row["name"]:
         connection.execute("UPDATE customers SET name = ? WHERE id = ?", (name, row["id"]))
     if language and not row["language"]:

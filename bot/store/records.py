@@ -15,6 +15,8 @@ class Reply:
 
     ``hold_s`` is the undo window. ``verdicts`` are stored in the same transaction and vanish with
     an undo; their ``message_id`` is the customer's message. ``message_id`` is the message answered.
+    ``seen_message_id`` is the newest message that the author had before them: an answer of somebody
+    else after it is a conflict. None asks for no such check.
     """
 
     text: str
@@ -30,6 +32,7 @@ class Reply:
     close: bool = False
     kind: MessageKind = MessageKind.TEXT
     language: str = ""
+    seen_message_id: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 
 from bot.domain import Author, Conversation, ConversationState, Delivery, Message
-from bot.errors import Conflict
+from bot.errors import AlreadyAnswered, Conflict
 from bot.handover import Action
 from bot.store import rows
 from bot.store.acting import apply_action
@@ -33,6 +33,7 @@ class Replying(Part):
         ``idempotency_key`` gives the first message and changes nothing.
 
         Raises:
+            AlreadyAnswered: somebody else answered after ``seen_message_id``.
             InvalidTransition: the bot answers while it may not speak.
             NotFound: there is no such conversation.
         """
@@ -48,6 +49,7 @@ class Replying(Part):
                 if known is not None:
                     return rows.load_message(connection, known[0])
             before = rows.load_conversation(connection, conversation_id)
+            _refuse_second_answer(connection, conversation_id, reply)
             message_id = insert_message(connection, before, reply, now)
             version = _move(connection, before, reply, now)
             queue_message(connection, message_id, before, reply, now=now, after_version=version)
@@ -78,6 +80,26 @@ class Replying(Part):
             return rows.load_message(connection, message_id)
 
         return await self._db.write(take_back)
+
+
+def _refuse_second_answer(
+    connection: sqlite3.Connection, conversation_id: int, reply: Reply
+) -> None:
+    """Raise AlreadyAnswered where a person or the bot answered what the author had not seen.
+
+    One's own answers, notes, words of the system and replies taken back do not count.
+    """
+    if reply.seen_message_id is None:
+        return
+    answer = connection.execute(
+        """SELECT m.id FROM messages m LEFT JOIN outbox o ON o.message_id = m.id
+           WHERE m.conversation_id = ? AND m.id > ? AND m.author IN ('agent', 'bot')
+             AND m.kind != 'note' AND coalesce(o.state, '') != 'cancelled'
+             AND NOT (m.author = ? AND m.agent_id IS ?) ORDER BY m.id LIMIT 1""",
+        (conversation_id, reply.seen_message_id, str(reply.author), reply.agent_id),
+    ).fetchone()
+    if answer is not None:
+        raise AlreadyAnswered(answer[0])
 
 
 def cancel(

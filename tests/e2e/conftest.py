@@ -108,7 +108,7 @@ async def browser() -> AsyncIterator[Browser]:
         try:
             launched = await playwright.chromium.launch(executable_path=path, args=_ARGUMENTS)
         except Error as error:
-            if os.environ.get("NEUROBOT_TEST_BROWSER") == "required":
+            if os.environ.get("TEST_BROWSER") == "required":
                 raise
             pytest.skip(f"no Chromium here: {str(error).splitlines()[0]}")
         yield launched

@@ -1,7 +1,6 @@
 """kill -9 at random moments under load from Telegram and the web chat.
 
-``NEUROBOT_KILLS`` sets the number; ``make trust`` runs 50, the ordinary test run a few.
-``NEUROBOT_KILLS`` sets the number; ``make trust`` runs 50, the ordinary test run a few.
+``TEST_KILLS`` sets the number; ``make trust`` runs 50, the ordinary test run a few.
 """
 
 from __future__ import annotations
@@ -25,9 +24,9 @@ from bot.settings import Settings
 from bot.store import Store
 
 ROOT = Path(__file__).resolve().parents[2]
-KILLS = int(os.environ.get("NEUROBOT_KILLS", "4"))
+KILLS = int(os.environ.get("TEST_KILLS", "4"))
 VISITORS, CHATS = 6, 6
-SEED = int(os.environ.get("NEUROBOT_SEED", "7"))
+SEED = int(os.environ.get("TEST_SEED", "7"))
 
 
 def free_port() -> int:
