@@ -131,7 +131,10 @@ class CandidateIndex:
         shared = [
             (word, ids)
             for word in dict.fromkeys(words(text[:MAX_CHARS]))
-            if len(word) > 1 and word not in FUNCTION_WORDS and (ids := word_stems(word)) and ids <= entry.stems
+            if len(word) > 1
+            and word not in FUNCTION_WORDS
+            and (ids := word_stems(word))
+            and ids <= entry.stems
         ]
         if not shared:
             return ()

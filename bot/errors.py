@@ -76,6 +76,8 @@ class InvalidTransition(Conflict):
 class AlreadyAnswered(Conflict):
     """Somebody answered before you."""
 
+    code = "already-answered"
+
     def __init__(self, message_id: int) -> None:
         super().__init__()
         self.message_id = message_id  # their answer

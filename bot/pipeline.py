@@ -327,9 +327,7 @@ class Pipeline:
         """Act on a burst, then store its suggestions, which marks it processed."""
         conversations = self._store.conversations
         together = work.found[-1]
-        decision = await self._speaker.respond(
-            work.conversation, work.open, together, automatic
-        )
+        decision = await self._speaker.respond(work.conversation, work.open, together, automatic)
         *earlier, last = work.messages
         await asyncio.gather(
             *(

@@ -10,6 +10,7 @@ import json
 import zlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
@@ -132,9 +133,7 @@ def _lines(path: Path, read: Callable[[dict[str, Any]], T]) -> list[T]:
     problems: list[str] = []
     for number, row in _objects(_text(path)):
         try:
-            if isinstance(row, str):
-                raise _Bad(row)
-            rows.append(read(row))
+            rows.append(read(row()))
         except _Bad as reason:
             problems.append(f"line {number}: {reason}")
         if len(problems) >= _MOST:
@@ -148,17 +147,21 @@ def _lines(path: Path, read: Callable[[dict[str, Any]], T]) -> list[T]:
     return rows
 
 
-def _objects(text: str) -> Iterator[tuple[int, dict[str, Any] | str]]:
-    """Line number and object, or what is wrong with the line."""
+def _objects(text: str) -> Iterator[tuple[int, Callable[[], dict[str, Any]]]]:
+    """Line number, and what parses the line or says what is wrong with it."""
     for number, line in enumerate(text.split("\n"), 1):
-        if not line.strip():
-            continue
-        try:
-            value = json.loads(line)
-        except (ValueError, RecursionError) as error:
-            yield number, f"not JSON: {str(error)[:80]}"
-            continue
-        yield number, value if isinstance(value, dict) else "not a JSON object"
+        if line.strip():
+            yield number, partial(_object, line)
+
+
+def _object(line: str) -> dict[str, Any]:
+    try:
+        value = json.loads(line)
+    except (ValueError, RecursionError) as error:
+        raise _Bad(f"not JSON: {str(error)[:80]}") from None
+    if not isinstance(value, dict):
+        raise _Bad("not a JSON object")
+    return value
 
 
 def _string(row: dict[str, Any], key: str, *, required: bool) -> str:

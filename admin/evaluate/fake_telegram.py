@@ -27,12 +27,13 @@ _OPENED_AT = 1_700_000_000
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One call of a method as it came in; ``files`` holds the bytes of uploaded parts."""
+    """One call of a method as it came in; ``files`` holds uploaded bytes, ``names`` their names."""
 
     method: str
     params: dict[str, Any]
     files: dict[str, bytes] = field(default_factory=dict)
     accepted: bool = True
+    names: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,10 +201,10 @@ class FakeTelegram:
         method = request.match_info["method"]
         if request.match_info["token"] != self.token:
             return _error(401, "Unauthorized")
-        params, files = await _params(request)
+        params, files, names = await _params(request)
         fault = self.faults[method].popleft() if self.faults[method] else None
         accepted = fault is None or fault.accepted
-        self.calls.append(Call(method, params, files, accepted))
+        self.calls.append(Call(method, params, files, accepted, names))
         handler: Callable[..., Awaitable[web.Response]] | None = getattr(
             self, f"_on_{method}", None
         )
@@ -340,15 +341,19 @@ class FakeTelegram:
             return 0
 
 
-async def _params(request: web.Request) -> tuple[dict[str, Any], dict[str, bytes]]:
+async def _params(
+    request: web.Request,
+) -> tuple[dict[str, Any], dict[str, bytes], dict[str, str]]:
     """Parameters as the Bot API reads them: form fields, JSON where a value is not plain text."""
     if request.content_type == "application/json":
-        return dict(await request.json()), {}
+        return dict(await request.json()), {}, {}
     params: dict[str, Any] = dict(request.query)
     files: dict[str, bytes] = {}
+    names: dict[str, str] = {}
     for name, value in (await request.post()).items():
         if isinstance(value, web.FileField):
-            files[name] = value.file.read()
+            with value.file:
+                files[name], names[name] = value.file.read(), value.filename
         else:
             params[name] = value
     plain = {"text", "caption", "secret_token", "url", "file_id", "callback_query_id"}
@@ -359,8 +364,10 @@ async def _params(request: web.Request) -> tuple[dict[str, Any], dict[str, bytes
     # A file that was uploaded under another name is referred to as attach://name.
     for name, value in params.items():
         if isinstance(value, str) and value.startswith("attach://"):
-            files[name] = files.pop(value.removeprefix("attach://"), b"")
-    return params, files
+            uploaded = value.removeprefix("attach://")
+            files[name] = files.pop(uploaded, b"")
+            names[name] = names.pop(uploaded, "")
+    return params, files, names
 
 
 def _ok(result: Any) -> web.Response:

@@ -125,7 +125,10 @@ def _parts(name: str) -> tuple[Any, Any]:
 def _words(sizes: tuple[int, int]) -> TfidfVectorizer:
     # One-letter words are words: "я", "I".
     return TfidfVectorizer(
-        token_pattern=r"(?u)\b\w+\b", ngram_range=sizes, sublinear_tf=True, dtype=np.float32
+        token_pattern=r"(?u)\b\w+\b",  # noqa: S106 - a pattern of words
+        ngram_range=sizes,
+        sublinear_tf=True,
+        dtype=np.float32,
     )
 
 

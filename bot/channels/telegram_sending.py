@@ -34,6 +34,7 @@ _NEVER_LEFT = (
     httpx.PoolTimeout,
     httpx.UnsupportedProtocol,
 )
+_NO_PICTURE = ("photo", "image")  # in a refusal, e.g. PHOTO_INVALID_DIMENSIONS
 # Best place to cut first: paragraph, line, sentence, word.
 _CUTS = (("\n\n",), ("\n",), (". ", "! ", "? ", "… ", ".\n"), (" ",))
 
@@ -109,21 +110,22 @@ class Sender:
         self, row: OutboxRow, attachment: Attachment, caption: str | None, common: dict[str, Any]
     ) -> Callable[[], Any]:
         content = await self._bytes_of(attachment)
-        if row.kind is MessageKind.PHOTO:
-            return _call(
-                self._bot.send_photo,
-                photo=content,
-                caption=caption,
-                filename=attachment.name,
-                **common,
-            )
-        return _call(
-            self._bot.send_document,
-            document=content,
-            caption=caption,
-            filename=attachment.name,
-            **common,
-        )
+        given = {"caption": caption, "filename": attachment.name, **common}
+        document = _call(self._bot.send_document, document=content, **given)
+        if row.kind is not MessageKind.PHOTO:
+            return document
+        photo = _call(self._bot.send_photo, photo=content, **given)
+
+        async def send() -> Any:
+            try:
+                return await photo()
+            except BadRequest as error:
+                # Too long and narrow, or not what its type says: as a file it arrives all the same.
+                if not any(word in error.message.lower() for word in _NO_PICTURE):
+                    raise
+                return await document()
+
+        return send
 
     async def _bytes_of(self, attachment: Attachment) -> bytes | str:
         kind, _, digest = attachment.reference.partition(":")

@@ -66,7 +66,8 @@ class Outbox(Part):
                     continue
                 if row["blocked"]:
                     connection.execute(
-                        "UPDATE outbox SET state = 'failed', error = ?, updated_at = ? WHERE id = ?",
+                        """UPDATE outbox SET state = 'failed', error = ?, updated_at = ?
+                           WHERE id = ?""",
                         (BLOCKED, now, outbox_id),
                     )
                     continue

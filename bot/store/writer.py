@@ -14,8 +14,8 @@ from typing import Any
 
 from bot.errors import StorageUnavailable
 
-# Writes that may wait for their turn. At the slowest disk measured, some 1,000 writes/s, that is ten
-# seconds: who waits longer gives up and sends again, so taking more would only grow the memory.
+# Writes that may wait for their turn: twenty full batches. On a disk that needs half a second for a
+# commit that is ten seconds; who waits longer gives up and sends again, and only memory would grow.
 MAX_WAITING = 10_000
 _MAX_BATCH = 512
 _IDLE_S = 0.25  # quiet time after which the WAL is folded into the file

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
+import sqlite3
+import threading
 from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Any
 
 import aiohttp
@@ -21,7 +24,9 @@ from bot.pipeline import Pipeline
 from bot.serving import Serving
 from bot.settings import Settings
 from bot.store import Store
+from bot.store.writer import MAX_WAITING
 
+Overload = Callable[[Store], AbstractAsyncContextManager[int]]
 SignIn = Callable[..., Awaitable[aiohttp.ClientSession]]
 
 
@@ -163,3 +168,35 @@ async def talk(settings: Settings, store: Store, clock: Callable[[], float]) -> 
     await made.start()
     yield made
     await made.stop()
+
+
+@pytest.fixture
+def overload() -> Overload:
+    """``async with overload(store) as waiting``: the writer is stuck and as much waits as may."""
+
+    @asynccontextmanager
+    async def overloaded(store: Store) -> AsyncIterator[int]:
+        release, begun = threading.Event(), threading.Event()
+
+        def hold(_: sqlite3.Connection) -> None:
+            begun.set()
+            release.wait(60)
+
+        async def put(number: int) -> None:
+            def insert(connection: sqlite3.Connection) -> None:
+                connection.execute("INSERT INTO meta VALUES (?, ?)", (f"n{number}", number))
+
+            await store.db.write(insert)
+
+        tasks = [asyncio.create_task(store.db.write(hold))]
+        try:
+            await asyncio.to_thread(begun.wait, 10)
+            tasks += [asyncio.create_task(put(number)) for number in range(MAX_WAITING)]
+            while store.db.health().queued < MAX_WAITING:
+                await asyncio.sleep(0)
+            yield MAX_WAITING
+        finally:
+            release.set()
+            await asyncio.gather(*tasks)
+
+    return overloaded

@@ -154,12 +154,7 @@ async def stored_messages(data_dir: Path) -> tuple[list, dict]:
         found = await store.conversations.queue("all", None, page=page, per_page=100)
         for conversation in found.items:
             conversations[conversation.public_id] = conversation
-            after = 0
-            while part := await store.conversations.messages(
-                conversation.id, after_id=after, limit=500
-            ):
-                messages += part
-                after = part[-1].id
+            messages += await store.conversations.messages(conversation.id, limit=1_000_000)
         if page >= found.pages:
             break
         page += 1

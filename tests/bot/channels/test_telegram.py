@@ -219,7 +219,7 @@ async def test_a_blocked_bot_and_a_missing_chat_are_final(open_line):
     async with open_line() as line:
         line.telegram.write(7, "hi")
         await line.taken()
-        for fault, reason in ((BLOCKED, "blocked"), (NO_CHAT, "chat-not-found")):
+        for fault, reason in ((NO_CHAT, "chat-not-found"), (BLOCKED, "blocked")):
             line.telegram.faults["sendMessage"].append(fault)
             message = await reply(line, 7, "answer")
             assert await fate(line, message) == (Delivery.FAILED, reason)

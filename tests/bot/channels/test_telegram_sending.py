@@ -25,6 +25,7 @@ def caused(error, cause):
     ("error", "reason", "final", "uncertain"),
     [
         (Forbidden("bot was blocked by the user"), "blocked", True, False),
+        (Forbidden("user is deactivated"), "chat-not-found", True, False),
         (BadRequest("Chat not found"), "chat-not-found", True, False),
         (BadRequest("can't parse"), "refused", True, False),
         (InvalidToken("no"), "token-refused", False, False),

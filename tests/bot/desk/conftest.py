@@ -23,7 +23,7 @@ from bot.domain import (
 )
 from bot.handover import Action
 from bot.services import Services
-from bot.settings import AnswerSettings, HttpSettings, Settings
+from bot.settings import AnswerSettings, HttpSettings, Settings, TelegramSettings
 
 ANSWERS = (
     "Open Settings and press Seats.",
@@ -131,11 +131,20 @@ def undo_s() -> float:
 
 
 @pytest.fixture
-async def desk(tmp_path: Path, undo_s: float) -> AsyncIterator[Desk]:
+def telegram_section() -> TelegramSettings:
+    """Settings of the Telegram channel; off unless a test has a server for it."""
+    return TelegramSettings()
+
+
+@pytest.fixture
+async def desk(
+    tmp_path: Path, undo_s: float, telegram_section: TelegramSettings
+) -> AsyncIterator[Desk]:
     settings = Settings(
         data_dir=str(tmp_path),
         http=HttpSettings(port=0, requests_per_minute=100_000, max_upload_bytes=4096),
         answers=AnswerSettings(undo_s=undo_s),
+        telegram=telegram_section,
     )
     async with running(settings) as server:
         people = server.services.store.people

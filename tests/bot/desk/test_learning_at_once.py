@@ -47,7 +47,8 @@ async def test_accepted_answer_is_found_by_its_new_question(desk: Any) -> None:
     assert (best.answer_id, best.reasons.matched_question) == (answer_id, QUESTION)
     assert best.confidence > before.items[0].confidence
     await desk.ann.post(
-        f"/desk/conversations/{receipt.conversation_public_id}/undo", {"message_id": sent["message_id"]}
+        f"/desk/conversations/{receipt.conversation_public_id}/undo",
+        {"message_id": sent["message_id"]},
     )
     _, undone = await ask(desk, "third")
     assert all(item.reasons.matched_question != QUESTION for item in undone.items)

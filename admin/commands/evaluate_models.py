@@ -1,0 +1,149 @@
+"""``neurobot evaluate classifier`` and ``neurobot evaluate ranker``."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import click
+
+from admin.commands.invocation import json_option
+from admin.commands.terminal import Progress, show, table
+
+_FILE = click.Path(path_type=Path)
+_CLASSIFIER_COLUMNS = (
+    "accuracy", "macro_f1", "top3", "ece", "coverage_at_90", "coverage_at_95", "oos_auroc",
+    "oos_recall_at_5", "train_cpu_s", "model_bytes", "latency_ms",
+)  # fmt: skip
+_RANKER_COLUMNS = (
+    "acc_at_1", "recall_at_5", "recall_at_10", "mrr", "ece", "coverage_at_80", "coverage_at_90",
+    "train_cpu_s", "model_bytes", "query_ms",
+)  # fmt: skip
+
+
+@click.command("classifier")
+@click.argument("train", type=_FILE)
+@click.argument("test", type=_FILE, required=False)
+@click.option("--valid", type=_FILE, help="Tickets that thresholds are chosen on.")
+@click.option("--oos", type=_FILE, help="Texts of no category: CSV with 'text', or lines of .txt.")
+@click.option("--kb", type=_FILE, help="Knowledge base to train on: question,answer,category.")
+@click.option("--preset", default="default", show_default=True)
+@click.option("--seeds", type=click.IntRange(1, 100), default=1, show_default=True)
+@click.option("--folds", type=click.IntRange(2, 50), help="Cross-validate over TRAIN alone.")
+@click.option("--typos", type=click.FloatRange(0, 1), default=0.0, help="Share of letters hit.")
+@click.option("--translit", is_flag=True, help="Russian in Latin letters, three schemes.")
+@click.option("--layout", is_flag=True, help="Typed in the other keyboard layout.")
+@json_option
+def classifier(*, train: Path, test: Path | None, as_json: bool, **options: Any) -> int:
+    r"""Train the classifier on TRAIN and judge it on TEST, beside plain linear models.
+
+    Files are CSV or JSONL with 'text' and 'category'. With --folds K every ticket of TRAIN is
+    judged by a model of the other folds and TEST is not read.
+
+    \b
+    Example:
+      neurobot evaluate classifier train.csv test.csv --oos other.csv --seeds 3 --json
+    """
+    if test is None and options["folds"] is None:
+        raise click.UsageError("Name TEST, or cross-validate with --folds K.")
+    from admin.evaluate import classifier as evaluation
+    from admin.evaluate.perturbations import variants
+
+    _check_preset(options["preset"], evaluation.PRESETS)
+    from admin.evaluate.files import classifier_plan
+
+    plan = classifier_plan(
+        train,
+        None if options["folds"] else test,
+        valid=options["valid"],
+        oos=options["oos"],
+        knowledge=options["kb"],
+        preset=options["preset"],
+        seeds=options["seeds"],
+        folds=options["folds"] or 0,
+        variants=variants(
+            typos=options["typos"], translit=options["translit"], layout=options["layout"]
+        ),
+    )
+    progress = Progress()
+    report = evaluation.evaluate(plan, progress.update)
+    progress.close()
+    show(report, as_json=as_json, text=_table(report, _CLASSIFIER_COLUMNS))
+    return 0
+
+
+@click.command("ranker")
+@click.argument("folder", type=_FILE)
+@click.option("--fold", type=click.IntRange(0), help="Tested fold; the next one is the dev fold.")
+@click.option("--cold", is_flag=True, help="Answers and titles alone: no past questions.")
+@click.option("--pool", type=click.IntRange(2), help="Rank pools of this size, not all answers.")
+@click.option("--preset", default="default", show_default=True)
+@click.option("--seeds", type=click.IntRange(1, 100), default=1, show_default=True)
+@json_option
+def ranker(
+    *,
+    folder: Path,
+    fold: int | None,
+    cold: bool,
+    pool: int | None,
+    preset: str,
+    seeds: int,
+    as_json: bool,
+) -> int:
+    r"""Train the ranker on a folder of questions and answers and judge it beside plain search.
+
+    FOLDER holds questions.jsonl and answers.jsonl, packed with gzip or not; see docs/formats.md.
+
+    \b
+    Example:
+      neurobot evaluate ranker faq --fold 0 --json
+    """
+    from admin.evaluate import ranker as evaluation
+    from admin.evaluate.corpus import read_corpus
+
+    _check_preset(preset, evaluation.PRESETS)
+    corpus = read_corpus(folder, fold=fold)
+    progress = Progress()
+    report = evaluation.evaluate(
+        corpus, cold=cold, pool=pool, preset=preset, seeds=seeds, tell=progress.update
+    )
+    progress.close()
+    show(report, as_json=as_json, text=_table(report, _RANKER_COLUMNS))
+    return 0
+
+
+def _check_preset(preset: str, known: Sequence[str]) -> None:
+    if preset not in known:
+        raise click.BadParameter(
+            f"there is no preset '{preset}'; there are {', '.join(known)}.",
+            param_hint="'--preset'",
+        )
+
+
+def _table(report: Mapping[str, Any], columns: Sequence[str]) -> str:
+    models = {"neurobot": report["ours"], **report["peers"]}
+    lines = [table(("", *models), _rows(models, columns))]
+    disturbed = {name: found["perturbed"] for name, found in models.items() if "perturbed" in found}
+    if disturbed:
+        lines += ["", "Perturbed texts:", table(("", *disturbed), _rows(disturbed, columns))]
+        kinds = next(iter(disturbed.values()))["accuracy_by_variant"]
+        by_kind = [
+            (kind, *(_cell(found["accuracy_by_variant"][kind]) for found in disturbed.values()))
+            for kind in kinds
+        ]
+        lines += ["", table(("accuracy", *disturbed), by_kind)]
+    data = ", ".join(f"{key} {value}" for key, value in report["data"].items() if value is not None)
+    return "\n".join([*lines, "", f"{data}; preset {report['preset']}"])
+
+
+def _rows(models: Mapping[str, Any], columns: Sequence[str]) -> list[list[str]]:
+    return [[column, *(_cell(found[column]) for found in models.values())] for column in columns]
+
+
+def _cell(value: Any) -> str:
+    if value is None:
+        return "-"
+    if isinstance(value, Mapping):
+        return f"{_cell(value['p50'])} / {_cell(value['p99'])}"
+    return f"{value:.4g}" if isinstance(value, float) else str(value)

@@ -1,0 +1,297 @@
+"""The ranker on a folder of questions and answers, beside plain search.
+
+Answers of equal text are one answer. Where a question brings a pool, or a pool size is asked for,
+only the pool is ranked. A question without a right answer counts in calibration and coverage
+(anything shown is wrong there) and in ``abstention_auroc``, not in accuracy, recall or MRR.
+"""
+
+from __future__ import annotations
+
+import tempfile
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from admin.evaluate.corpus import Answer, Corpus, Question
+from admin.evaluate.judging import (
+    acceptance,
+    calibration_figures,
+    latency,
+    median_of,
+    rank_figures,
+    rounded,
+)
+from admin.evaluate.pooled import PooledIndex
+from admin.evaluate.retrieval import Peer, Searcher, Shelf, build_peers, engine
+from bot.answering import Answerer
+from bot.candidates import KnowledgeItem
+from bot.learning.ranking import train_ranking
+from bot.serving import Bundle
+from nlp.calibration import threshold_for
+from nlp.correction import Correction
+from nlp.metrics import auroc
+from nlp.ranker import DualEncoder
+from nlp.text import normalise
+
+Ids = NDArray[np.int64]
+Floats = NDArray[np.float32]
+Tell = Callable[[str], None]
+
+PRESETS: Final = ("default", "fast")
+_PROMISES: Final = (0.8, 0.9)
+_DEPTH: Final = 60  # answers of a list; a right one below them has reciprocal rank 0
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A question with its right answers and its pool (None: all) as numbers of distinct texts."""
+
+    text: str
+    right: frozenset[int]
+    pool: frozenset[int] | None
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """Distinct answers and who asks what of them."""
+
+    answers: tuple[Answer, ...]
+    train: tuple[Asked, ...]
+    dev: tuple[Asked, ...]
+    test: tuple[Asked, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """What a ranker gives for one question: answers best first, and how sure it is of the first."""
+
+    numbers: Sequence[int]
+    confidence: float
+    elapsed_ms: float
+
+
+class Ranker(Protocol):
+    """Ours or a peer."""
+
+    def rank(self, asked: Asked) -> Listed:
+        """At most ``_DEPTH`` answers."""
+
+
+def evaluate(
+    corpus: Corpus, *, cold: bool, pool: int | None, preset: str, seeds: int, tell: Tell
+) -> dict[str, Any]:
+    """The report: ``data``, ``preset``, ``ours``, ``peers``, ``seeds``.
+
+    Args:
+        corpus: questions and answers.
+        cold: answers and titles alone, no past questions.
+        pool: answers ranked for a question that brings no pool; None ranks all, always.
+        preset: one of ``PRESETS``.
+        seeds: trainings, the median counts.
+        tell: told what is done.
+    """
+    task = _task(corpus, cold=cold, pool=pool)
+    runs = []
+    for seed in range(seeds):
+        tell(f"training, seed {seed}")
+        runs.append(_ours(task, preset, seed, tell))
+    tell("comparing with plain search")
+    peers = {name: rounded(_peer(task, peer)) for name, peer in build_peers(_shelf(task)).items()}
+    return {
+        "data": {
+            "answers": len(corpus.answers),
+            "distinct_answers": len(task.answers),
+            "train": len(task.train),
+            "dev": len(task.dev),
+            "judged": len(task.test),
+            "unanswerable": sum(not asked.right for asked in task.test),
+            "test_also_in_train": corpus.also_in_train,
+            "fold": corpus.fold,
+            "cold": cold,
+            "pool": pool,
+        },
+        "preset": preset,
+        "bm25": engine(),
+        "ours": median_of(runs),
+        "peers": peers,
+        "seeds": [{"seed": seed, **rounded(found)} for seed, found in enumerate(runs)],
+    }
+
+
+def _task(corpus: Corpus, *, cold: bool, pool: int | None) -> Task:
+    number: dict[str, int] = {}
+    distinct: list[Answer] = []
+    for answer in corpus.answers:
+        key = normalise(answer.text)
+        if key not in number:
+            number[key] = len(distinct)
+            distinct.append(answer)
+    of_id = {answer.id: number[normalise(answer.text)] for answer in corpus.answers}
+    generator = np.random.default_rng(0)
+
+    def asked(questions: Sequence[Question]) -> tuple[Asked, ...]:
+        return tuple(
+            _asked(question, of_id, pool, len(distinct), generator) for question in questions
+        )
+
+    train = () if cold else asked(corpus.train)
+    return Task(tuple(distinct), train, asked(corpus.dev), asked(corpus.test))
+
+
+def _asked(
+    question: Question,
+    of_id: Mapping[str, int],
+    pool: int | None,
+    total: int,
+    generator: np.random.Generator,
+) -> Asked:
+    right = frozenset(of_id[one] for one in question.answers)
+    if pool is None:
+        return Asked(question.text, right, None)
+    if question.pool:
+        return Asked(question.text, right, frozenset(of_id[one] for one in question.pool))
+    others = [number for number in generator.permutation(total).tolist() if number not in right]
+    return Asked(question.text, right, right | frozenset(others[: max(0, pool - len(right))]))
+
+
+def _ours(task: Task, preset: str, seed: int, tell: Tell) -> dict[str, Any]:
+    items = [
+        KnowledgeItem(number, answer.text, answer.title, answer.category, answer.language)
+        for number, answer in enumerate(task.answers)
+    ]
+    samples = [
+        (asked.text, number) for asked in task.train for number in sorted(asked.right) or [-1]
+    ]
+    with tempfile.TemporaryDirectory(prefix="neurobot-evaluate-") as name:
+        folder = Path(name)
+        began = time.process_time()
+        training = train_ranking(
+            items, samples, folder, seed=seed, preset=preset, progress=lambda stage, _: tell(stage)
+        )
+        spent = time.process_time() - began
+        size = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+        trained = bool(training["trained"])
+        encoder = DualEncoder.load(folder / "ranker") if trained else None
+        correction = Correction.load(folder / "correction") if trained else None
+    index = PooledIndex(encoder, "cpu")
+    index.put(_with_questions(items, task.train))
+    bundle = Bundle("evaluated", None, encoder, correction, {}, 0.0) if trained else None
+    tell("asking")
+    figures = _judge(_Ours(Answerer(bundle, index, 0), index), task)
+    extra = {"train_cpu_s": spent, "model_bytes": size, "variant": training["variant"]}
+    return {**figures, **extra}
+
+
+def _with_questions(items: Sequence[KnowledgeItem], train: Sequence[Asked]) -> list[KnowledgeItem]:
+    past: dict[int, list[str]] = {}
+    for asked in train:
+        for number in sorted(asked.right):
+            past.setdefault(number, []).append(asked.text)
+    return [
+        KnowledgeItem(
+            item.answer_id, item.text, item.title, item.category, item.language,
+            tuple(past.get(item.answer_id, ())),
+        )
+        for item in items
+    ]  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class _Ours:
+    """The server's answerer."""
+
+    answerer: Answerer
+    index: PooledIndex
+
+    def rank(self, asked: Asked) -> Listed:
+        self.index.among(asked.pool)
+        began = time.perf_counter()
+        found = self.answerer.suggest(asked.text, _DEPTH)
+        elapsed = (time.perf_counter() - began) * 1e3
+        first = found.items[0].confidence if found.items else 0.0
+        return Listed([item.answer_id for item in found.items], first, elapsed)
+
+
+@dataclass(frozen=True, slots=True)
+class _Plain:
+    """A peer; its score is no probability, but it can be compared with a threshold."""
+
+    searcher: Searcher
+
+    def rank(self, asked: Asked) -> Listed:
+        began = time.perf_counter()
+        scores = self.searcher.scores(asked.text)
+        if asked.pool is not None:
+            inside = np.zeros(len(scores), bool)
+            inside[sorted(asked.pool)] = True
+            scores = np.where(inside, scores, 0.0).astype(np.float32)
+        order = np.argsort(-scores, kind="stable")[:_DEPTH]
+        order = order[scores[order] > 0]
+        elapsed = (time.perf_counter() - began) * 1e3
+        return Listed(order.tolist(), float(scores[order[0]]) if len(order) else 0.0, elapsed)
+
+
+def _peer(task: Task, peer: Peer) -> dict[str, Any]:
+    figures = _judge(_Plain(peer.searcher), task)
+    # Scores of a search are no probabilities.
+    figures |= dict.fromkeys(("ece", "ece_low", "ece_high"))
+    return {**figures, "train_cpu_s": peer.cpu_s, "model_bytes": peer.searcher.size_bytes}
+
+
+def _shelf(task: Task) -> Shelf:
+    pairs = [(answer.title, number) for number, answer in enumerate(task.answers) if answer.title]
+    pairs += [(asked.text, number) for asked in task.train for number in sorted(asked.right)]
+    return Shelf(
+        [f"{answer.title}\n{answer.text}" for answer in task.answers],
+        [text for text, _ in pairs],
+        np.asarray([number for _, number in pairs], np.int64),
+    )
+
+
+def _judge(ranker: Ranker, task: Task) -> dict[str, Any]:
+    """All figures of a ranker; thresholds come from the questions of ``dev``."""
+    sure, correct, _ = _first(ranker, task.dev)
+    limits = {p: threshold_for(sure, correct, p) for p in _PROMISES}
+    confidence, right, listed = _first(ranker, task.test)
+    answerable = np.asarray([bool(asked.right) for asked in task.test])
+    found: dict[str, Any] = dict(
+        rank_figures(
+            [
+                _place(one, asked.right)
+                for one, asked in zip(listed, task.test, strict=True)
+                if asked.right
+            ]
+        )
+    )
+    found |= calibration_figures(confidence, right)
+    for promise, limit in limits.items():
+        name = f"{promise * 100:.0f}"
+        accepted = confidence >= (limit[0] if limit is not None else np.inf)
+        covered, kept = acceptance(accepted, right)
+        # Without questions to choose a threshold on there is nothing to promise.
+        found[f"coverage_at_{name}"] = covered if task.dev else None
+        found[f"precision_at_{name}"] = kept
+    judged = answerable.any() and not answerable.all()
+    found["abstention_auroc"] = auroc(-confidence, ~answerable) if judged else None
+    found["query_ms"] = latency([one.elapsed_ms for one in listed])
+    return found
+
+
+def _first(
+    ranker: Ranker, questions: Sequence[Asked]
+) -> tuple[Floats, NDArray[np.bool_], list[Listed]]:
+    """Confidence of the first answers, whether they are right, and the whole lists."""
+    listed = [ranker.rank(asked) for asked in questions]
+    right = [_place(one, asked.right) == 1 for one, asked in zip(listed, questions, strict=True)]
+    sure = np.asarray([one.confidence for one in listed], np.float32)
+    return sure, np.asarray(right, bool), listed
+
+
+def _place(listed: Listed, right: frozenset[int]) -> int | None:
+    places = (place for place, number in enumerate(listed.numbers, 1) if number in right)
+    return next(places, None)
