@@ -8,6 +8,7 @@ from __future__ import annotations
 import gzip
 import json
 import zlib
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -77,11 +78,12 @@ def read_corpus(folder: Path, *, fold: int | None = None) -> Corpus:
     if not folder.is_dir():
         raise BadData(f"There is no folder {folder}.", remedy="Check the name.")
     answers = _lines(_file(folder, "answers"), _answer)
-    seen: set[str] = set()
-    twice = [answer.id for answer in answers if answer.id in seen or seen.add(answer.id)]
-    if twice:
-        raise BadData(f"answers: the id '{twice[0]}' stands on several lines.")
-    questions = _lines(_file(folder, "questions"), lambda row: _question(row, seen))
+    counts = Counter(answer.id for answer in answers)
+    identifier, times = counts.most_common(1)[0]
+    if times > 1:
+        raise BadData(f"answers: the id '{identifier}' stands on several lines.")
+    known = set(counts)
+    questions = _lines(_file(folder, "questions"), lambda row: _question(row, known))
     parts, fold = _parts(questions, fold)
     merged = {name: _merge(parts[name]) for name in SPLITS}
     if not merged["test"]:

@@ -133,10 +133,13 @@ def _spelled(text: str, table: Mapping[str, str]) -> str:
 
 
 def swapped_layout(text: str) -> str:
-    """The same keys in the other layout: of the script that most letters of the text have."""
+    """The same keys in the other layout.
+
+    A Cyrillic letter weighs two Latin ones: Russian messages name Latin products, not the reverse.
+    """
     cyrillic = sum(char in _TO_LATIN and char.isalpha() for char in text)
     latin = sum(char.isascii() and char.isalpha() for char in text)
-    table = _TO_LATIN if cyrillic >= latin else _TO_RUSSIAN
+    table = _TO_LATIN if 2 * cyrillic >= latin else _TO_RUSSIAN
     if table is _TO_LATIN:
         # Latin words in a Russian text were typed after a change of the layout.
         return "".join(table.get(char, char) for char in text)

@@ -20,6 +20,8 @@ from typing import Any
 
 import msgspec
 
+from bot.learning.threads import to_the_end
+
 _GRACE_S = 5.0
 _STEP_S = 0.1
 _THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
@@ -35,12 +37,12 @@ class Child:
         self._read_bytes = 0
 
     async def start(self, threads: int) -> None:
-        """Start it in a session of its own.
+        """Start it in a session of its own; who is cancelled meanwhile leaves a started one.
 
         Raises:
             OSError: no process could be started.
         """
-        await asyncio.to_thread(self._launch, threads)
+        await to_the_end(self._launch, threads)
 
     def runs(self) -> bool:
         """Whether it still works."""

@@ -16,6 +16,7 @@ from typing import Any, Final
 from bot.bus import Bus
 from bot.errors import BadRequest, Conflict, NeurobotError
 from bot.learning.child import Child
+from bot.learning.threads import to_the_end
 from bot.learning.training import JOB_FILE, conclude, prepare
 from bot.ports import Clock
 from bot.serving import Serving
@@ -56,7 +57,11 @@ class JobRunner:
                 await self._finish(job, "failed", "The server ended before the work began.")
 
     async def stop(self) -> None:
-        """Stop watching. The children go on and are found again at the next start."""
+        """Stop watching. The children go on and are found again at the next start.
+
+        Nothing is half-way when this returns: a child whose launch had begun is launched, one whose
+        launch had not begun will not be, and no thread, pipe or process of this server is left.
+        """
         tasks = list(self._tasks.values())
         for task in tasks:
             task.cancel()
@@ -211,7 +216,7 @@ class JobRunner:
     ) -> None:
         await self._store.jobs.finish(job.id, state, reason, dict(metrics or {}))
         self._publish(job, state=state, stage="", progress=1.0, eta_s=None, reason=reason)
-        await asyncio.to_thread(self._tidy, job.id)
+        await to_the_end(self._tidy, job.id)
 
     def _tidy(self, job_id: int) -> None:
         # Customers' texts that nobody needs any more, and what a killed child left half-made.

@@ -12,6 +12,7 @@ from typing import Any, Final
 from bot.errors import NotFound
 from bot.learning.dataset import collect
 from bot.learning.gate import judge
+from bot.learning.threads import to_the_end
 from bot.serving import Serving, load_bundle
 from bot.settings import Settings
 from bot.store import Store
@@ -51,7 +52,7 @@ async def prepare(
         data.write(folder)
         save_json(folder / JOB_FILE, orders)
 
-    await asyncio.to_thread(write)
+    await to_the_end(write)
     return data.counts
 
 

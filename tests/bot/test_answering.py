@@ -187,6 +187,23 @@ def test_reasons(trained):
     assert not reasons.other_language
 
 
+@pytest.mark.parametrize(
+    ("question", "shown"),
+    [("как мне не сменить пароль", ("пароль",)), ("How can I get my password", ("password",))],
+)
+def test_function_words_are_no_reasons(question, shown):
+    full = "How can I get my password? Как мне не забыть пароль, что это"
+    other = KnowledgeItem(2, "Nothing of the kind. Ничего такого.")
+    third = KnowledgeItem(3, "Something else. Другое.")
+    index = CandidateIndex()
+    index.put([KnowledgeItem(1, full), other, third])
+    assert index.shared_words(question, 1) == shown
+    assert index.shared_words("как мне что это не", 1) == ()
+    assert index.shared_words("how can i get my", 1) == ()
+    # Ranking still reads them.
+    assert index.search("how can i get my").answer_ids == (1,)
+
+
 def test_a_question_is_answered_in_its_language_and_a_pair_is_shown_once(either):
     for text, language, wanted in (
         ("поменять password", "", 1),

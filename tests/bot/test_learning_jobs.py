@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import json
 import os
 import signal
@@ -14,6 +15,7 @@ import pytest
 from bot.bus import Bus
 from bot.domain import Ticket
 from bot.errors import BadRequest, Conflict, NotFound
+from bot.learning.child import Child
 from bot.learning.jobs import JobRunner
 from bot.serving import Serving
 
@@ -163,6 +165,33 @@ async def test_job_is_found_again_by_the_next_server(fast_settings, company, ser
     assert serving.bundle is None
     (bundle,) = await company.models.bundles()
     assert bundle.aliases == ("challenger",)
+
+
+@pytest.mark.parametrize("delay_s", [0.0, 0.01, 0.02, 0.03, 0.04, 0.06, 0.1])
+async def test_stopping_at_any_moment_leaves_nothing_half_way(
+    fast_settings, company, serving, clock, delay_s
+):
+    first = _runner(fast_settings, company, serving, Bus(), clock)
+    job = await first.train(promote=False)
+    await asyncio.sleep(delay_s)
+    await first.stop()
+    folder = fast_settings.data_path / "jobs" / str(job.id)
+    started = (folder / "pid").exists()
+    assert Child(folder).runs() == started
+    files = sorted(folder.glob("*"))
+    gc.collect()  # what was left open would warn, and warnings are errors here
+    await asyncio.sleep(0.1)
+    # The child makes files of its own elsewhere; a late launch would show here.
+    assert (folder / "pid").exists() == started
+    assert set(files) <= set(folder.glob("*"))
+    second = _runner(fast_settings, company, serving, Bus(), clock)
+    await second.start()
+    if started:
+        assert _works(_pid(fast_settings, job.id))
+        assert (await second.cancel(job.id)).state == "cancelled"
+    else:
+        assert (await second.wait(job.id)).state == "failed"
+    await second.stop()
 
 
 async def test_job_without_a_child_ends_at_the_next_start(fast_settings, store, serving, clock):

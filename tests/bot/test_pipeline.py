@@ -239,6 +239,86 @@ async def test_an_edit_of_an_answered_message_is_not_answered_again(automatic):
     assert automatic.heard() == [ANSWER]
 
 
+async def edit(talk, receipt, text):
+    """The customer edits a message."""
+    message = await talk.store.conversations.message(receipt.message_id)
+    name = f"edit-{message.external_id}-{text}"
+    return await talk.say(text, external_id=name, edits_external_id=message.external_id)
+
+
+async def test_edits_within_a_burst_lead_to_one_answer(automatic):
+    receipts = [await automatic.say(text) for text in ("Hello!", "a quick one", QUESTION)]
+    for receipt in receipts:
+        await edit(automatic, receipt, f"{QUESTION} {receipt.message_id}")
+        await asyncio.sleep(0.03)
+    await automatic.quiet()
+    assert automatic.heard() == [ANSWER]
+    assert await automatic.store.conversations.unprocessed() == []
+
+
+async def test_an_old_edit_beside_a_new_message_brings_no_answer_again(automatic):
+    first = await automatic.say(QUESTION)
+    await automatic.quiet()
+    await edit(automatic, first, QUESTION + " Please.")
+    second = await automatic.say("my parcel smells of fish")
+    await automatic.quiet()
+    assert automatic.heard().count(ANSWER) == 1
+    # What is new is not forgotten over the old.
+    assert await automatic.state(second) is ConversationState.OPEN
+
+
+@pytest.mark.parametrize("edited_first", [True, False])
+async def test_a_new_question_beside_an_old_edit_is_answered(automatic, edited_first):
+    other, its_answer = "When is the shop open on Sundays?", "From ten to six."
+    await automatic.teach(its_answer, other, "delivery", language="en")
+    first = await automatic.say(QUESTION)
+    await automatic.quiet()
+    if edited_first:
+        await edit(automatic, first, QUESTION + " Please.")
+    second = await automatic.say(other)
+    if not edited_first:
+        await edit(automatic, first, QUESTION + " Please.")
+    await automatic.quiet()
+    assert automatic.heard() == [ANSWER, its_answer]
+    assert (
+        automatic.channel.sent[-1].reply_to_external_id
+        == (await automatic.store.conversations.message(second.message_id)).external_id
+    )
+
+
+async def test_an_edit_far_behind_an_answer_is_not_answered_again(automatic):
+    first = await automatic.say("Hello!")
+    inbounds = [
+        automatic.channel.message(f"line {n}", customer="anna", now=automatic.clock())
+        for n in range(60)
+    ]
+    await automatic.store.conversations.receive(inbounds)
+    await automatic.say(QUESTION)
+    await automatic.store.conversations.reply(
+        first.conversation_id, Reply(text=ANSWER, author=Author.BOT)
+    )
+    await edit(automatic, first, QUESTION)
+    await automatic.quiet()
+    assert automatic.heard() == [ANSWER]
+
+
+async def test_a_full_disk_after_the_answer_forgets_no_message_of_the_burst(automatic, monkeypatch):
+    save = automatic.store.conversations.save_suggestions
+    failures = iter([True, True])
+
+    async def twice_full(*args):
+        if next(failures, False):
+            raise StorageUnavailable
+        await save(*args)
+
+    monkeypatch.setattr(automatic.store.conversations, "save_suggestions", twice_full)
+    await automatic.say("Hello!")
+    await automatic.say(QUESTION)
+    await automatic.quiet()
+    assert await automatic.store.conversations.unprocessed() == []
+    assert len(automatic.heard()) == 1
+
+
 async def test_commands_are_answered_without_calling_a_person(talk):
     receipt = await talk.say("/start")
     await talk.say("/help")

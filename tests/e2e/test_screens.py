@@ -74,6 +74,7 @@ async def test_screens_fit_and_stay_silent(desk, browser):
     first = await browser.new_context()
     page = await first.new_page()
     await page.goto(link)
+    await page.wait_for_function("document.activeElement.matches('button')")
     await page.keyboard.press("Enter")
     await page.wait_for_url(lambda url: "/sign-in" not in url)
     cookies = await first.cookies()
