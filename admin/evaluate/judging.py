@@ -141,6 +141,8 @@ def _middle(values: Sequence[Any]) -> Any:
         return median_of(values)
     if any(value is None for value in values):
         return None
-    if isinstance(first, int | float) and not isinstance(first, bool):
+    if isinstance(first, int):
+        return int(median(values))
+    if isinstance(first, float):
         return rounded(median(values))
     return first

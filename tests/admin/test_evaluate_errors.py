@@ -116,7 +116,9 @@ def table(path: Path, text: str) -> str:
 
 
 def test_classifier_files(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    good = table(tmp_path / "good.csv", "text,category\n" + "".join(f"t{i},{i % 2}\n" for i in range(12)))
+    good = table(
+        tmp_path / "good.csv", "text,category\n" + "".join(f"t{i},{i % 2}\n" for i in range(12))
+    )
     one = table(tmp_path / "one.csv", "text,category\na,x\nb,x\n")
     few = table(tmp_path / "few.csv", "text,category\na,x\nb,y\n")
     empty = table(tmp_path / "empty.txt", " \n \n")
