@@ -2,7 +2,9 @@
 # Variables: PYTHON (3.11+), TORCH_INDEX (a package index with the CPU build of torch, where the
 # default index would bring the CUDA one), PIP_ARGS.
 
-PYTHON ?= $(shell command -v python3.13 || command -v python3.12 || command -v python3.11 || command -v python3)
+# The first that really runs: a version manager's name may exist without its Python.
+PYTHON ?= $(shell for name in python3 python3.13 python3.12 python3.11; do \
+  $$name -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$name && break; done)
 VENV := .venv
 BIN := $(VENV)/bin
 # FAISS for the GPU where a driver answers, for the CPU otherwise; both wheels own one folder, so
@@ -45,7 +47,7 @@ picture: $(VENV)/.dev ## the README's picture, from the tests' browser
 	TEST_PICTURE=docs/desk.png $(BIN)/python -m pytest -q tests/e2e/test_screens.py
 
 $(VENV)/bin/python:
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	@test -n "$(PYTHON)" || \
 	  { echo "Neurobot needs Python 3.11 or newer; set PYTHON=/path/to/python3.11" >&2; exit 1; }
 	$(PYTHON) -m venv $(VENV)
 

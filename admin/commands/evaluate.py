@@ -1,4 +1,4 @@
-"""``neurobot evaluate``: replay here, classifier and ranker in ``evaluate_models``."""
+"""``neurobot evaluate``: replay here, the others in ``evaluate_models``."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from admin.commands.evaluate_models import classifier, ranker
+from admin.commands.evaluate_models import classifier, desk, ranker
 from admin.commands.invocation import json_option
 from admin.commands.terminal import Progress, show, table
 
@@ -24,11 +24,13 @@ def command() -> None:
       neurobot evaluate replay --knowledge kb.csv --train train.csv --test test.csv
       neurobot evaluate classifier train.csv test.csv
       neurobot evaluate ranker faq --fold 0
+      neurobot evaluate desk kb.csv tickets.csv
     """
 
 
 command.add_command(classifier)
 command.add_command(ranker)
+command.add_command(desk)
 
 
 @command.command("replay")

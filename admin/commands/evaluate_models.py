@@ -1,4 +1,4 @@
-"""``neurobot evaluate classifier`` and ``neurobot evaluate ranker``."""
+"""``neurobot evaluate classifier``, ``ranker`` and ``desk``."""
 
 from __future__ import annotations
 
@@ -19,6 +19,10 @@ _CLASSIFIER_COLUMNS = (
 _RANKER_COLUMNS = (
     "acc_at_1", "recall_at_5", "recall_at_10", "mrr", "ece", "coverage_at_80", "coverage_at_90",
     "train_cpu_s", "model_bytes", "query_ms",
+)  # fmt: skip
+_DESK_COLUMNS = (
+    "hit_at_1", "hit_at_3", "hit_at_5", "category_accuracy", "auto_share", "auto_precision",
+    "ece", "train_cpu_s", "query_ms",
 )  # fmt: skip
 
 
@@ -93,7 +97,8 @@ def ranker(
 ) -> int:
     r"""Train the ranker on a folder of questions and answers and judge it beside plain search.
 
-    FOLDER holds questions.jsonl and answers.jsonl, packed with gzip or not; see docs/formats.md.
+    FOLDER holds answers.jsonl (id, text, title) and questions.jsonl (question, answers: a list of
+    ids, split or fold, pool), packed with gzip or not.
 
     \b
     Example:
@@ -113,12 +118,54 @@ def ranker(
     return 0
 
 
+@click.command("desk")
+@click.argument("knowledge", type=_FILE)
+@click.argument("tickets", type=_FILE)
+@click.option("--folds", type=click.IntRange(2, 50), default=3, show_default=True)
+@click.option("--preset", default="default", show_default=True)
+@click.option(
+    "--precision", type=click.FloatRange(0.5, 0.999), default=0.95, show_default=True,
+    help="Promised precision of automatic answers.",
+)  # fmt: skip
+@json_option
+def desk(
+    *, knowledge: Path, tickets: Path, folds: int, preset: str, precision: float, as_json: bool
+) -> int:
+    r"""Ask every past ticket of what the others taught: what would have been suggested?
+
+    KNOWLEDGE is question,answer,category; TICKETS is text,category,kb_answer. Each fold of the
+    tickets is asked of a server trained on the rest; a plain TF-IDF match stands beside it.
+
+    \b
+    Example:
+      neurobot evaluate desk kb.csv tickets.csv --precision 0.9
+    """
+    from admin.evaluate import desk as evaluation
+    from admin.importers.knowledge import read_knowledge
+    from admin.importers.tickets import read_tickets
+
+    chosen = next((name for name in evaluation.PRESETS if name == preset), None)
+    if chosen is None:
+        raise _unknown_preset(preset, evaluation.PRESETS)
+    articles = read_knowledge(knowledge).accepted(partial=False)
+    history = read_tickets(tickets).accepted(partial=False)
+    progress = Progress()
+    report = evaluation.evaluate(
+        articles, history, folds=folds, preset=chosen, precision=precision, tell=progress.update
+    )
+    progress.close()
+    show(report, as_json=as_json, text=_table(report, _DESK_COLUMNS))
+    return 0
+
+
 def _check_preset(preset: str, known: Sequence[str]) -> None:
     if preset not in known:
-        raise click.BadParameter(
-            f"there is no preset '{preset}'; there are {', '.join(known)}.",
-            param_hint="'--preset'",
-        )
+        raise _unknown_preset(preset, known)
+
+
+def _unknown_preset(preset: str, known: Sequence[str]) -> click.BadParameter:
+    reason = f"there is no preset '{preset}'; there are {', '.join(known)}."
+    return click.BadParameter(reason, param_hint="'--preset'")
 
 
 def _table(report: Mapping[str, Any], columns: Sequence[str]) -> str:
@@ -138,7 +185,9 @@ def _table(report: Mapping[str, Any], columns: Sequence[str]) -> str:
 
 
 def _rows(models: Mapping[str, Any], columns: Sequence[str]) -> list[list[str]]:
-    return [[column, *(_cell(found[column]) for found in models.values())] for column in columns]
+    return [
+        [column, *(_cell(found.get(column)) for found in models.values())] for column in columns
+    ]
 
 
 def _cell(value: Any) -> str:

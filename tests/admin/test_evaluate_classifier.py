@@ -113,7 +113,7 @@ def test_peers_learn_two_categories_and_unseen_ones(name: str) -> None:
     assert (proba[:, 2] < proba.max(axis=1)).all()
     scores = peer.foreign_score(["red apple", "something else"])
     assert scores[1] > scores[0]
-    assert peer.size_bytes > 100
+    assert peer.size_bytes > 50
 
 
 def test_the_report(
@@ -167,7 +167,7 @@ def test_equal_texts_stay_in_one_fold() -> None:
 
 
 def test_thresholds_of_a_file_replace_those_of_folds() -> None:
-    valid = [ticket("0", "a")] * 40 + [ticket("1", "a")] * 40
+    valid = [ticket("0", "a")] * 30 + [ticket("1", "a")] * 30
     trained = _trained(Plan(train=valid, valid=valid), Fixed(), {"0.9": 0.1, "0.95": 0.1})
-    # of the forty at .9 all are right, 40 of 40 keep .9 and miss .95 by the lower limit of .944
+    # all thirty at .9 are right: the lower limit is .1 ** (1 / 30) = .926, with one wrong .88
     assert trained.thresholds == {"0.9": pytest.approx(0.9)}

@@ -51,6 +51,28 @@ async def test_a_final_failure_is_shown_with_its_reason_and_not_repeated(talk, a
     assert talk.heard() == []
 
 
+async def test_a_block_spares_the_channel_until_the_customer_writes(talk, agent):
+    talk.channel.script.append(SendFailed("blocked", final=True))
+    receipt = await received(talk)
+    await answer(talk, agent, receipt)
+    await talk.quiet()
+    news = talk.bus.subscribe({"desk"})
+    spared = await answer(talk, agent, receipt, "more")
+    await talk.quiet()
+    assert len(talk.channel.tried) == 1
+    news.close()
+    said = [event.data async for event in news if event.name == "delivery.changed"]
+    assert [(data["message_id"], data["delivery"], data["error"]) for data in said] == [
+        (spared.id, "failed", "blocked")
+    ]
+    await talk.store.conversations.receive(
+        [Inbound("memory", "anna:2", "anna", "hello again", talk.clock())]
+    )
+    await answer(talk, agent, receipt, "welcome back")
+    await talk.quiet()
+    assert talk.heard() == ["welcome back"]
+
+
 async def test_what_may_have_arrived_is_uncertain_and_not_repeated(talk, agent, clock):
     talk.channel.script += [SendFailed("no-answer", uncertain=True), RuntimeError("bug")]
     receipt = await received(talk)

@@ -9,15 +9,13 @@ async def test_a_message_too_many_is_refused_with_a_pause_and_may_come_again(
     server, overload, program
 ):
     client = await program("messages:write")
-    async with client.get("/health") as reply:
-        assert reply.status == 200  # the token's use is noted before the queue is full
     async with overload(server.services.store):
         async with client.post("/api/v1/messages", json=MESSAGE) as reply:
             assert reply.status == 503
             assert int(reply.headers["Retry-After"]) >= 1
             assert (await reply.json())["code"] == "overloaded"
         async with client.get("/health") as reply:
-            assert reply.status in {200, 503}
+            assert reply.status in {200, 503}  # it answers, whatever it says
     assert await server.services.store.conversations.unprocessed() == []
     async with client.post("/api/v1/messages", json=MESSAGE) as reply:
         assert reply.status < 300
