@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib import import_module
 from importlib.util import find_spec
+from types import MappingProxyType
 from typing import Any, Final, Protocol
 
 import numpy as np
@@ -27,8 +28,12 @@ Floats = NDArray[np.float32]
 
 _K1: Final = 1.5
 _B: Final = 0.75
-_RRF: Final = 60.0  # as in its paper
-_RRF_OF: Final = ("bm25_stems", "bm25_chars", "past_questions")
+_RRF_CONSTANT: Final = 60.0  # as in its paper
+# Past questions spoil a plain fusion where they are of other answers: both are shown.
+_RRF: Final = MappingProxyType({
+    "rrf": ("bm25_stems", "bm25_chars", "past_questions"),
+    "rrf_answers": ("bm25_stems", "bm25_chars"),
+})  # fmt: skip
 
 
 class Searcher(Protocol):
@@ -78,12 +83,17 @@ def build_peers(shelf: Shelf) -> dict[str, Peer]:
         "bm25_words": word_index,
         "bm25_stems": stem_index,
         "bm25_chars": lambda: _Bm25(shelf.bodies, char_terms),
-        "tfidf_cosine": lambda: _Tfidf(shelf),
+        "tfidf_cosine": lambda: _Tfidf(Shelf(shelf.bodies, (), np.zeros(0, np.int64))),
+        "tfidf_cosine_past": lambda: _Tfidf(shelf),
         "past_questions": lambda: _Past(shelf),
     }
     built = {name: _timed(build) for name, build in builders.items()}
-    fused = _Fused([built[name].searcher for name in _RRF_OF])
-    return {**built, "rrf": Peer(fused, sum(built[name].cpu_s for name in _RRF_OF))}
+    fused = {name: _fuse([built[part] for part in parts]) for name, parts in _RRF.items()}
+    return built | fused
+
+
+def _fuse(parts: Sequence[Peer]) -> Peer:
+    return Peer(_Fused([part.searcher for part in parts]), sum(part.cpu_s for part in parts))
 
 
 def _timed(build: Callable[[], Searcher]) -> Peer:
@@ -198,7 +208,7 @@ class _Fused:
             found = part.scores(text)
             order = np.argsort(-found, kind="stable")
             share = np.zeros(len(found), np.float32)
-            share[order] = 1.0 / (_RRF + 1.0 + np.arange(len(found)))
+            share[order] = 1.0 / (_RRF_CONSTANT + 1.0 + np.arange(len(found)))
             share[found <= 0] = 0.0
             total = share if total is None else total + share
         return total if total is not None else np.zeros(0, np.float32)
