@@ -76,7 +76,7 @@ class _Lazy(click.Group):
 @click.option("--debug", is_flag=True, envvar="NEUROBOT_DEBUG", help="Show tracebacks.")
 @click.pass_context
 def cli(ctx: click.Context, config: Path | None, data_dir: str | None, debug: bool) -> None:
-    r"""Neurobot: a support desk that learns from its own agents.
+    """Neurobot: a support desk that learns from its own agents.
 
     \b
     Example:

@@ -15,7 +15,7 @@ from admin.commands.terminal import show
 @json_option
 @click.pass_obj
 def command(invocation: Invocation, *, file: Path, as_json: bool) -> None:
-    r"""Copy the database to FILE while the server runs, and verify the copy.
+    """Copy the database to FILE while the server runs, and verify the copy.
 
     \b
     Example:

@@ -36,7 +36,7 @@ _POLL_S = 0.5
 @click.option("--fast", is_flag=True, help="Train the small models: ready sooner, less exact.")
 @click.pass_obj
 def command(invocation: Invocation, *, port: int | None, no_browser: bool, fast: bool) -> None:
-    r"""Try Neurobot with a made-up company, Russian and English, and a scripted customer.
+    """Try Neurobot with a made-up company, Russian and English, and a scripted customer.
 
     Its data goes to ./demo-data (or --data-dir); your own data folder is never touched. Stop with
     Ctrl+C, delete the folder when you are done.

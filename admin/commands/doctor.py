@@ -15,7 +15,7 @@ _MARKS = {"ok": "ok  ", "warn": "warn", "bad": "BAD "}
 @json_option
 @click.pass_obj
 def command(invocation: Invocation, *, as_json: bool) -> int:
-    r"""Check the machine, the data and the models; exit code 3 when something is wrong.
+    """Check the machine, the data and the models; exit code 3 when something is wrong.
 
     \b
     Example:

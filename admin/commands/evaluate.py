@@ -17,7 +17,7 @@ FOUND_PROBLEMS = 3
 
 @click.group("evaluate")
 def command() -> None:
-    r"""Measure the product on a corpus of your own.
+    """Measure the product on a corpus of your own.
 
     \b
     Example:
@@ -53,7 +53,7 @@ def replay_corpus(
     preset: str,
     as_json: bool,
 ) -> int:
-    r"""Import, train, ask every test ticket over Telegram, report.
+    """Import, train, ask every test ticket over Telegram, report.
 
     Runs the server's own parts in a temporary folder against a Bot API on this machine; sends
     nothing out and keeps nothing but the report. Exit code 3 when a message was lost.

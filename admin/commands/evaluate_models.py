@@ -40,7 +40,7 @@ _DESK_COLUMNS = (
 @click.option("--layout", is_flag=True, help="Typed in the other keyboard layout.")
 @json_option
 def classifier(*, train: Path, test: Path | None, as_json: bool, **options: Any) -> int:
-    r"""Train the classifier on TRAIN and judge it on TEST, beside plain linear models.
+    """Train the classifier on TRAIN and judge it on TEST, beside plain linear models.
 
     Files are CSV or JSONL with 'text' and 'category'. With --folds K every ticket of TRAIN is
     judged by a model of the other folds and TEST is not read.
@@ -95,7 +95,7 @@ def ranker(
     seeds: int,
     as_json: bool,
 ) -> int:
-    r"""Train the ranker on a folder of questions and answers and judge it beside plain search.
+    """Train the ranker on a folder of questions and answers and judge it beside plain search.
 
     FOLDER holds answers.jsonl (id, text, title) and questions.jsonl (question, answers: a list of
     ids, split or fold, pool), packed with gzip or not.
@@ -131,7 +131,7 @@ def ranker(
 def desk(
     *, knowledge: Path, tickets: Path, folds: int, preset: str, precision: float, as_json: bool
 ) -> int:
-    r"""Ask every past ticket of what the others taught: what would have been suggested?
+    """Ask every past ticket of what the others taught: what would have been suggested?
 
     KNOWLEDGE is question,answer,category; TICKETS is text,category,kb_answer. Each fold of the
     tickets is asked of a server trained on the rest; a plain TF-IDF match stands beside it.

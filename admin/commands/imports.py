@@ -18,7 +18,7 @@ _SHOWN = 20
 
 @click.group("import")
 def command() -> None:
-    r"""Import a knowledge base or past tickets.
+    """Import a knowledge base or past tickets.
 
     Files are UTF-8 or Windows-1251. Nothing is written while a line is bad, unless --partial.
 
@@ -57,7 +57,7 @@ def knowledge(
     lang: str | None,
     as_json: bool,
 ) -> None:
-    r"""Import FILE with the columns question,answer and optionally category and lang.
+    """Import FILE with the columns question,answer and optionally category and lang.
 
     Equal answers become one article with several questions; other columns are ignored.
 
@@ -87,7 +87,7 @@ def tickets(
     lang: str | None,
     as_json: bool,
 ) -> None:
-    r"""Import FILE (CSV or JSONL) with text,category and optionally kb_answer or answer_id.
+    """Import FILE (CSV or JSONL) with text,category and optionally kb_answer or answer_id.
 
     kb_answer is the text of the article that answered; operator_answer and lang are kept too.
 

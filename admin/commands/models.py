@@ -11,7 +11,7 @@ from admin.commands.terminal import say, show, table
 
 @click.group("models")
 def command() -> None:
-    r"""List, show, promote and roll back trained models.
+    """List, show, promote and roll back trained models.
 
     \b
     Example:
@@ -24,7 +24,7 @@ def command() -> None:
 @json_option
 @click.pass_obj
 def list_models(invocation: Invocation, *, as_json: bool) -> None:
-    r"""List all versions, newest first.
+    """List all versions, newest first.
 
     \b
     Example:
@@ -54,7 +54,7 @@ def list_models(invocation: Invocation, *, as_json: bool) -> None:
 @json_option
 @click.pass_obj
 def show_model(invocation: Invocation, *, version: str | None, as_json: bool) -> None:
-    r"""Show the figures of VERSION, or of the one in use.
+    """Show the figures of VERSION, or of the one in use.
 
     \b
     Example:
@@ -77,7 +77,7 @@ def show_model(invocation: Invocation, *, version: str | None, as_json: bool) ->
 @json_option
 @click.pass_obj
 def promote(invocation: Invocation, *, version: str, as_json: bool) -> None:
-    r"""Let VERSION answer from now on.
+    """Let VERSION answer from now on.
 
     \b
     Example:
@@ -95,7 +95,7 @@ def promote(invocation: Invocation, *, version: str, as_json: bool) -> None:
 @json_option
 @click.pass_obj
 def rollback(invocation: Invocation, *, as_json: bool) -> None:
-    r"""Go back to the previous model.
+    """Go back to the previous model.
 
     \b
     Example:

@@ -12,7 +12,7 @@ from admin.commands.terminal import show
 @click.option("--markdown", "as_markdown", is_flag=True, help="As the page docs/api.md.")
 @json_option
 def command(*, as_markdown: bool, as_json: bool) -> None:
-    r"""Print the REST API's OpenAPI 3.1 description (JSON).
+    """Print the REST API's OpenAPI 3.1 description (JSON).
 
     \b
     Example:

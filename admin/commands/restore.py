@@ -16,7 +16,7 @@ from admin.commands.terminal import say, show
 @json_option
 @click.pass_obj
 def command(invocation: Invocation, *, file: Path, yes: bool, as_json: bool) -> None:
-    r"""Verify FILE and put it in place of the database; the server must be stopped.
+    """Verify FILE and put it in place of the database; the server must be stopped.
 
     The present database is kept beside it.
 

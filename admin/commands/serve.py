@@ -12,7 +12,7 @@ from admin.commands.invocation import Invocation
 @click.option("--port", type=click.IntRange(0, 65535), default=None, help="Port to listen on.")
 @click.pass_obj
 def command(invocation: Invocation, *, host: str | None, port: int | None) -> None:
-    r"""Start the server with its panel; stop it with Ctrl+C.
+    """Start the server with its panel; stop it with Ctrl+C.
 
     The first start prints a one-time link that makes its visitor the owner and leads through the
     first steps.

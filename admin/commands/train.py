@@ -31,7 +31,7 @@ _POLL_S = 0.5
 def command(
     invocation: Invocation, *, wait: bool, preset: str | None, no_promote: bool, as_json: bool
 ) -> int:
-    r"""Train the models on articles, tickets and verdicts.
+    """Train the models on articles, tickets and verdicts.
 
     With a running server its job is started; otherwise the training runs here and now. A model goes
     live only if it is not worse than the present one.

@@ -13,7 +13,7 @@ _ROLES = click.Choice(["agent", "admin", "owner"])
 
 @click.group("users")
 def command() -> None:
-    r"""People who work here and their sign-in links.
+    """People who work here and their sign-in links.
 
     \b
     Example:
@@ -26,7 +26,7 @@ def command() -> None:
 @json_option
 @click.pass_obj
 def list_users(invocation: Invocation, *, as_json: bool) -> None:
-    r"""List everyone.
+    """List everyone.
 
     \b
     Example:
@@ -55,7 +55,7 @@ def list_users(invocation: Invocation, *, as_json: bool) -> None:
 def add(
     invocation: Invocation, *, login: str, name: str, role: str, lang: str, as_json: bool
 ) -> None:
-    r"""Add LOGIN and print a one-time sign-in link.
+    """Add LOGIN and print a one-time sign-in link.
 
     \b
     Example:
@@ -72,7 +72,7 @@ def add(
 @json_option
 @click.pass_obj
 def link(invocation: Invocation, *, login: str, as_json: bool) -> None:
-    r"""Print a new one-time sign-in link for LOGIN.
+    """Print a new one-time sign-in link for LOGIN.
 
     \b
     Example:
@@ -87,7 +87,7 @@ def link(invocation: Invocation, *, login: str, as_json: bool) -> None:
 @json_option
 @click.pass_obj
 def disable(invocation: Invocation, *, login: str, as_json: bool) -> None:
-    r"""End all sessions of LOGIN and let them in no more.
+    """End all sessions of LOGIN and let them in no more.
 
     \b
     Example:
@@ -103,7 +103,7 @@ def disable(invocation: Invocation, *, login: str, as_json: bool) -> None:
 @json_option
 @click.pass_obj
 def role(invocation: Invocation, *, login: str, role: str, as_json: bool) -> None:
-    r"""Give LOGIN another role.
+    """Give LOGIN another role.
 
     \b
     Example:

@@ -11,7 +11,7 @@ from admin.commands.terminal import show
 @click.command("version")
 @json_option
 def command(*, as_json: bool) -> None:
-    r"""Print the version.
+    """Print the version.
 
     \b
     Example:

@@ -78,7 +78,10 @@ def test_help_is_instant_and_light() -> None:
 )
 def test_every_command_has_an_example(command: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert run([command, "--help"]) == 0
-    assert f"neurobot {command}" in capsys.readouterr().out
+    shown = capsys.readouterr().out
+    assert "\n  Example:\n" in shown  # on lines of its own, not run together
+    assert f"\n    neurobot {command}" in shown
+    assert "\\b" not in shown
 
 
 def test_import_of_knowledge(data: str, capsys: pytest.CaptureFixture[str]) -> None:
