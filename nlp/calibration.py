@@ -128,12 +128,13 @@ def threshold_for(
     """Lowest confidence from which precision is at least ``promise``, and the share above it.
 
     Walks down from the surest predictions while the Clopper-Pearson lower limit (one-sided,
-    ``level``) stays above the promise. None: even the surest do not support it.
+    ``level``) stays above the promise. Equal confidences are taken together, as who compares with
+    the threshold takes them. None: even the surest do not support it.
     """
     order = np.argsort(-confidence, kind="stable")
     hits = np.cumsum(right[order])
     best = None
-    for taken in _checkpoints(len(order)):
+    for taken in _checkpoints(confidence[order]):
         if clopper_pearson_lower(int(hits[taken - 1]), taken, level) >= promise:
             best = taken
         elif best is not None:
@@ -143,7 +144,11 @@ def threshold_for(
     return float(confidence[order[best - 1]]), best / len(order)
 
 
-def _checkpoints(n: int) -> list[int]:
-    """Sizes at which the walk stops to look: every row at first, about 200 in all."""
+def _checkpoints(falling: NDArray[np.floating]) -> list[int]:
+    """Sizes at which the walk stops to look: about 200, each where the confidence changes."""
+    n = len(falling)
+    if not n:
+        return []
+    ends = np.append(np.flatnonzero(falling[:-1] != falling[1:]) + 1, n)
     step = max(1, n // 200)
-    return sorted({*range(step, n + 1, step), n} if n else set())
+    return np.unique(ends[np.searchsorted(ends, np.append(np.arange(step, n, step), n))]).tolist()

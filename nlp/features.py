@@ -13,6 +13,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
+from types import MappingProxyType
 from typing import Any, Final, Protocol, Self
 
 import numpy as np
@@ -65,8 +66,8 @@ class VocabularyFeatures:
     """
 
     BLOCKS: Final = ("words", "chars", "pairs")
-    _MIN_COUNT: Final = {"words": 2, "chars": 2, "pairs": 3}
-    _WEIGHT: Final = {"words": 1.0, "chars": 1.0, "pairs": 0.7}
+    MIN_COUNT: Final = MappingProxyType({"words": 2, "chars": 2, "pairs": 3})
+    WEIGHT: Final = MappingProxyType({"words": 1.0, "chars": 1.0, "pairs": 0.7})
 
     def __init__(self, vocabularies: Mapping[str, dict[str, int]], idf: Floats) -> None:
         self._vocabularies = vocabularies
@@ -80,11 +81,21 @@ class VocabularyFeatures:
         for block in cls.BLOCKS if pairs else cls.BLOCKS[:2]:
             seen: Counter[str] = Counter()
             for text in texts:
-                seen.update(set(_terms(text[:MAX_CHARS], block)))
-            kept = sorted(term for term, n in seen.items() if n >= cls._MIN_COUNT[block])
+                seen.update(set(cls.terms(text, block)))
+            kept = sorted(term for term, n in seen.items() if n >= cls.MIN_COUNT[block])
             vocabularies[block] = {term: len(counts) + i for i, term in enumerate(kept)}
             counts += [seen[term] for term in kept]
-        return cls(vocabularies, _idf(np.array(counts, np.float64), len(texts)))
+        return cls(vocabularies, cls.idf(np.array(counts, np.int64), len(texts)))
+
+    @staticmethod
+    def terms(text: str, block: str) -> list[str]:
+        """Terms of a block of ``BLOCKS`` in a folded text, with repeats."""
+        return _terms(text[:MAX_CHARS], block)
+
+    @staticmethod
+    def idf(documents: NDArray[np.int64], among: int) -> Floats:
+        """Weights of terms that stand in so many documents ``among`` all of them."""
+        return _idf(documents.astype(np.float64), among)
 
     @property
     def width(self) -> int:
@@ -93,7 +104,7 @@ class VocabularyFeatures:
 
     def transform(self, texts: Sequence[str]) -> Rows:
         """Weighted rows of folded texts."""
-        return _stack([self._row(text[:MAX_CHARS]) for text in texts], self.width)
+        return _stack([self._row(text) for text in texts], self.width)
 
     def to_arrays(self) -> dict[str, NDArray[Any]]:
         """``idf`` and, per block, its terms as UTF-8 separated by line feeds."""
@@ -128,11 +139,11 @@ class VocabularyFeatures:
         ids: list[NDArray[np.int64]] = []
         values: list[Floats] = []
         for block, vocabulary in self._vocabularies.items():
-            known = [i for i in map(vocabulary.get, _terms(text, block)) if i is not None]
+            known = [i for i in map(vocabulary.get, self.terms(text, block)) if i is not None]
             if known:
                 columns, counts = np.unique(np.array(known, np.int64), return_counts=True)
                 ids.append(columns)
-                values.append(_weigh(counts, self._idf[columns], self._WEIGHT[block]))
+                values.append(_weigh(counts, self._idf[columns], self.WEIGHT[block]))
         return _join(ids, values)
 
 

@@ -169,7 +169,7 @@
       launcher: el("button", { class: "launcher", type: "button", "aria-expanded": "false", "aria-label": texts.open, onclick: toggle }),
       dot: el("span", { class: "dot", hidden: true }),
       panel: el("section", { class: "panel", role: "dialog", "aria-label": config.title, hidden: true, onkeydown: onPanelKey }),
-      thread: el("ol", { class: "thread", role: "log", "aria-live": "polite", "aria-label": texts.thread, tabindex: "0" }),
+      thread: el("div", { class: "thread", role: "log", "aria-live": "polite", "aria-label": texts.thread, tabindex: "0" }),
       offers: el("div", { class: "offers", "aria-live": "polite" }),
       typing: el("p", { class: "typing", hidden: true }, texts.typing),
       status: el("p", { class: "status", role: "status", hidden: true }, texts.offline),
@@ -180,7 +180,7 @@
     ui.rating.append(el("p", {}, texts.rate), ...[1, 2, 3, 4, 5].map((score) =>
       el("button", { type: "button", "aria-label": `${score} / 5`, onclick: () => rate(score) }, String(score))));
     ui.panel.append(
-      el("header", {}, el("div", {}, el("h2", {}, config.title), el("p", {}, config.away || texts.subtitle)),
+      el("div", { class: "head" }, el("div", {}, el("h2", {}, config.title), el("p", {}, config.away || texts.subtitle)),
         el("button", { class: "close", type: "button", "aria-label": texts.close, onclick: toggle }, "×")),
       ui.thread, ui.typing, ui.rating, ui.status, ui.offers,
       el("form", { onsubmit: (event) => { event.preventDefault(); send(input.value); } },
@@ -215,7 +215,7 @@
     const when = new Date(message.at * 1000);
     const time = el("time", { datetime: when.toISOString() },
       when.toLocaleTimeString(config.language, { hour: "2-digit", minute: "2-digit" }));
-    const item = el("li", { class: message.author }, text, el("span", { class: "mark" }, time, el("span")));
+    const item = el("div", { class: `line ${message.author}` }, text, el("span", { class: "mark" }, time, el("span")));
     if (who) item.prepend(el("span", { class: "who" }, who));
     return item;
   }
@@ -260,7 +260,7 @@
   }
 
   function greeting() {
-    const row = el("li", { class: "greeting" }, el("p", {}, texts.greeting));
+    const row = el("div", { class: "line greeting" }, el("p", {}, texts.greeting));
     row.dataset.key = "greeting";
     for (const question of config.quick_questions) {
       row.append(el("button", { type: "button", onclick: () => send(question) }, question));

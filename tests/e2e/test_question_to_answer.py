@@ -91,7 +91,7 @@ async def test_customer_asks_agent_answers_by_keyboard_customer_reads(
     await customer.goto(f"{server.url}/chat")
     await customer.get_by_label(words.widget_input).fill(words.question)
     await customer.keyboard.press("Enter")
-    await expect(customer.locator("li.customer p").first).to_have_text(words.question)
+    await expect(customer.locator(".line.customer p").first).to_have_text(words.question)
 
     # From here the agent's mouse stays still.
     await expect(agent.get_by_text(words.question).first).to_be_visible()
@@ -103,7 +103,7 @@ async def test_customer_asks_agent_answers_by_keyboard_customer_reads(
     await agent.keyboard.press("Control+Enter")
     await expect(composer).to_have_value("")
 
-    await expect(customer.locator("li.agent p")).to_have_text(words.answer)
+    await expect(customer.locator(".line.agent p")).to_have_text(words.answer)
     await customer.reload()
-    await expect(customer.locator("li.agent p")).to_have_count(1)
-    await expect(customer.locator("li.customer p")).to_have_count(1)
+    await expect(customer.locator(".line.agent p")).to_have_count(1)
+    await expect(customer.locator(".line.customer p")).to_have_count(1)

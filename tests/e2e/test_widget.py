@@ -60,7 +60,7 @@ async def test_opens_and_closes_by_keyboard_and_keeps_the_focus(page):
 async def test_fits_a_small_screen_and_ignores_the_styles_of_the_site(page):
     await page.get_by_role("button", name="Open the chat").click()
     await ask(page, "a rather long question " * 12)
-    bubble = page.locator("li.customer p")
+    bubble = page.locator(".line.customer p")
     await expect(page.get_by_text("✓ delivered")).to_be_visible()
     assert await bubble.evaluate("node => getComputedStyle(node).fontSize") == "15px"
     assert await page.evaluate("document.documentElement.scrollWidth <= innerWidth")
@@ -81,7 +81,7 @@ async def test_what_is_written_offline_is_sent_once_after_a_reload(page, shop):
     second = await page.context.new_page()
     await second.goto(shop)
     await second.get_by_role("button", name="Open the chat").click()
-    await expect(second.locator("li.customer p")).to_have_text(
+    await expect(second.locator(".line.customer p")).to_have_text(
         ["first, with a connection", "second, without one"]
     )
 
@@ -89,12 +89,12 @@ async def test_what_is_written_offline_is_sent_once_after_a_reload(page, shop):
 async def test_markup_in_a_message_is_only_text(page):
     await page.get_by_role("button", name="Open the chat").click()
     await ask(page, "<img src=x onerror=document.title='broken'> <b>bold</b>")
-    await expect(page.locator("li.customer p")).to_contain_text("<img src=x")
+    await expect(page.locator(".line.customer p")).to_contain_text("<img src=x")
     assert await page.title() == "A shop"
 
 
 async def test_a_person_can_be_asked_for_by_one_button(page):
     await page.get_by_role("button", name="Open the chat").click()
     await page.get_by_role("button", name="Talk to a person").click()
-    await expect(page.locator("li.system")).to_be_visible(timeout=10_000)
+    await expect(page.locator(".line.system")).to_be_visible(timeout=10_000)
     await expect(page.get_by_role("button", name="Talk to a person")).to_be_hidden()

@@ -59,6 +59,37 @@ def test_no_threshold_where_nothing_is_sure() -> None:
     assert threshold_for(np.empty(0), np.empty(0, bool), 0.9) is None
 
 
+def test_threshold_takes_equal_confidences_together() -> None:
+    # 41 right of the first 41 would keep .9 (lower limit .945); with their 39 wrong equals,
+    # which the threshold accepts as well, it is 41 of 80.
+    confidence = np.full(80, 0.7)
+    right = np.arange(80) < 41
+    assert threshold_for(confidence, right, 0.9) is None
+    # 30 surer ones, all right (.1^(1/30) = .926), stand alone: nothing of the tie is taken.
+    surer = np.concatenate([np.full(30, 0.8), confidence])
+    found = threshold_for(surer, np.concatenate([np.ones(30, bool), right]), 0.9)
+    assert found == (0.8, 30 / 110)
+
+
+def test_threshold_may_end_with_a_whole_tie() -> None:
+    confidence = np.array([0.9] * 20 + [0.6] * 20 + [0.2] * 10, np.float32)
+    right = np.arange(50) < 40
+    found = threshold_for(confidence, right, 0.9)
+    assert found == (pytest.approx(0.6), 0.8)
+    assert (confidence >= found[0]).sum() == 40
+
+
+@given(st.lists(st.tuples(st.integers(0, 5), st.booleans()), min_size=1, max_size=120))
+def test_share_is_what_the_threshold_accepts(rows: list[tuple[int, bool]]) -> None:
+    confidence = np.array([value for value, _ in rows]) / 5
+    right = np.array([hit for _, hit in rows])
+    found = threshold_for(confidence, right, 0.6)
+    if found is not None:
+        accepted = confidence >= found[0]
+        assert accepted.mean() == pytest.approx(found[1])
+        assert clopper_pearson_lower(int(right[accepted].sum()), int(accepted.sum())) >= 0.6
+
+
 def test_scale_undoes_overconfidence() -> None:
     generator = np.random.default_rng(0)
     logits = generator.normal(size=(3000, 5)).astype(np.float32)
