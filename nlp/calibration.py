@@ -151,4 +151,5 @@ def _checkpoints(falling: NDArray[np.floating]) -> list[int]:
         return []
     ends = np.append(np.flatnonzero(falling[:-1] != falling[1:]) + 1, n)
     step = max(1, n // 200)
-    return np.unique(ends[np.searchsorted(ends, np.append(np.arange(step, n, step), n))]).tolist()
+    places = np.searchsorted(ends, np.append(np.arange(step, n, step), n))
+    return [int(end) for end in np.unique(ends[places])]

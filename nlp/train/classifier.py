@@ -1,7 +1,7 @@
 """Trains a ticket classifier: chooses by cross-validation, calibrates, writes a folder.
 
-Vocabulary, document frequencies and the layout reader see the held-out texts, never their
-categories; everything that knows categories is trained without them.
+Nothing that is fitted in a fold sees what the fold holds out, so reported figures, calibration and
+thresholds are those of messages the model has not met.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from nlp.artifacts import save_json
 from nlp.calibration import ISOTONIC_FROM, Isotonic, fit_scale, threshold_for
 from nlp.classifier import ClassifierState, ForeignRule, TicketClassifier, blend
-from nlp.features import MAX_CHARS, Features, HashedTrigrams, VocabularyFeatures
+from nlp.features import Features, HashedTrigrams, Rows, VocabularyFeatures, prepare
 from nlp.labels import encode
 from nlp.layout import LayoutReader
 from nlp.metrics import (
@@ -29,10 +29,24 @@ from nlp.metrics import (
     top_k_accuracy,
 )
 from nlp.network import Network
+from nlp.train.counted import CountedTexts
 from nlp.train.foreign import foreign_questions
 from nlp.train.loop import Progress, silent
 from nlp.train.nets import SEED, SMALL
-from nlp.train.problem import HeldOut, Problem, build_problem, fit_linear, fit_net, hold_out
+from nlp.train.problem import (
+    HeldOut,
+    Problem,
+    ReadTexts,
+    Trial,
+    Weigh,
+    as_trial,
+    build_problem,
+    fit_linear,
+    fit_net,
+    hold_out,
+    read_folds,
+    read_texts,
+)
 from nlp.train.rows import Fold, LabelledText, TooLittleData, clean_rows, make_folds
 
 __all__ = ["LabelledText", "Preset", "TooLittleData", "fit_classifier"]
@@ -51,7 +65,7 @@ _PAIRS_FROM: Final = 2000
 
 @dataclass(frozen=True, slots=True)
 class _Task:
-    """What stays the same while variants are tried."""
+    """What stays the same while variants are tried. Texts are raw."""
 
     own: list[str]
     numbers: Ints
@@ -62,26 +76,38 @@ class _Task:
     seed: int
     threads: int
 
-    def problem(self, features: Features, *, copies: bool) -> Problem:
+    def problem(self, texts: ReadTexts, weigh: Weigh, *, copies: bool) -> Problem:
         return build_problem(
-            self.own, self.numbers, self.foreign, features,
-            n_labels=self.n_labels, copied=self.short if copies else self.short[:0],
-            seed=self.seed,
+            texts, self.numbers, weigh, n_labels=self.n_labels,
+            copied=self.short if copies else self.short[:0], seed=self.seed,
         )  # fmt: skip
 
-    def everything(self, problem: Problem) -> Ints:
-        return problem.training_rows(np.arange(problem.n_own), np.arange(problem.n_foreign))
+    def trials(
+        self, read: Sequence[ReadTexts], weigh: Weigh, *, copies: bool = False
+    ) -> list[Trial]:
+        return [
+            as_trial(self.problem(texts, weigh, copies=copies), texts, fold.held_out)
+            for texts, fold in zip(read, self.folds, strict=False)
+        ]
 
 
 @dataclass(frozen=True, slots=True)
 class _Choice:
     """The chosen variant with held-out logits of each of its networks (the same rows)."""
 
-    features: Features
-    problem: Problem
+    trials: list[Trial]
     held_out: tuple[HeldOut, ...]
     nets: tuple[bool, ...]  # True: the torch network, False: the linear model
     notes: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class _Fitted:
+    """What the chosen variant became on all rows."""
+
+    reader: LayoutReader
+    features: Features
+    networks: tuple[Network, ...]
 
 
 def fit_classifier(
@@ -115,13 +141,12 @@ def fit_classifier(
     started = time.process_time()
     kept = clean_rows(rows)
     progress("reading", 0.0)
-    reader = LayoutReader.fit(row.text for row in kept)
-    labels, task = _read(kept, foreign, reader, seed=seed, threads=threads)
+    labels, task = _read(kept, foreign, seed=seed, threads=threads)
     choice = _choose_seed(task, progress) if preset == "seed" else _choose(task, preset, progress)
     progress("training", 0.6)
-    networks = _fit_final(task, choice)
+    fitted = _fit_final(task, choice, preset)
     progress("calibrating", 0.95)
-    state, metrics = _finish(choice, networks, labels, reader, preset)
+    state, metrics = _finish(choice, fitted, labels, preset)
     metrics |= {"rows": len(kept), "labels": len(labels), **choice.notes}
     metrics["cpu_s"] = round(time.process_time() - started, 2)
     folder.mkdir(parents=True, exist_ok=True)
@@ -132,23 +157,18 @@ def fit_classifier(
 
 
 def _read(
-    kept: Sequence[LabelledText],
-    foreign: Sequence[str],
-    reader: LayoutReader,
-    *,
-    seed: int,
-    threads: int,
+    kept: Sequence[LabelledText], foreign: Sequence[str], *, seed: int, threads: int
 ) -> tuple[tuple[str, ...], _Task]:
-    """Category names, and the rows as folded texts and numbers."""
+    """Category names, and the rows as texts and numbers."""
     labels, numbers = encode([row.label for row in kept])
-    own = [reader.fold(row.text[:MAX_CHARS]) for row in kept]
-    known = set(own)
-    strangers = [reader.fold(text) for text in (*foreign_questions(), *foreign)]
+    known = set(prepare(row.text for row in kept))
+    candidates = [*foreign_questions(), *foreign]
+    strangers = dict(zip(prepare(candidates), candidates, strict=True))
     return labels, _Task(
-        own=own,
+        own=[row.text for row in kept],
         numbers=numbers,
         short=np.flatnonzero([row.origin != "answer" for row in kept]),
-        foreign=[text for text in dict.fromkeys(strangers) if text not in known],
+        foreign=[text for folded, text in strangers.items() if folded not in known],
         n_labels=len(labels),
         folds=make_folds(kept, numbers, seed=seed),
         seed=seed,
@@ -157,41 +177,40 @@ def _read(
 
 
 def _choose(task: _Task, preset: Preset, progress: Progress) -> _Choice:
-    texts = [*task.own, *task.foreign]
+    read = read_folds(task.own, task.foreign, task.folds)
+    counted = CountedTexts(pairs=False)
     tried: dict[str, float] = {}
 
-    def attempt(name: str, features: Features, *, copies: bool) -> tuple[Problem, HeldOut]:
+    def attempt(name: str, weigh: Weigh, *, copies: bool) -> tuple[list[Trial], HeldOut]:
         progress(f"trying {name}", 0.1 + 0.1 * len(tried))
-        problem = task.problem(features, copies=copies)
-        held_out = hold_out(problem, task.folds, None, seed=task.seed)
+        trials = task.trials(read, weigh, copies=copies)
+        held_out = hold_out(trials, None, seed=task.seed)
         tried[name] = round(accuracy(held_out.truth, held_out.predicted), 4)
-        return problem, held_out
+        return trials, held_out
 
-    features: Features = VocabularyFeatures.fit(texts, pairs=False)
-    best = attempt("plain", features, copies=False)
+    best = attempt("plain", counted.rows, copies=False)
     notes = {"tried": tried, "pairs": False, "copies": False, "net": False}
     if preset == "fast":
-        return _Choice(features, best[0], (best[1],), (False,), notes)
+        return _Choice(best[0], (best[1],), (False,), notes)
     judged = len(best[1].truth)
     if judged <= _COPIES_UP_TO:
-        with_copies = attempt("copies", features, copies=True)
+        with_copies = attempt("copies", counted.rows, copies=True)
         if _better(with_copies[1].right, best[1].right):
             best, notes["copies"] = with_copies, True
     if judged >= _PAIRS_FROM:
-        paired = VocabularyFeatures.fit(texts, pairs=True)
-        with_pairs = attempt("pairs", paired, copies=False)
+        with_pairs = attempt("pairs", CountedTexts(pairs=True).rows, copies=False)
         if _better(with_pairs[1].right, best[1].right):
-            best, features, notes["pairs"] = with_pairs, paired, True
-    choice = _Choice(features, best[0], (best[1],), (False,), notes)
+            best, notes["pairs"] = with_pairs, True
+    choice = _Choice(best[0], (best[1],), (False,), notes)
     return _try_net(task, choice, progress) if judged >= _NET_FROM else choice
 
 
 def _try_net(task: _Task, choice: _Choice, progress: Progress) -> _Choice:
     """Add the network where its average with the linear model is surely better on one fold."""
     progress("trying network", 0.4)
-    fold = task.folds[:1]
-    net = hold_out(choice.problem, fold, SMALL, seed=task.seed, threads=task.threads)
-    linear = hold_out(choice.problem, fold, None, seed=task.seed)
+    first = choice.trials[:1]
+    net = hold_out(first, SMALL, seed=task.seed, threads=task.threads)
+    linear = hold_out(first, None, seed=task.seed)
     both = blend([linear.own, net.own], _scales((linear, net)), None)
     right = both.argmax(axis=1) == linear.truth
     tried = {
@@ -202,39 +221,49 @@ def _try_net(task: _Task, choice: _Choice, progress: Progress) -> _Choice:
     }
     notes = {**choice.notes, "tried": tried}
     if not _better(right, linear.right):
-        return _Choice(choice.features, choice.problem, choice.held_out, choice.nets, notes)
+        return _Choice(choice.trials, choice.held_out, choice.nets, notes)
     notes["net"] = True
-    return _Choice(choice.features, choice.problem, (linear, net), (False, True), notes)
+    return _Choice(choice.trials, (linear, net), (False, True), notes)
 
 
 def _choose_seed(task: _Task, progress: Progress) -> _Choice:
     progress("cross-validation", 0.1)
-    features = HashedTrigrams.fit([*task.own, *task.foreign])
-    problem = task.problem(features, copies=False)
-    held_out = hold_out(problem, task.folds[:1], SEED, seed=task.seed, threads=task.threads)
+    trials = task.trials(read_folds(task.own, task.foreign, task.folds[:1]), _weigh_hashed)
+    held_out = hold_out(trials, SEED, seed=task.seed, threads=task.threads)
     tried = {"seed_fold": round(accuracy(held_out.truth, held_out.predicted), 4)}
     notes = {"tried": tried, "pairs": False, "copies": False, "net": True}
-    return _Choice(features, problem, (held_out,), (True,), notes)
+    return _Choice(trials, (held_out,), (True,), notes)
 
 
-def _fit_final(task: _Task, choice: _Choice) -> tuple[Network, ...]:
-    problem = choice.problem
-    chosen = task.everything(problem)
-    recipe = SEED if isinstance(choice.features, HashedTrigrams) else SMALL
-    return tuple(
+def _weigh_hashed(texts: Sequence[str], known: Ints) -> Rows:
+    return HashedTrigrams.fit([texts[place] for place in known.tolist()]).transform(texts)
+
+
+def _fit_final(task: _Task, choice: _Choice, preset: Preset) -> _Fitted:
+    own, foreign = np.arange(len(task.own)), np.arange(len(task.foreign))
+    texts = read_texts(task.own, task.foreign, own, foreign)
+    everything = [*texts.own, *texts.foreign]
+    features: Features = (
+        HashedTrigrams.fit(everything)
+        if preset == "seed"
+        else VocabularyFeatures.fit(everything, pairs=choice.notes["pairs"])
+    )
+    problem = task.problem(
+        texts, lambda folded, _: features.transform(folded), copies=choice.notes["copies"]
+    )
+    chosen = problem.training_rows(own, foreign)
+    recipe = SEED if preset == "seed" else SMALL
+    networks = tuple(
         fit_net(problem, chosen, recipe, seed=task.seed, threads=task.threads)
         if net
         else fit_linear(problem, chosen, seed=task.seed)
         for net in choice.nets
     )
+    return _Fitted(texts.reader, features, networks)
 
 
 def _finish(
-    choice: _Choice,
-    networks: tuple[Network, ...],
-    labels: tuple[str, ...],
-    reader: LayoutReader,
-    preset: Preset,
+    choice: _Choice, fitted: _Fitted, labels: tuple[str, ...], preset: Preset
 ) -> tuple[ClassifierState, dict[str, Any]]:
     first = choice.held_out[0]
     scales = _scales(choice.held_out)
@@ -248,8 +277,9 @@ def _finish(
     limits = {str(p): threshold_for(top, right, p) for p in _PROMISES}
     thresholds = {promise: limit[0] for promise, limit in limits.items() if limit is not None}
     state = ClassifierState(
-        preset, labels, reader, choice.features, networks, scales, rule, isotonic, thresholds
-    )
+        preset, labels, fitted.reader, fitted.features, fitted.networks, scales, rule, isotonic,
+        thresholds,
+    )  # fmt: skip
     figures = {
         "accuracy": accuracy(first.truth, calibrated.argmax(axis=1)),
         "macro_f1": macro_f1(first.truth, calibrated.argmax(axis=1)),

@@ -1,4 +1,4 @@
-"""Terms of texts counted once, so that each fold may have a vocabulary of its own at little cost."""
+"""Terms of texts counted once, so that each fold may cheaply have a vocabulary of its own."""
 
 from __future__ import annotations
 

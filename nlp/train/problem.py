@@ -1,8 +1,12 @@
-"""The classifier's training problem as matrices, and one fold's models on it."""
+"""The classifier's training problem as matrices, and the problem of each fold by itself.
+
+What a fold holds out is seen by nothing that is fitted in it: layout reader, vocabulary and
+document frequencies are those of its training rows, as are the models.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,7 +14,8 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_matrix  # type: ignore[import-untyped]
 from sklearn.svm import LinearSVC
 
-from nlp.features import Features, Rows
+from nlp.features import MAX_CHARS, Rows
+from nlp.layout import LayoutReader
 from nlp.network import Network
 from nlp.train.nets import NetRecipe, fit_network, take
 from nlp.train.rows import Fold
@@ -18,6 +23,8 @@ from nlp.train.typos import misspell
 
 Floats = NDArray[np.float32]
 Ints = NDArray[np.int64]
+Weigh = Callable[[Sequence[str], Ints], Rows]
+"""Rows of folded texts, weighed by what the texts at the given places teach."""
 
 # Logit of a category that had no row to train on.
 _UNSEEN = -2.0
@@ -52,22 +59,46 @@ class Problem:
         return np.concatenate([own, copies, foreign + self.n_own + len(self.copied)])
 
 
+@dataclass(frozen=True, slots=True)
+class ReadTexts:
+    """Own and foreign texts as a reader of the desk folds them; the known ones are trained on.
+
+    The reader has seen the known own texts alone.
+    """
+
+    own: list[str]
+    foreign: list[str]
+    known_own: Ints
+    known_foreign: Ints
+    reader: LayoutReader
+
+
+def read_texts(
+    own: Sequence[str], foreign: Sequence[str], known_own: Ints, known_foreign: Ints
+) -> ReadTexts:
+    """Fit a layout reader to the known own raw texts and fold all texts with it."""
+    reader = LayoutReader.fit(own[place] for place in known_own.tolist())
+    folded = [reader.fold(text[:MAX_CHARS]) for text in own]
+    strange = [reader.fold(text[:MAX_CHARS]) for text in foreign]
+    return ReadTexts(folded, strange, known_own, known_foreign, reader)
+
+
 def build_problem(
-    own: Sequence[str],
-    numbers: Ints,
-    foreign: Sequence[str],
-    features: Features,
-    *,
-    n_labels: int,
-    copied: Ints,
-    seed: int,
+    texts: ReadTexts, numbers: Ints, weigh: Weigh, *, n_labels: int, copied: Ints, seed: int
 ) -> Problem:
-    """Matrices of folded texts. Shapes: ``numbers`` has one entry per own text."""
-    copies = misspell([own[row] for row in copied.tolist()], share=_TYPO_SHARE, seed=seed)
-    strange = np.full(len(foreign), n_labels, np.int64)
+    """Matrices of folded texts. Shapes: ``numbers`` has one entry per own text.
+
+    Of ``copied`` only the known rows get a copy.
+    """
+    copied = np.intersect1d(copied, texts.known_own)
+    copies = misspell([texts.own[row] for row in copied.tolist()], share=_TYPO_SHARE, seed=seed)
+    strange = np.full(len(texts.foreign), n_labels, np.int64)
     target = np.concatenate([numbers, numbers[copied], strange])
-    rows = features.transform([*own, *copies, *foreign])
-    return Problem(rows, target, len(own), n_labels, copied)
+    first_foreign = len(texts.own) + len(copies)
+    # Copies teach the models, not the vocabulary: slips would become words.
+    known = np.concatenate([texts.known_own, texts.known_foreign + first_foreign])
+    rows = weigh([*texts.own, *copies, *texts.foreign], known)
+    return Problem(rows, target, len(texts.own), n_labels, copied)
 
 
 def fit_linear(problem: Problem, chosen: Ints, *, seed: int) -> Network:
@@ -118,24 +149,54 @@ class HeldOut:
         return np.asarray(self.predicted == self.truth, np.bool_)
 
 
-def hold_out(problem: Problem, folds: Sequence[Fold], recipe: NetRecipe | None, *, seed: int,
-             threads: int = 1) -> HeldOut:  # fmt: skip
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """One fold as a problem: the numbers of its training, judged and judged foreign rows."""
+
+    problem: Problem
+    chosen: Ints
+    held_out: Ints
+    foreign: Ints
+
+
+def read_folds(
+    own: Sequence[str], foreign: Sequence[str], folds: Sequence[Fold]
+) -> list[ReadTexts]:
+    """Each fold's reading of the raw texts. A share of the foreign ones is unknown in each."""
+    everyone = np.arange(len(foreign))
+    parts = max(2, len(folds))
+    return [
+        read_texts(own, foreign, fold.train, everyone[everyone % parts != number])
+        for number, fold in enumerate(folds)
+    ]
+
+
+def as_trial(problem: Problem, texts: ReadTexts, held_out: Ints) -> Trial:
+    """The trial of a fold whose problem was built from ``texts``."""
+    unknown = np.setdiff1d(np.arange(problem.n_foreign), texts.known_foreign)
+    return Trial(
+        problem,
+        problem.training_rows(texts.known_own, texts.known_foreign),
+        held_out,
+        unknown + len(problem.target) - problem.n_foreign,
+    )
+
+
+def hold_out(
+    trials: Sequence[Trial], recipe: NetRecipe | None, *, seed: int, threads: int = 1
+) -> HeldOut:
     """Train on each fold and keep the logits of what it held out.
 
     ``recipe`` None: linear, else the network.
     """
     own, truth, foreign = [], [], []
-    everyone = np.arange(problem.n_foreign)
-    parts = max(2, len(folds))
-    first_foreign = len(problem.target) - problem.n_foreign
-    for number, fold in enumerate(folds):
-        aside = everyone[everyone % parts == number]
-        chosen = problem.training_rows(fold.train, np.setdiff1d(everyone, aside))
+    for trial in trials:
+        problem = trial.problem
         if recipe is None:
-            model = fit_linear(problem, chosen, seed=seed)
+            model = fit_linear(problem, trial.chosen, seed=seed)
         else:
-            model = fit_net(problem, chosen, recipe, seed=seed, threads=threads)
-        own.append(model.logits(take(problem.rows, fold.held_out)))
-        truth.append(problem.target[fold.held_out])
-        foreign.append(model.logits(take(problem.rows, aside + first_foreign)))
+            model = fit_net(problem, trial.chosen, recipe, seed=seed, threads=threads)
+        own.append(model.logits(take(problem.rows, trial.held_out)))
+        truth.append(problem.target[trial.held_out])
+        foreign.append(model.logits(take(problem.rows, trial.foreign)))
     return HeldOut(np.concatenate(own), np.concatenate(truth), np.concatenate(foreign))
