@@ -27,6 +27,7 @@ Arrays = Mapping[str, NDArray[Any]]
 MAX_CHARS: Final = 1500  # what decides a category stands at the beginning; time stays bounded
 _TOKEN: Final = re.compile(r"[^\W_]+")
 _PAIR_WORDS: Final = 25
+_FEW_TEXTS: Final = 5000  # above, words of a single text only make the model larger
 _CHAR_SIZES: Final = (2, 3, 4, 5)
 
 
@@ -66,7 +67,7 @@ class VocabularyFeatures:
     """
 
     BLOCKS: Final = ("words", "chars", "pairs")
-    MIN_COUNT: Final = MappingProxyType({"words": 2, "chars": 2, "pairs": 3})
+    _MIN_COUNT: Final = MappingProxyType({"words": 2, "chars": 2, "pairs": 3})
     WEIGHT: Final = MappingProxyType({"words": 1.0, "chars": 1.0, "pairs": 0.7})
 
     def __init__(self, vocabularies: Mapping[str, dict[str, int]], idf: Floats) -> None:
@@ -75,17 +76,22 @@ class VocabularyFeatures:
 
     @classmethod
     def fit(cls, texts: Sequence[str], *, pairs: bool) -> Self:
-        """Keep the terms that occur in enough of the folded texts (2; pairs 3)."""
+        """Keep the terms that occur in at least ``min_count`` of the folded texts."""
         vocabularies: dict[str, dict[str, int]] = {}
         counts: list[int] = []
         for block in cls.BLOCKS if pairs else cls.BLOCKS[:2]:
             seen: Counter[str] = Counter()
             for text in texts:
                 seen.update(set(cls.terms(text, block)))
-            kept = sorted(term for term, n in seen.items() if n >= cls.MIN_COUNT[block])
+            kept = sorted(term for term, n in seen.items() if n >= cls.min_count(block, len(texts)))
             vocabularies[block] = {term: len(counts) + i for i, term in enumerate(kept)}
             counts += [seen[term] for term in kept]
         return cls(vocabularies, cls.idf(np.array(counts, np.int64), len(texts)))
+
+    @classmethod
+    def min_count(cls, block: str, among: int) -> int:
+        """Texts that a term must stand in: 2 (pairs 3); few texts keep all of their words."""
+        return 1 if block == "words" and among < _FEW_TEXTS else cls._MIN_COUNT[block]
 
     @staticmethod
     def terms(text: str, block: str) -> list[str]:

@@ -52,7 +52,7 @@ class _Block:
     def weighed(self, texts: Sequence[str], known: Ints) -> Any:
         counts = self._matrix(texts)
         documents = np.bincount(counts[known].indices, minlength=counts.shape[1])
-        kept = np.flatnonzero(documents >= VocabularyFeatures.MIN_COUNT[self._name])
+        kept = np.flatnonzero(documents >= VocabularyFeatures.min_count(self._name, len(known)))
         weighed = counts[:, kept]
         idf = VocabularyFeatures.idf(documents[kept], len(known))
         weighed.data = (1 + np.log(weighed.data)) * idf[weighed.indices]

@@ -29,6 +29,7 @@ Weigh = Callable[[Sequence[str], Ints], Rows]
 # Logit of a category that had no row to train on.
 _UNSEEN = -2.0
 _TYPO_SHARE = 0.07
+_FEW_ROWS = 2000  # below, each row may pull twice as much
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,12 +105,16 @@ def build_problem(
 def fit_linear(problem: Problem, chosen: Ints, *, seed: int) -> Network:
     """One-against-rest linear support vectors with squared hinge as a ``Network``.
 
+    Rows of rare categories weigh more, so that all categories weigh the same.
+
     Source: Fan et al., LIBLINEAR, JMLR 2008.
     """
     part = take(problem.rows, chosen)
     matrix = csr_matrix((part.values, part.indices, part.indptr), shape=(len(part), part.width))
+    pull = 1.0 if problem.n_own < _FEW_ROWS else 0.5
     # Copies double the rows, so each may pull less.
-    model = LinearSVC(C=0.3 if len(problem.copied) else 0.5, random_state=seed)
+    pull *= 0.6 if len(problem.copied) else 1.0
+    model = LinearSVC(C=pull, class_weight="balanced", random_state=seed)
     model.fit(matrix, problem.target[chosen])
     table = np.zeros((part.width, problem.n_labels + 1), np.float32)
     bias = np.full(problem.n_labels + 1, _UNSEEN, np.float32)

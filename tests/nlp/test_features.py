@@ -54,6 +54,15 @@ def test_each_block_has_unit_length(pairs):
     assert len(np.unique(rows.indices)) == len(rows.indices)
 
 
+def test_words_of_a_single_text_are_kept_while_texts_are_few():
+    features = VocabularyFeatures.fit(["kot run", "pes"], pairs=False)
+    assert features.transform(["run"]).values.tolist() == [1.0]
+    many = ["kot", "pes"] * 2499
+    assert VocabularyFeatures.min_count("words", len(many)) == 1
+    rows = VocabularyFeatures.fit([*many, "kot run", "kot"], pairs=False).transform(["run"])
+    assert len(rows.values) == 0
+
+
 def test_unknown_words_leave_an_empty_row():
     rows = VocabularyFeatures.fit(TEXTS, pairs=True).transform(["9", "", TEXTS[0]])
     assert (np.diff(rows.indptr) > 0).tolist() == [False, False, True]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -61,7 +63,7 @@ def test_judged_rows_are_those_held_out() -> None:
     assert not set(trial.chosen) & {*trial.held_out.tolist(), *trial.foreign.tolist()}
 
 
-def test_reported_accuracy_is_that_of_models_without_the_held_out_texts(tmp_path) -> None:
+def test_reported_accuracy_is_that_of_models_without_the_held_out_texts(tmp_path: Path) -> None:
     generator = np.random.default_rng(0)
     words = [f"слово{number}" for number in range(60)]
     rows = clean_rows(
