@@ -29,7 +29,6 @@ class Bus:
         self._ring: deque[Event] = deque(maxlen=capacity)
         self._backlog = backlog
         self._last_id = int(time.time() * 1000)
-        self._first_id = self._last_id + 1
         self._subscriptions: set[Subscription] = set()
 
     @property
@@ -144,7 +143,3 @@ class Subscription:
             self._news.clear()
             await self._news.wait()
         return self._waiting.popleft()
-
-    async def aclose(self) -> None:
-        """Same as ``close``, for ``contextlib.aclosing``."""
-        self.close()

@@ -12,13 +12,6 @@ from enum import StrEnum
 from typing import Any
 
 
-class Language(StrEnum):
-    """Language of a text as far as the product answers in it."""
-
-    RU = "ru"
-    EN = "en"
-
-
 class ConversationState(StrEnum):
     """Who may speak. Changes go through ``bot.handover.next_state`` alone."""
 

@@ -123,12 +123,6 @@ class Overloaded(StorageUnavailable):
     code = "overloaded"
 
 
-class ModelUnavailable(NeurobotError):
-    """No trained model is live."""
-
-    code, status = "model-unavailable", 503
-
-
 class SettingsInvalid(NeurobotError):
     """The settings cannot be used."""
 

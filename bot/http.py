@@ -10,7 +10,7 @@ import asyncio
 import logging
 import re
 import secrets
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping
 from contextvars import ContextVar
 from http import HTTPStatus
 from pathlib import Path
@@ -68,7 +68,7 @@ _MAX_ROW_ID = 2**63 - 1
 _CSP = (
     "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; "
     "img-src 'self' data: blob:; font-src 'self'; manifest-src 'self'; frame-src 'self'; "
-    "base-uri 'none'; form-action 'self'; frame-ancestors {ancestors}"
+    "base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
 )
 
 
@@ -319,19 +319,11 @@ def _of_status(reply: web.HTTPException) -> NeurobotError:
     return NeurobotError()
 
 
-def allow_framing(response: web.StreamResponse, origins: Sequence[str]) -> None:
-    """Let pages of ``origins`` and our own show ``response`` in a frame, and no others."""
-    good = [origin for origin in origins if re.fullmatch(r"https?://[\w.:\[\]-]+", origin)]
-    response.headers["Content-Security-Policy"] = _CSP.format(ancestors=" ".join(["'self'", *good]))
-
-
 async def security_headers(request: web.Request, response: web.StreamResponse) -> None:
     """Signal handler (``on_response_prepare``): the headers that every response carries."""
     headers = response.headers
-    framed = "Content-Security-Policy" in headers
-    headers.setdefault("Content-Security-Policy", _CSP.format(ancestors="'none'"))
-    if not framed:
-        headers.setdefault("X-Frame-Options", "DENY")
+    headers.setdefault("Content-Security-Policy", _CSP)
+    headers.setdefault("X-Frame-Options", "DENY")
     headers["X-Content-Type-Options"] = "nosniff"
     # not "no-referrer": browsers then send "Origin: null" with our own forms
     headers.setdefault("Referrer-Policy", "same-origin")

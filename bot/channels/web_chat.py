@@ -6,7 +6,6 @@ so the server stores nothing that could open somebody's talk.
 
 from __future__ import annotations
 
-import asyncio
 import hashlib
 import json
 import secrets
@@ -20,7 +19,7 @@ from bot.catalogue import Catalogue
 from bot.domain import Author, Conversation, Customer, Delivery, Inbound, Message, MessageKind
 from bot.errors import BadRequest, NotFound, NotSignedIn
 from bot.http import decode, json_response, query
-from bot.replies import away_text
+from bot.replies import away_text, may_send
 from bot.services import SERVICES, Services
 
 NAME = "web"
@@ -247,7 +246,7 @@ async def post_read(request: web.Request) -> web.Response:
 async def post_typing(request: web.Request) -> web.Response:
     """Shows the typing to the desk; offers answers only where automatic replies are on.
 
-    An offered answer passes the same per-category threshold as one that the bot would send.
+    An offered answer passes the same rule as one that the bot would send.
     """
     services = request.config_dict[SERVICES]
     _visitor(request)
@@ -263,16 +262,13 @@ async def post_typing(request: web.Request) -> web.Response:
             if c.auto_reply
         }
         if automatic:
-            await asyncio.sleep(0)
             found = services.pipeline.suggest(
                 body.text, 3, language=_language(services, body.language)
             )
             offers = [
                 {"title": item.title or item.text[:80], "text": item.text}
                 for item in found.items
-                if not found.foreign
-                and not item.reasons.other_language
-                and item.confidence >= automatic.get(item.category, 2.0)
+                if not found.foreign and may_send(item, found.language, automatic)
             ]
     return json_response({"offers": offers})
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bot.replies.hours import away_text, is_open, next_opening, zone_of
-from bot.replies.policy import PERSON_KEY, Outcome, decide, words_of
+from bot.replies.policy import PERSON_KEY, Outcome, decide, may_send, words_of
 from bot.replies.speaker import Speaker
 
 __all__ = [
@@ -13,6 +13,7 @@ __all__ = [
     "away_text",
     "decide",
     "is_open",
+    "may_send",
     "next_opening",
     "words_of",
     "zone_of",

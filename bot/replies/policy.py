@@ -59,12 +59,19 @@ def decide(
     if suggestions.foreign:
         return Outcome(Decision.SUGGEST, to_person=True)
     best = suggestions.items[0] if suggestions.items else None
-    if best is not None and plain and _may_send(best, suggestions.language, automatic):
+    if best is not None and plain and may_send(best, suggestions.language, automatic):
         return Outcome(Decision.ANSWER, answer=best)
     return Outcome(Decision.HANDOFF, to_person=True)
 
 
-def _may_send(best: Suggestion, language: str, automatic: Mapping[str, float]) -> bool:
+def may_send(best: Suggestion, language: str, automatic: Mapping[str, float]) -> bool:
+    """True when a customer may read this answer without an agent.
+
+    Args:
+        best: the answer.
+        language: of the question; empty where it is unknown.
+        automatic: threshold of each category where the bot may answer.
+    """
     threshold = automatic.get(best.category)
     if threshold is None or best.confidence < threshold or not best.sure:
         return False

@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Literal, TypeVar
 
 from bot.errors import BadRequest, Overloaded, StorageUnavailable, TooLarge
 from bot.store.lock import DatabaseLock
@@ -227,9 +227,3 @@ def _size(path: Path) -> int:
         return path.stat().st_size
     except OSError:
         return 0
-
-
-def scalar(connection: sqlite3.Connection, sql: str, *params: Any) -> Any:
-    """First column of the first row, or None."""
-    row = connection.execute(sql, params).fetchone()
-    return None if row is None else row[0]

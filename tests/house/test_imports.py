@@ -14,10 +14,15 @@ HEAVY = ("torch", "sklearn", "scipy", "nltk", "pandas", "pyarrow")
 
 _PROBE = """
 import importlib, json, logging, os, sys, threading, warnings
-before = dict(os.environ), list(logging.getLogger().handlers), threading.active_count()
+
+def environment():
+    # KMP_*: scikit-learn's own, in the rooms that may import it (nlp.train, admin.evaluate)
+    return {{key: value for key, value in os.environ.items() if not key.startswith("KMP_")}}
+
+before = environment(), list(logging.getLogger().handlers), threading.active_count()
 for name in {names!r}:
     importlib.import_module(name)
-after = dict(os.environ), list(logging.getLogger().handlers), threading.active_count()
+after = environment(), list(logging.getLogger().handlers), threading.active_count()
 print(json.dumps({{
     "changed": [a != b for a, b in zip(before, after)],
     "heavy": [name for name in {heavy!r} if name in sys.modules],
