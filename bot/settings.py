@@ -13,7 +13,7 @@ import tomllib
 import typing
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Final, Literal
 
 import msgspec
 
@@ -22,6 +22,9 @@ from bot.errors import SettingsInvalid
 _PREFIX = "NEUROBOT_"
 # Spoken by the process, not settings: where the settings file is.
 _RESERVED = frozenset({"NEUROBOT_CONFIG", "NEUROBOT_DEBUG"})
+
+Preset = Literal["default", "fast", "seed", "ff", "cnn", "rnn", "auto"]
+PRESETS: Final[tuple[Preset, ...]] = typing.get_args(Preset)
 
 Port = Annotated[int, msgspec.Meta(ge=0, le=65535)]
 Positive = Annotated[int, msgspec.Meta(ge=1)]
@@ -104,7 +107,7 @@ class TrainingSettings(_Struct, frozen=True):
 
     threads: Positive = 1
     seed: int = 0
-    preset: Literal["default", "seed", "fast"] = "default"
+    preset: Preset = "default"
     max_minutes: Positive = 60
 
 

@@ -15,11 +15,21 @@ from numpy.typing import NDArray
 
 from nlp.artifacts import ArtifactDamaged, load_arrays, load_json, save_arrays, save_json
 from nlp.calibration import Isotonic, recalibrate_top, softmax
-from nlp.features import MAX_CHARS, Features, HashedTrigrams, Rows, VocabularyFeatures
+from nlp.features import (
+    MAX_CHARS,
+    Features,
+    HashedTrigrams,
+    Rows,
+    VocabularyFeatures,
+    no_rows,
+)
 from nlp.layout import LayoutReader
 from nlp.network import Network
+from nlp.sequence import SequenceNetwork
 
 Floats = NDArray[np.float32]
+Member = Network | SequenceNetwork
+"""Gives logits: from weighted rows, or from the folded texts themselves."""
 
 CONFIG: Final = "classifier.json"
 WEIGHTS: Final = "classifier.safetensors"
@@ -47,7 +57,7 @@ class Classified:
 class ForeignRule:
     """How "not ours" is judged.
 
-    Two scores of the first network, each centred and scaled on tickets it had not seen: the best
+    Two scores of the first member, each centred and scaled on tickets it had not seen: the best
     category's logit, and its lead over the foreign logit. The sum, negated, is the foreign score.
     """
 
@@ -68,8 +78,9 @@ class ClassifierState:
     """Everything a classifier is made of.
 
     Attributes:
-        networks: one or two networks over the same rows; their calibrated outputs are averaged.
-        scales: factor on each network's logits before softmax.
+        features: rows of all members that need them; None where none does.
+        members: their calibrated outputs are averaged.
+        scales: factor on each member's logits before softmax.
         isotonic: steps for the best probability, or None where too few rows were held out.
         thresholds: promised precision, e.g. ``"0.95"``, to the confidence that keeps it.
     """
@@ -77,8 +88,8 @@ class ClassifierState:
     preset: str
     labels: tuple[str, ...]
     reader: LayoutReader
-    features: Features
-    networks: tuple[Network, ...]
+    features: Features | None
+    members: tuple[Member, ...]
     scales: tuple[float, ...]
     foreign: ForeignRule
     isotonic: Isotonic | None = None
@@ -110,20 +121,21 @@ class TicketClassifier:
     def save(self, folder: Path) -> None:
         """Write ``classifier.json`` and ``classifier.safetensors`` into an existing folder."""
         state = self._state
-        arrays: dict[str, NDArray[Any]] = {**state.reader.to_arrays(), **state.features.to_arrays()}
-        for i, network in enumerate(state.networks):
-            arrays |= network.to_arrays(f"network{i}")
+        arrays: dict[str, NDArray[Any]] = {**state.reader.to_arrays()}
+        if state.features is not None:
+            arrays |= state.features.to_arrays()
+        for i, member in enumerate(state.members):
+            arrays |= member.to_arrays(f"network{i}")
         if state.isotonic is not None:
             arrays |= {"isotonic_x": state.isotonic.x, "isotonic_y": state.isotonic.y}
-        hashed = isinstance(state.features, HashedTrigrams)
         save_arrays(folder / WEIGHTS, arrays)
         save_json(
             folder / CONFIG,
             {
                 "format": _FORMAT,
                 "preset": state.preset,
-                "features": "trigrams" if hashed else "vocabulary",
-                "networks": [[layer.residual for layer in net.layers] for net in state.networks],
+                "features": _kind(state.features),
+                "networks": [member.to_config() for member in state.members],
                 "scales": list(state.scales),
                 "foreign": {
                     "centre": list(state.foreign.centre),
@@ -184,15 +196,21 @@ class TicketClassifier:
         return read, [folded for _, folded in pairs]
 
     def _logits(self, folded: Sequence[str]) -> list[Floats]:
-        rows: Rows = self._state.features.transform(folded)
-        return [network.logits(rows) for network in self._state.networks]
+        features = self._state.features
+        rows = no_rows(len(folded)) if features is None else features.transform(folded)
+        return [member_logits(member, folded, rows) for member in self._state.members]
 
     def _proba(self, logits: Sequence[Floats]) -> Floats:
         return blend(logits, self._state.scales, self._state.isotonic)
 
 
+def member_logits(member: Member, folded: Sequence[str], rows: Rows) -> Floats:
+    """Logits from folded texts, given their rows as well. Shapes: n texts, n rows -> (n, k)."""
+    return member.logits(rows) if isinstance(member, Network) else member.logits(folded)
+
+
 def blend(logits: Sequence[Floats], scales: Sequence[float], isotonic: Isotonic | None) -> Floats:
-    """Mean of the scaled softmaxes of several networks, foreign column left out.
+    """Mean of the scaled softmaxes of several members, foreign column left out.
 
     Shapes: each (n, n_labels + 1) -> (n, n_labels).
     """
@@ -203,17 +221,15 @@ def blend(logits: Sequence[Floats], scales: Sequence[float], isotonic: Isotonic 
 
 
 def _state(config: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> ClassifierState:
-    hashed = {"trigrams": True, "vocabulary": False}[config["features"]]
-    features: Features = (
-        HashedTrigrams.from_arrays(arrays) if hashed else VocabularyFeatures.from_arrays(arrays)
-    )
+    features = _features(config["features"], arrays)
     labels = tuple(str(label) for label in config["labels"])
-    networks = tuple(
-        Network.from_arrays(arrays, f"network{i}", residual)
-        for i, residual in enumerate(config["networks"])
+    members = tuple(
+        _member(entry, arrays, f"network{i}") for i, entry in enumerate(config["networks"])
     )
-    for network in networks:
-        if network.outputs != len(labels) + 1 or len(network.table) != features.width:
+    width = 0 if features is None else features.width
+    for member in members:
+        fits = not isinstance(member, Network) or len(member.table) == width
+        if not fits or member.outputs != len(labels) + 1:
             raise ValueError("a network does not fit the labels or the features")
     steps = arrays.get("isotonic_x"), arrays.get("isotonic_y")
     rule = config["foreign"]
@@ -222,7 +238,7 @@ def _state(config: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> Cla
         labels=labels,
         reader=LayoutReader.from_arrays(arrays),
         features=features,
-        networks=networks,
+        members=members,
         scales=tuple(float(scale) for scale in config["scales"]),
         foreign=ForeignRule(
             (float(rule["centre"][0]), float(rule["centre"][1])),
@@ -232,3 +248,26 @@ def _state(config: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> Cla
         isotonic=None if steps[0] is None or steps[1] is None else Isotonic(steps[0], steps[1]),
         thresholds={str(k): float(v) for k, v in config["thresholds"].items()},
     )
+
+
+def _kind(features: Features | None) -> str:
+    if features is None:
+        return "none"
+    return "trigrams" if isinstance(features, HashedTrigrams) else "vocabulary"
+
+
+def _features(kind: str, arrays: Mapping[str, NDArray[Any]]) -> Features | None:
+    if kind == "none":
+        return None
+    known: dict[str, type[HashedTrigrams] | type[VocabularyFeatures]] = {
+        "trigrams": HashedTrigrams,
+        "vocabulary": VocabularyFeatures,
+    }
+    return known[kind].from_arrays(arrays)
+
+
+def _member(entry: Any, arrays: Mapping[str, NDArray[Any]], prefix: str) -> Member:
+    """A list stands for a network over rows, an object for one over sequences."""
+    if isinstance(entry, Mapping):
+        return SequenceNetwork.from_arrays(arrays, prefix, entry)
+    return Network.from_arrays(arrays, prefix, entry)

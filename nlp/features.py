@@ -220,6 +220,11 @@ def trigram_columns(text: str, width: int) -> NDArray[np.int64]:
     return ((key ^ (key >> np.uint64(31))) % np.uint64(width)).astype(np.int64)
 
 
+def no_rows(n: int) -> Rows:
+    """``n`` empty rows, for models that read the texts themselves."""
+    return Rows(np.zeros(n + 1, np.int64), np.empty(0, np.int64), np.empty(0, np.float32), 0)
+
+
 def prepare(texts: Iterable[str]) -> list[str]:
     """Folded texts without layout reading, for places that have no reader yet."""
     return [fold(normalise(text)[:MAX_CHARS]) for text in texts]

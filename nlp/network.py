@@ -1,4 +1,4 @@
-"""The predictor of every classifier network: gather table rows, sum, a few dense layers, NumPy."""
+"""The predictor of networks over weighted rows: gather table rows, sum, dense layers, NumPy."""
 
 from __future__ import annotations
 
@@ -61,11 +61,15 @@ class Network:
             arrays |= {f"{prefix}.{i}.weight": layer.weight, f"{prefix}.{i}.bias": layer.bias}
         return arrays
 
+    def to_config(self) -> list[bool]:
+        """Whether each layer is residual."""
+        return [layer.residual for layer in self.layers]
+
     @classmethod
     def from_arrays(
         cls, arrays: Mapping[str, NDArray[Any]], prefix: str, residual: Sequence[bool]
     ) -> Self:
-        """The network that ``to_arrays`` described; ``residual`` has one entry per layer.
+        """The network that ``to_arrays`` and ``to_config`` described.
 
         Raises:
             ValueError: an array is missing or shapes do not fit together.

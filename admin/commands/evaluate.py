@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from admin.commands.evaluate_models import classifier, desk, ranker
-from admin.commands.invocation import json_option
+from admin.commands.invocation import json_option, preset_option
 from admin.commands.terminal import Progress, show, table
 
 _FILE = click.Path(path_type=Path)
@@ -41,7 +41,7 @@ command.add_command(desk)
 @click.option("--test", type=_FILE, required=True, help="Tickets to ask, same columns.")
 @click.option("--repeat", type=click.IntRange(1, 1000), default=10, show_default=True)
 @click.option("--per-second", type=click.FloatRange(0.1, 1000), default=20.0, show_default=True)
-@click.option("--preset", type=click.Choice(["default", "seed", "fast"]), default="default")
+@preset_option()
 @json_option
 def replay_corpus(
     *,

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from admin.commands.invocation import json_option
+from admin.commands.invocation import json_option, preset_option
 from admin.commands.terminal import Progress, show, table
+
+if TYPE_CHECKING:
+    from bot.settings import Preset
 
 _FILE = click.Path(path_type=Path)
 _CLASSIFIER_COLUMNS = (
@@ -32,7 +35,7 @@ _DESK_COLUMNS = (
 @click.option("--valid", type=_FILE, help="Tickets that thresholds are chosen on.")
 @click.option("--oos", type=_FILE, help="Texts of no category: CSV with 'text', or lines of .txt.")
 @click.option("--kb", type=_FILE, help="Knowledge base to train on: question,answer,category.")
-@click.option("--preset", default="default", show_default=True)
+@preset_option("default")
 @click.option("--seeds", type=click.IntRange(1, 100), default=1, show_default=True)
 @click.option("--folds", type=click.IntRange(2, 50), help="Cross-validate over TRAIN alone.")
 @click.option("--typos", type=click.FloatRange(0, 1), default=0.0, help="Share of letters hit.")
@@ -52,10 +55,8 @@ def classifier(*, train: Path, test: Path | None, as_json: bool, **options: Any)
     if test is None and options["folds"] is None:
         raise click.UsageError("Name TEST, or cross-validate with --folds K.")
     from admin.evaluate import classifier as evaluation
-    from admin.evaluate.perturbations import variants
-
-    _check_preset(options["preset"], evaluation.PRESETS)
     from admin.evaluate.files import classifier_plan
+    from admin.evaluate.perturbations import variants
 
     plan = classifier_plan(
         train,
@@ -82,7 +83,7 @@ def classifier(*, train: Path, test: Path | None, as_json: bool, **options: Any)
 @click.option("--fold", type=click.IntRange(0), help="Tested fold; the next one is the dev fold.")
 @click.option("--cold", is_flag=True, help="Answers and titles alone: no past questions.")
 @click.option("--pool", type=click.IntRange(2), help="Rank pools of this size, not all answers.")
-@click.option("--preset", default="default", show_default=True)
+@preset_option("default")
 @click.option("--seeds", type=click.IntRange(1, 100), default=1, show_default=True)
 @json_option
 def ranker(
@@ -91,7 +92,7 @@ def ranker(
     fold: int | None,
     cold: bool,
     pool: int | None,
-    preset: str,
+    preset: Preset,
     seeds: int,
     as_json: bool,
 ) -> int:
@@ -107,7 +108,6 @@ def ranker(
     from admin.evaluate import ranker as evaluation
     from admin.evaluate.corpus import read_corpus
 
-    _check_preset(preset, evaluation.PRESETS)
     corpus = read_corpus(folder, fold=fold)
     progress = Progress()
     report = evaluation.evaluate(
@@ -122,14 +122,14 @@ def ranker(
 @click.argument("knowledge", type=_FILE)
 @click.argument("tickets", type=_FILE)
 @click.option("--folds", type=click.IntRange(2, 50), default=3, show_default=True)
-@click.option("--preset", default="default", show_default=True)
+@preset_option("default")
 @click.option(
     "--precision", type=click.FloatRange(0.5, 0.999), default=0.95, show_default=True,
     help="Promised precision of automatic answers.",
 )  # fmt: skip
 @json_option
 def desk(
-    *, knowledge: Path, tickets: Path, folds: int, preset: str, precision: float, as_json: bool
+    *, knowledge: Path, tickets: Path, folds: int, preset: Preset, precision: float, as_json: bool
 ) -> int:
     """Ask every past ticket of what the others taught: what would have been suggested?
 
@@ -144,28 +144,15 @@ def desk(
     from admin.importers.knowledge import read_knowledge
     from admin.importers.tickets import read_tickets
 
-    chosen = next((name for name in evaluation.PRESETS if name == preset), None)
-    if chosen is None:
-        raise _unknown_preset(preset, evaluation.PRESETS)
     articles = read_knowledge(knowledge).accepted(partial=False)
     history = read_tickets(tickets).accepted(partial=False)
     progress = Progress()
     report = evaluation.evaluate(
-        articles, history, folds=folds, preset=chosen, precision=precision, tell=progress.update
+        articles, history, folds=folds, preset=preset, precision=precision, tell=progress.update
     )
     progress.close()
     show(report, as_json=as_json, text=_table(report, _DESK_COLUMNS))
     return 0
-
-
-def _check_preset(preset: str, known: Sequence[str]) -> None:
-    if preset not in known:
-        raise _unknown_preset(preset, known)
-
-
-def _unknown_preset(preset: str, known: Sequence[str]) -> click.BadParameter:
-    reason = f"there is no preset '{preset}'; there are {', '.join(known)}."
-    return click.BadParameter(reason, param_hint="'--preset'")
 
 
 def _table(report: Mapping[str, Any], columns: Sequence[str]) -> str:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
 if TYPE_CHECKING:
     from bot.settings import Settings
+
+Command = TypeVar("Command", bound=Callable[..., Any])
 
 
 @dataclass(frozen=True)
@@ -30,6 +33,24 @@ class Invocation:
 
         dotted = {key.replace("__", "."): value for key, value in overrides.items()}
         return load_settings(self.config, overrides={"data_dir": self.data_dir, **dotted})
+
+
+def _known_preset(context: click.Context, parameter: click.Parameter, value: str) -> str:
+    from bot.settings import PRESETS
+
+    del context, parameter
+    if value and value not in PRESETS:
+        reason = f"there is no preset '{value}'; there are {', '.join(PRESETS)}."
+        raise click.BadParameter(reason)
+    return value
+
+
+def preset_option(default: str = "") -> Callable[[Command], Command]:
+    """``--preset`` as a known name; empty stands for what the settings say."""
+    return click.option(
+        "--preset", default=default, show_default=bool(default), callback=_known_preset,
+        help="Kind of training.",
+    )  # fmt: skip
 
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")

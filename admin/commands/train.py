@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from admin.commands.invocation import Invocation, json_option
+from admin.commands.invocation import Invocation, json_option, preset_option
 from admin.commands.terminal import Progress, say, show
 
 if TYPE_CHECKING:
@@ -19,17 +19,12 @@ _POLL_S = 0.5
 
 @click.command("train")
 @click.option("--wait", is_flag=True, help="Stay until the running server has finished.")
-@click.option(
-    "--preset",
-    type=click.Choice(["default", "seed", "fast"]),
-    default=None,
-    help="Kind of training.",
-)
+@preset_option()
 @click.option("--no-promote", is_flag=True, help="Keep the present model in use; promote later.")
 @json_option
 @click.pass_obj
 def command(
-    invocation: Invocation, *, wait: bool, preset: str | None, no_promote: bool, as_json: bool
+    invocation: Invocation, *, wait: bool, preset: str, no_promote: bool, as_json: bool
 ) -> int:
     """Train the models on articles, tickets and verdicts.
 
@@ -45,7 +40,7 @@ def command(
 
     register()
     settings = invocation.settings()
-    args = {"preset": preset or "", "promote": not no_promote}
+    args = {"preset": preset, "promote": not no_promote}
     try:
         job = control.call(settings, "train.start", args)
     except control.NotRunning:

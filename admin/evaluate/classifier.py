@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Final, Protocol, get_args
+from typing import Any, Final, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,11 +27,12 @@ from admin.evaluate.judging import (
 from admin.evaluate.peers import PEERS, fit_peer
 from admin.evaluate.perturbations import perturb
 from admin.importers.rows import KnowledgeRow, TicketRow
+from bot.settings import Preset
 from nlp.calibration import threshold_for
 from nlp.classifier import TicketClassifier
 from nlp.labels import encode, stratified_folds
 from nlp.metrics import accuracy, auroc, macro_f1
-from nlp.train.classifier import Preset, fit_classifier
+from nlp.train.classifier import fit_classifier
 from nlp.train.loop import use_threads
 from nlp.train.rows import LabelledText, clean_rows, make_folds
 
@@ -40,7 +41,6 @@ Ints = NDArray[np.int64]
 Bools = NDArray[np.bool_]
 Tell = Callable[[str], None]
 
-PRESETS: Final[tuple[str, ...]] = get_args(Preset)
 _PROMISES: Final = (0.9, 0.95)
 _TIMED: Final = 300  # messages, one by one
 _WARM_UP: Final = 10
@@ -64,7 +64,7 @@ class Plan:
     valid: Sequence[TicketRow] = ()
     oos: Sequence[str] = ()
     knowledge: Sequence[KnowledgeRow] = ()
-    preset: str = "default"
+    preset: Preset = "default"
     seeds: int = 1
     folds: int = 0
     variants: Sequence[str] = ()
@@ -209,12 +209,11 @@ def _labelled(plan: Plan, train: Sequence[TicketRow]) -> list[LabelledText]:
 
 def _ours(plan: Plan, train: Sequence[TicketRow], seed: int, tell: Tell) -> Trained:
     rows = _labelled(plan, train)
-    preset: Any = plan.preset
     with tempfile.TemporaryDirectory(prefix="neurobot-evaluate-") as name:
         folder = Path(name) / "classifier"
         began = time.process_time()
         fit_classifier(
-            rows, folder, seed=seed, preset=preset, progress=lambda stage, _: tell(stage)
+            rows, folder, seed=seed, preset=plan.preset, progress=lambda stage, _: tell(stage)
         )
         spent = time.process_time() - began
         # What was measured about the model is not needed to serve it.

@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final, get_args
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,14 +24,14 @@ from bot.answering import Answerer
 from bot.candidates import CandidateIndex, KnowledgeItem
 from bot.domain import Suggestions
 from bot.errors import BadData
-from bot.learning.bundle import NothingToTrain, Preset, train_bundle
+from bot.learning.bundle import NothingToTrain, train_bundle
 from bot.learning.dataset import CategoryRow, Dataset, QuestionRow
 from bot.serving import Bundle, load_bundle
+from bot.settings import Preset
 from nlp.calibration import threshold_for
 
 Tell = Callable[[str], None]
 
-PRESETS: Final[tuple[Preset, ...]] = get_args(Preset)
 _TOPS: Final = (1, 3, 5)
 
 

@@ -13,6 +13,7 @@ from admin.importers.rows import describe
 from admin.importers.tables import read_table
 from admin.importers.tickets import read_tickets
 from bot.errors import BadData
+from bot.settings import Preset
 
 
 def classifier_plan(
@@ -22,7 +23,7 @@ def classifier_plan(
     valid: Path | None,
     oos: Path | None,
     knowledge: Path | None,
-    preset: str,
+    preset: Preset,
     seeds: int,
     folds: int,
     variants: Sequence[str],

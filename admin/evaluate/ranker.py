@@ -32,6 +32,7 @@ from bot.answering import Answerer
 from bot.candidates import KnowledgeItem
 from bot.learning.ranking import train_ranking
 from bot.serving import Bundle
+from bot.settings import Preset
 from nlp.calibration import threshold_for
 from nlp.correction import Correction
 from nlp.metrics import auroc
@@ -42,7 +43,6 @@ Ids = NDArray[np.int64]
 Floats = NDArray[np.float32]
 Tell = Callable[[str], None]
 
-PRESETS: Final = ("default", "fast")
 _PROMISES: Final = (0.8, 0.9)
 _DEPTH: Final = 60  # answers of a list; a right one below them has reciprocal rank 0
 
@@ -83,7 +83,7 @@ class Ranker(Protocol):
 
 
 def evaluate(
-    corpus: Corpus, *, cold: bool, pool: int | None, preset: str, seeds: int, tell: Tell
+    corpus: Corpus, *, cold: bool, pool: int | None, preset: Preset, seeds: int, tell: Tell
 ) -> dict[str, Any]:
     """The report: ``data``, ``preset``, ``ours``, ``peers``, ``seeds``.
 
@@ -91,7 +91,7 @@ def evaluate(
         corpus: questions and answers.
         cold: answers and titles alone, no past questions.
         pool: answers ranked for a question that brings no pool; None ranks all, always.
-        preset: one of ``PRESETS``.
+        preset: kind of training.
         seeds: trainings, the median counts.
         tell: told what is done.
     """
@@ -159,7 +159,7 @@ def _asked(
     return Asked(question.text, right, right | frozenset(others[: max(0, pool - len(right))]))
 
 
-def _ours(task: Task, preset: str, seed: int, tell: Tell) -> dict[str, Any]:
+def _ours(task: Task, preset: Preset, seed: int, tell: Tell) -> dict[str, Any]:
     items = [
         KnowledgeItem(number, answer.text, answer.title, answer.category, answer.language)
         for number, answer in enumerate(task.answers)

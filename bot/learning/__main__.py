@@ -63,6 +63,8 @@ def main(folder: Path) -> int:
             seed=int(job["seed"]),
             threads=int(job["threads"]),
             preset=job["preset"],
+            # A third each for comparing classifiers, for comparing rankers and for the rest.
+            budget_s=int(job["max_minutes"]) * 60 / 3,
             progress=_Speaker(),
         )
     except NothingToTrain as error:

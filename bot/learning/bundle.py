@@ -9,13 +9,13 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, Final, Literal
+from typing import Any, Final
 
 from bot.learning.dataset import Dataset
 from bot.serving import BUNDLE_FILE
+from bot.settings import Preset
 from nlp.artifacts import publish, save_json, write_manifest
 
-Preset = Literal["default", "seed", "fast"]
 Progress = Callable[[str, float], None]
 """Told a stage and the share of the whole job done, 0..1."""
 
@@ -42,9 +42,12 @@ def train_bundle(
     seed: int,
     threads: int,
     preset: Preset,
+    budget_s: float = 600.0,
     progress: Progress,
 ) -> tuple[str, dict[str, Any]]:
     """Train, publish, and give version and metrics.
+
+    ``budget_s`` is what the preset ``auto`` may spend on comparing classifiers.
 
     Raises:
         NothingToTrain: no part could be trained; nothing is published.
@@ -55,8 +58,9 @@ def train_bundle(
     folder.mkdir(parents=True)
     try:
         metrics = _train_parts(
-            data, folder, seed=seed, threads=threads, preset=preset, progress=progress
-        )
+            data, folder, seed=seed, threads=threads, preset=preset, budget_s=budget_s,
+            progress=progress,
+        )  # fmt: skip
         progress("publishing", 0.98)
         about = {
             "version": version,
@@ -75,7 +79,14 @@ def train_bundle(
 
 
 def _train_parts(
-    data: Dataset, folder: Path, *, seed: int, threads: int, preset: Preset, progress: Progress
+    data: Dataset,
+    folder: Path,
+    *,
+    seed: int,
+    threads: int,
+    preset: Preset,
+    budget_s: float,
+    progress: Progress,
 ) -> dict[str, Any]:
     # In here, because importing the trainers loads torch, which the server must never do.
     from bot.learning.ranking import train_ranking  # noqa: PLC0415
@@ -90,6 +101,7 @@ def _train_parts(
             seed=seed,
             threads=threads,
             preset=preset,
+            budget_s=budget_s,
             progress=lambda stage, share: progress(
                 f"classifier: {stage}", _within(_CLASSIFIER, share)
             ),

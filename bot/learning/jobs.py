@@ -20,14 +20,13 @@ from bot.learning.threads import to_the_end
 from bot.learning.training import JOB_FILE, conclude, prepare
 from bot.ports import Clock
 from bot.serving import Serving
-from bot.settings import Settings
+from bot.settings import PRESETS, Settings
 from bot.store import Store
 from bot.store.records import Job
 
 _LOG = logging.getLogger(__name__)
 
 TRAIN: Final = "train"
-PRESETS: Final = ("default", "seed", "fast")
 _WATCH_S = 0.3
 _HEARTBEATS_S = 10.0
 

@@ -16,9 +16,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nlp.artifacts import save_json
-from nlp.calibration import ISOTONIC_FROM, Isotonic, fit_scale, threshold_for
-from nlp.classifier import ClassifierState, ForeignRule, TicketClassifier, blend
-from nlp.features import Features, HashedTrigrams, Rows, VocabularyFeatures, prepare
+from nlp.calibration import ISOTONIC_FROM, Isotonic, threshold_for
+from nlp.classifier import ClassifierState, ForeignRule, Member, TicketClassifier, blend
+from nlp.features import (
+    Features,
+    HashedTrigrams,
+    Rows,
+    VocabularyFeatures,
+    no_rows,
+    prepare,
+)
 from nlp.labels import encode
 from nlp.layout import LayoutReader
 from nlp.metrics import (
@@ -28,77 +35,21 @@ from nlp.metrics import (
     macro_f1,
     top_k_accuracy,
 )
-from nlp.network import Network
-from nlp.train.counted import CountedTexts
+from nlp.train.auto import BUDGET_S, choose_auto
+from nlp.train.choice import NETWORKS, Choice, Task, choose_default, choose_single
 from nlp.train.foreign import foreign_questions
 from nlp.train.loop import Progress, silent
-from nlp.train.nets import SEED, SMALL
-from nlp.train.problem import (
-    HeldOut,
-    Problem,
-    ReadTexts,
-    Trial,
-    Weigh,
-    as_trial,
-    build_problem,
-    fit_linear,
-    fit_net,
-    hold_out,
-    read_folds,
-    read_texts,
-)
-from nlp.train.rows import Fold, LabelledText, TooLittleData, clean_rows, make_folds
+from nlp.train.problem import HeldOut, read_texts
+from nlp.train.rows import LabelledText, TooLittleData, clean_rows, make_folds
 
 __all__ = ["LabelledText", "Preset", "TooLittleData", "fit_classifier"]
 
 Ints = NDArray[np.int64]
-Preset = Literal["default", "seed", "fast"]
+Preset = Literal["default", "fast", "seed", "ff", "cnn", "rnn", "auto"]
 
 METRICS: Final = "metrics.json"
-_NET_FROM: Final = 1000  # judged rows; below, the linear model is alone
 _PROMISES: Final = (0.9, 0.95, 0.98)
 _REJECTED: Final = 0.05  # share of own tickets that may look foreign
-# Judged rows up to which misspelt copies, and from which word pairs, are worth their time.
-_COPIES_UP_TO: Final = 1000
-_PAIRS_FROM: Final = 2000
-
-
-@dataclass(frozen=True, slots=True)
-class _Task:
-    """What stays the same while variants are tried. Texts are raw."""
-
-    own: list[str]
-    numbers: Ints
-    short: Ints  # rows worth a misspelt copy: what customers write
-    foreign: list[str]
-    n_labels: int
-    folds: list[Fold]
-    seed: int
-    threads: int
-
-    def problem(self, texts: ReadTexts, weigh: Weigh, *, copies: bool) -> Problem:
-        return build_problem(
-            texts, self.numbers, weigh, n_labels=self.n_labels,
-            copied=self.short if copies else self.short[:0], seed=self.seed,
-        )  # fmt: skip
-
-    def trials(
-        self, read: Sequence[ReadTexts], weigh: Weigh, *, copies: bool = False
-    ) -> list[Trial]:
-        return [
-            as_trial(self.problem(texts, weigh, copies=copies), texts, fold.held_out)
-            for texts, fold in zip(read, self.folds, strict=False)
-        ]
-
-
-@dataclass(frozen=True, slots=True)
-class _Choice:
-    """The chosen variant with held-out logits of each of its networks (the same rows)."""
-
-    trials: list[Trial]
-    held_out: tuple[HeldOut, ...]
-    nets: tuple[bool, ...]  # True: the torch network, False: the linear model
-    notes: dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,8 +57,8 @@ class _Fitted:
     """What the chosen variant became on all rows."""
 
     reader: LayoutReader
-    features: Features
-    networks: tuple[Network, ...]
+    features: Features | None
+    members: tuple[Member, ...]
 
 
 def fit_classifier(
@@ -118,6 +69,7 @@ def fit_classifier(
     threads: int = 1,
     preset: Preset = "default",
     foreign: Sequence[str] = (),
+    budget_s: float = BUDGET_S,
     progress: Progress = silent,
 ) -> dict[str, Any]:
     """Train on rows and write the model and its metrics into ``folder``.
@@ -127,8 +79,11 @@ def fit_classifier(
         folder: created; gets ``classifier.json``, ``classifier.safetensors``, ``metrics.json``.
         seed: same seed and rows, same model (on the same machine with the same threads).
         threads: torch threads.
-        preset: ``default``; ``fast`` (linear, few variants); ``seed`` (hashed trigrams, softsign).
+        preset: ``default``; ``fast`` (linear, few variants); ``seed`` (hashed trigrams, softsign);
+            ``ff`` (the network of ``default`` alone); ``cnn`` and ``rnn`` (words in their order);
+            ``auto`` (the best of them all).
         foreign: texts that people marked as not for this desk.
+        budget_s: wall seconds that ``auto`` may spend on comparing.
         progress: told stages and their share.
 
     Returns:
@@ -142,9 +97,9 @@ def fit_classifier(
     kept = clean_rows(rows)
     progress("reading", 0.0)
     labels, task = _read(kept, foreign, seed=seed, threads=threads)
-    choice = _choose_seed(task, progress) if preset == "seed" else _choose(task, preset, progress)
+    choice = _choose(task, preset, progress, budget_s)
     progress("training", 0.6)
-    fitted = _fit_final(task, choice, preset)
+    fitted = _fit_final(task, choice)
     progress("calibrating", 0.95)
     state, metrics = _finish(choice, fitted, labels, preset)
     metrics |= {"rows": len(kept), "labels": len(labels), **choice.notes}
@@ -158,13 +113,13 @@ def fit_classifier(
 
 def _read(
     kept: Sequence[LabelledText], foreign: Sequence[str], *, seed: int, threads: int
-) -> tuple[tuple[str, ...], _Task]:
+) -> tuple[tuple[str, ...], Task]:
     """Category names, and the rows as texts and numbers."""
     labels, numbers = encode([row.label for row in kept])
     known = set(prepare(row.text for row in kept))
     candidates = [*foreign_questions(), *foreign]
     strangers = dict(zip(prepare(candidates), candidates, strict=True))
-    return labels, _Task(
+    return labels, Task(
         own=[row.text for row in kept],
         numbers=numbers,
         short=np.flatnonzero([row.origin != "answer" for row in kept]),
@@ -176,97 +131,45 @@ def _read(
     )
 
 
-def _choose(task: _Task, preset: Preset, progress: Progress) -> _Choice:
-    read = read_folds(task.own, task.foreign, task.folds)
-    counted = CountedTexts(pairs=False)
-    tried: dict[str, float] = {}
-
-    def attempt(name: str, weigh: Weigh, *, copies: bool) -> tuple[list[Trial], HeldOut]:
-        progress(f"trying {name}", 0.1 + 0.1 * len(tried))
-        trials = task.trials(read, weigh, copies=copies)
-        held_out = hold_out(trials, None, seed=task.seed)
-        tried[name] = round(accuracy(held_out.truth, held_out.predicted), 4)
-        return trials, held_out
-
-    best = attempt("plain", counted.rows, copies=False)
-    notes = {"tried": tried, "pairs": False, "copies": False, "net": False}
-    if preset == "fast":
-        return _Choice(best[0], (best[1],), (False,), notes)
-    judged = len(best[1].truth)
-    if judged <= _COPIES_UP_TO:
-        with_copies = attempt("copies", counted.rows, copies=True)
-        if _better(with_copies[1].right, best[1].right):
-            best, notes["copies"] = with_copies, True
-    if judged >= _PAIRS_FROM:
-        with_pairs = attempt("pairs", CountedTexts(pairs=True).rows, copies=False)
-        if _better(with_pairs[1].right, best[1].right):
-            best, notes["pairs"] = with_pairs, True
-    choice = _Choice(best[0], (best[1],), (False,), notes)
-    return _try_net(task, choice, progress) if judged >= _NET_FROM else choice
+def _choose(task: Task, preset: Preset, progress: Progress, budget_s: float) -> Choice:
+    if preset == "auto":
+        return choose_auto(task, progress, budget_s=budget_s)
+    if preset in NETWORKS:
+        return choose_single(task, preset, progress)
+    return choose_default(task, progress, fast=preset == "fast")
 
 
-def _try_net(task: _Task, choice: _Choice, progress: Progress) -> _Choice:
-    """Add the network where its average with the linear model is surely better on one fold."""
-    progress("trying network", 0.4)
-    first = choice.trials[:1]
-    net = hold_out(first, SMALL, seed=task.seed, threads=task.threads)
-    linear = hold_out(first, None, seed=task.seed)
-    both = blend([linear.own, net.own], _scales((linear, net)), None)
-    right = both.argmax(axis=1) == linear.truth
-    tried = {
-        **choice.notes["tried"],
-        "network_fold": round(accuracy(net.truth, net.predicted), 4),
-        "linear_fold": round(accuracy(linear.truth, linear.predicted), 4),
-        "both_fold": round(float(right.mean()), 4),
-    }
-    notes = {**choice.notes, "tried": tried}
-    if not _better(right, linear.right):
-        return _Choice(choice.trials, choice.held_out, choice.nets, notes)
-    notes["net"] = True
-    return _Choice(choice.trials, (linear, net), (False, True), notes)
-
-
-def _choose_seed(task: _Task, progress: Progress) -> _Choice:
-    progress("cross-validation", 0.1)
-    trials = task.trials(read_folds(task.own, task.foreign, task.folds[:1]), _weigh_hashed)
-    held_out = hold_out(trials, SEED, seed=task.seed, threads=task.threads)
-    tried = {"seed_fold": round(accuracy(held_out.truth, held_out.predicted), 4)}
-    notes = {"tried": tried, "pairs": False, "copies": False, "net": True}
-    return _Choice(trials, (held_out,), (True,), notes)
-
-
-def _weigh_hashed(texts: Sequence[str], known: Ints) -> Rows:
-    return HashedTrigrams.fit([texts[place] for place in known.tolist()]).transform(texts)
-
-
-def _fit_final(task: _Task, choice: _Choice, preset: Preset) -> _Fitted:
+def _fit_final(task: Task, choice: Choice) -> _Fitted:
     own, foreign = np.arange(len(task.own)), np.arange(len(task.foreign))
     texts = read_texts(task.own, task.foreign, own, foreign)
-    everything = [*texts.own, *texts.foreign]
-    features: Features = (
-        HashedTrigrams.fit(everything)
-        if preset == "seed"
-        else VocabularyFeatures.fit(everything, pairs=choice.notes["pairs"])
-    )
-    problem = task.problem(
-        texts, lambda folded, _: features.transform(folded), copies=choice.notes["copies"]
-    )
+    features = _fit_features(choice, [*texts.own, *texts.foreign])
+
+    def weigh(folded: Sequence[str], known: Ints) -> Rows:
+        del known
+        return no_rows(len(folded)) if features is None else features.transform(folded)
+
+    problem = task.problem(texts, weigh, copies=choice.copies)
     chosen = problem.training_rows(own, foreign)
-    recipe = SEED if preset == "seed" else SMALL
-    networks = tuple(
-        fit_net(problem, chosen, recipe, seed=task.seed, threads=task.threads)
-        if net
-        else fit_linear(problem, chosen, seed=task.seed)
-        for net in choice.nets
+    members = tuple(
+        learner.fit(problem, chosen, seed=task.seed, threads=task.threads)
+        for learner in choice.learners
     )
-    return _Fitted(texts.reader, features, networks)
+    return _Fitted(texts.reader, features, members)
+
+
+def _fit_features(choice: Choice, folded: Sequence[str]) -> Features | None:
+    if choice.features == "none":
+        return None
+    if choice.features == "trigrams":
+        return HashedTrigrams.fit(folded)
+    return VocabularyFeatures.fit(folded, pairs=choice.pairs)
 
 
 def _finish(
-    choice: _Choice, fitted: _Fitted, labels: tuple[str, ...], preset: Preset
+    choice: Choice, fitted: _Fitted, labels: tuple[str, ...], preset: Preset
 ) -> tuple[ClassifierState, dict[str, Any]]:
     first = choice.held_out[0]
-    scales = _scales(choice.held_out)
+    scales = choice.scales
     logits = [part.own for part in choice.held_out]
     proba = blend(logits, scales, None)
     right = proba.argmax(axis=1) == first.truth
@@ -277,7 +180,7 @@ def _finish(
     limits = {str(p): threshold_for(top, right, p) for p in _PROMISES}
     thresholds = {promise: limit[0] for promise, limit in limits.items() if limit is not None}
     state = ClassifierState(
-        preset, labels, fitted.reader, fitted.features, fitted.networks, scales, rule, isotonic,
+        preset, labels, fitted.reader, fitted.features, fitted.members, scales, rule, isotonic,
         thresholds,
     )  # fmt: skip
     figures = {
@@ -305,13 +208,3 @@ def _foreign_rule(held_out: HeldOut) -> tuple[ForeignRule, dict[str, float]]:
     positive = np.arange(len(scores)) >= len(own)
     recall = float((foreign > rule.threshold).mean()) if len(foreign) else 0.0
     return rule, {"foreign_auroc": auroc(scores, positive), "foreign_recall": recall}
-
-
-def _scales(held_out: Sequence[HeldOut]) -> tuple[float, ...]:
-    return tuple(fit_scale(part.own[:, :-1], part.truth) for part in held_out)
-
-
-def _better(new: NDArray[np.bool_], old: NDArray[np.bool_]) -> bool:
-    """Whether more rows are right by over one standard error of the paired difference."""
-    gained, lost = int((new & ~old).sum()), int((old & ~new).sum())
-    return gained - lost > float(np.sqrt(gained + lost))

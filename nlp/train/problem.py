@@ -11,13 +11,11 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.sparse import csr_matrix  # type: ignore[import-untyped]
-from sklearn.svm import LinearSVC
 
+from nlp.classifier import Member, member_logits
 from nlp.features import MAX_CHARS, Rows
 from nlp.layout import LayoutReader
-from nlp.network import Network
-from nlp.train.nets import NetRecipe, fit_network, take
+from nlp.train.nets import take
 from nlp.train.rows import Fold
 from nlp.train.typos import misspell
 
@@ -26,10 +24,7 @@ Ints = NDArray[np.int64]
 Weigh = Callable[[Sequence[str], Ints], Rows]
 """Rows of folded texts, weighed by what the texts at the given places teach."""
 
-# Logit of a category that had no row to train on.
-_UNSEEN = -2.0
 _TYPO_SHARE = 0.07
-_FEW_ROWS = 2000  # below, each row may pull twice as much
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,12 +32,14 @@ class Problem:
     """Own rows first, then misspelt copies of some of them, then foreign rows.
 
     Attributes:
+        texts: all of them, folded.
         rows: all of them as features.
         target: category of each row; ``n_labels`` for foreign ones.
         n_own: number of own rows.
         copied: numbers of the own rows that have a copy, in the order of the copies.
     """
 
+    texts: list[str]
     rows: Rows
     target: Ints
     n_own: int
@@ -58,6 +55,11 @@ class Problem:
         """Numbers of the given own rows, of their copies, and of the given foreign rows."""
         copies = np.flatnonzero(np.isin(self.copied, own)) + self.n_own
         return np.concatenate([own, copies, foreign + self.n_own + len(self.copied)])
+
+    def logits(self, member: Member, chosen: Ints) -> Floats:
+        """What a member says of the chosen rows. Shapes: (n,) -> (n, n_labels + 1)."""
+        texts = [self.texts[row] for row in chosen.tolist()]
+        return member_logits(member, texts, take(self.rows, chosen))
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,50 +100,21 @@ def build_problem(
     first_foreign = len(texts.own) + len(copies)
     # Copies teach the models, not the vocabulary: slips would become words.
     known = np.concatenate([texts.known_own, texts.known_foreign + first_foreign])
-    rows = weigh([*texts.own, *copies, *texts.foreign], known)
-    return Problem(rows, target, len(texts.own), n_labels, copied)
-
-
-def fit_linear(problem: Problem, chosen: Ints, *, seed: int) -> Network:
-    """One-against-rest linear support vectors with squared hinge as a ``Network``.
-
-    Rows of rare categories weigh more, so that all categories weigh the same.
-
-    Source: Fan et al., LIBLINEAR, JMLR 2008.
-    """
-    part = take(problem.rows, chosen)
-    matrix = csr_matrix((part.values, part.indices, part.indptr), shape=(len(part), part.width))
-    pull = 1.0 if problem.n_own < _FEW_ROWS else 0.5
-    # Copies double the rows, so each may pull less.
-    pull *= 0.6 if len(problem.copied) else 1.0
-    model = LinearSVC(C=pull, class_weight="balanced", random_state=seed)
-    model.fit(matrix, problem.target[chosen])
-    table = np.zeros((part.width, problem.n_labels + 1), np.float32)
-    bias = np.full(problem.n_labels + 1, _UNSEEN, np.float32)
-    if len(model.classes_) == 2:
-        first, second = model.classes_
-        table[:, second], bias[second] = model.coef_[0], model.intercept_[0]
-        table[:, first], bias[first] = -model.coef_[0], -model.intercept_[0]
-    else:
-        table[:, model.classes_], bias[model.classes_] = model.coef_.T, model.intercept_
-    return Network(table, bias)
-
-
-def fit_net(
-    problem: Problem, chosen: Ints, recipe: NetRecipe, *, seed: int, threads: int
-) -> Network:
-    """The small torch network on the same rows."""
-    rows, target = take(problem.rows, chosen), problem.target[chosen]
-    return fit_network(rows, target, problem.n_labels + 1, recipe, seed=seed, threads=threads)
+    everything = [*texts.own, *copies, *texts.foreign]
+    return Problem(everything, weigh(everything, known), target, len(texts.own), n_labels, copied)
 
 
 @dataclass(frozen=True, slots=True)
 class HeldOut:
-    """Logits for rows that were not trained on. ``own`` (n, k + 1), ``foreign`` (m, k + 1)."""
+    """Logits for rows that were not trained on. ``own`` (n, k + 1), ``foreign`` (m, k + 1).
+
+    ``model_bytes`` are the weights of the model of one fold.
+    """
 
     own: Floats
     truth: Ints
     foreign: Floats
+    model_bytes: int
 
     @property
     def predicted(self) -> Ints:
@@ -185,23 +158,3 @@ def as_trial(problem: Problem, texts: ReadTexts, held_out: Ints) -> Trial:
         held_out,
         unknown + len(problem.target) - problem.n_foreign,
     )
-
-
-def hold_out(
-    trials: Sequence[Trial], recipe: NetRecipe | None, *, seed: int, threads: int = 1
-) -> HeldOut:
-    """Train on each fold and keep the logits of what it held out.
-
-    ``recipe`` None: linear, else the network.
-    """
-    own, truth, foreign = [], [], []
-    for trial in trials:
-        problem = trial.problem
-        if recipe is None:
-            model = fit_linear(problem, trial.chosen, seed=seed)
-        else:
-            model = fit_net(problem, trial.chosen, recipe, seed=seed, threads=threads)
-        own.append(model.logits(take(problem.rows, trial.held_out)))
-        truth.append(problem.target[trial.held_out])
-        foreign.append(model.logits(take(problem.rows, trial.foreign)))
-    return HeldOut(np.concatenate(own), np.concatenate(truth), np.concatenate(foreign))

@@ -142,6 +142,7 @@ def test_usage(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["evaluate", "classifier", "t.csv"]) == 2
     assert "--folds" in capsys.readouterr().err
     assert run(["evaluate", "classifier", "t.csv", "u.csv", "--preset", "magic"]) == 2
-    assert "no preset 'magic'; there are default, seed, fast" in capsys.readouterr().err
+    expected = "no preset 'magic'; there are default, fast, seed, ff, cnn, rnn, auto"
+    assert expected in capsys.readouterr().err
     assert run(["evaluate", "ranker", "f", "--preset", "magic"]) == 2
     assert "no preset 'magic'" in capsys.readouterr().err
