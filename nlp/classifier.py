@@ -24,16 +24,17 @@ from nlp.features import (
     no_rows,
 )
 from nlp.layout import LayoutReader
+from nlp.neighbours import Neighbours
 from nlp.network import Network
 from nlp.sequence import SequenceNetwork
 
 Floats = NDArray[np.float32]
-Member = Network | SequenceNetwork
+Member = Network | Neighbours | SequenceNetwork
 """Gives logits: from weighted rows, or from the folded texts themselves."""
 
 CONFIG: Final = "classifier.json"
 WEIGHTS: Final = "classifier.safetensors"
-_FORMAT: Final = 1
+_FORMAT: Final = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +43,7 @@ class Classified:
 
     Attributes:
         proba: (n_labels,) calibrated, in the order of ``TicketClassifier.labels``.
-        foreign_score: about -4..4, larger is less ours.
+        foreign_score: larger is less ours.
         foreign: the score is above the threshold.
         text: the text as read: the other keyboard layout where that was meant.
     """
@@ -57,20 +58,39 @@ class Classified:
 class ForeignRule:
     """How "not ours" is judged.
 
-    Two scores of the first member, each centred and scaled on tickets it had not seen: the best
-    category's logit, and its lead over the foreign logit. The sum, negated, is the foreign score.
+    Scores of a text: the first member's logit of the best category, and of each member the lead of
+    that logit over the foreign one. Each is centred and scaled on tickets the members had not seen;
+    the sum, negated, is the foreign score.
+
+    Attributes:
+        centre: (members + 1,) means of the scores.
+        spread: (members + 1,) their deviations.
+        threshold: foreign scores above it are "not ours".
     """
 
-    centre: tuple[float, float]
-    spread: tuple[float, float]
+    centre: Floats
+    spread: Floats
     threshold: float
 
-    def score(self, logits: Floats) -> Floats:
-        """Shapes: (n, n_labels + 1) -> (n,)."""
-        best = logits[:, :-1].max(axis=1)
-        lead = best - logits[:, -1]
-        own = (best - self.centre[0]) / self.spread[0] + (lead - self.centre[1]) / self.spread[1]
+    @classmethod
+    def fit(cls, own: Sequence[Floats], *, rejected: float) -> Self:
+        """The rule that calls a share ``rejected`` of own tickets foreign, by their logits."""
+        scores = _foreign_scores(own)
+        spread = scores.std(axis=0)
+        rule = cls(scores.mean(axis=0), np.where(spread > 0, spread, 1).astype(np.float32), 0.0)
+        threshold = float(np.quantile(rule.score(own), 1 - rejected))
+        return cls(rule.centre, rule.spread, threshold)
+
+    def score(self, logits: Sequence[Floats]) -> Floats:
+        """Shapes: of each member (n, n_labels + 1) -> (n,)."""
+        own = ((_foreign_scores(logits) - self.centre) / self.spread).sum(axis=1)
         return np.asarray(-own, np.float32)
+
+
+def _foreign_scores(logits: Sequence[Floats]) -> Floats:
+    best = [member[:, :-1].max(axis=1) for member in logits]
+    leads = [top - member[:, -1] for top, member in zip(best, logits, strict=True)]
+    return np.stack([best[0], *leads], axis=1).astype(np.float32)
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,8 +158,8 @@ class TicketClassifier:
                 "networks": [member.to_config() for member in state.members],
                 "scales": list(state.scales),
                 "foreign": {
-                    "centre": list(state.foreign.centre),
-                    "spread": list(state.foreign.spread),
+                    "centre": state.foreign.centre.tolist(),
+                    "spread": state.foreign.spread.tolist(),
                     "threshold": state.foreign.threshold,
                 },
                 "thresholds": dict(state.thresholds),
@@ -173,7 +193,7 @@ class TicketClassifier:
 
     def foreign_score(self, texts: Sequence[str]) -> Floats:
         """How far texts are from this desk's tickets. Shapes: n texts -> (n,)."""
-        return self._state.foreign.score(self._logits(self._fold(texts)[1])[0])
+        return self._state.foreign.score(self._logits(self._fold(texts)[1]))
 
     def classify(self, texts: Sequence[str]) -> list[Classified]:
         """Probabilities, foreign score and reading of each text in one pass."""
@@ -181,7 +201,7 @@ class TicketClassifier:
             return []
         read, folded = self._fold(texts)
         logits = self._logits(folded)
-        scores = self._state.foreign.score(logits[0]).tolist()
+        scores = self._state.foreign.score(logits).tolist()
         return [
             Classified(proba, score, score > self.foreign_threshold, text)
             for proba, score, text in zip(self._proba(logits), scores, read, strict=True)
@@ -206,7 +226,7 @@ class TicketClassifier:
 
 def member_logits(member: Member, folded: Sequence[str], rows: Rows) -> Floats:
     """Logits from folded texts, given their rows as well. Shapes: n texts, n rows -> (n, k)."""
-    return member.logits(rows) if isinstance(member, Network) else member.logits(folded)
+    return member.logits(folded) if isinstance(member, SequenceNetwork) else member.logits(rows)
 
 
 def blend(logits: Sequence[Floats], scales: Sequence[float], isotonic: Isotonic | None) -> Floats:
@@ -228,11 +248,10 @@ def _state(config: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> Cla
     )
     width = 0 if features is None else features.width
     for member in members:
-        fits = not isinstance(member, Network) or len(member.table) == width
+        fits = isinstance(member, SequenceNetwork) or member.width == width
         if not fits or member.outputs != len(labels) + 1:
             raise ValueError("a network does not fit the labels or the features")
     steps = arrays.get("isotonic_x"), arrays.get("isotonic_y")
-    rule = config["foreign"]
     return ClassifierState(
         preset=str(config["preset"]),
         labels=labels,
@@ -240,14 +259,17 @@ def _state(config: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> Cla
         features=features,
         members=members,
         scales=tuple(float(scale) for scale in config["scales"]),
-        foreign=ForeignRule(
-            (float(rule["centre"][0]), float(rule["centre"][1])),
-            (float(rule["spread"][0]), float(rule["spread"][1])),
-            float(rule["threshold"]),
-        ),
+        foreign=_rule(config["foreign"], len(members)),
         isotonic=None if steps[0] is None or steps[1] is None else Isotonic(steps[0], steps[1]),
         thresholds={str(k): float(v) for k, v in config["thresholds"].items()},
     )
+
+
+def _rule(entry: Mapping[str, Any], members: int) -> ForeignRule:
+    centre, spread = (np.asarray(entry[name], np.float32) for name in ("centre", "spread"))
+    if centre.shape != (members + 1,) or spread.shape != centre.shape:
+        raise ValueError("the rule for what is foreign does not fit the members")
+    return ForeignRule(centre, spread, float(entry["threshold"]))
 
 
 def _kind(features: Features | None) -> str:
@@ -267,7 +289,9 @@ def _features(kind: str, arrays: Mapping[str, NDArray[Any]]) -> Features | None:
 
 
 def _member(entry: Any, arrays: Mapping[str, NDArray[Any]], prefix: str) -> Member:
-    """A list stands for a network over rows, an object for one over sequences."""
+    """A list stands for a network over rows, an object for the kind that it names."""
     if isinstance(entry, Mapping):
+        if entry.get("kind") == "neighbours":
+            return Neighbours.from_arrays(arrays, prefix)
         return SequenceNetwork.from_arrays(arrays, prefix, entry)
     return Network.from_arrays(arrays, prefix, entry)

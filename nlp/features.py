@@ -20,6 +20,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nlp.skeleton import fold, normalise
+from nlp.spelling import Speller
+from nlp.stemming import stem
 
 Floats = NDArray[np.float32]
 Arrays = Mapping[str, NDArray[Any]]
@@ -33,12 +35,16 @@ _CHAR_SIZES: Final = (2, 3, 4, 5)
 
 @dataclass(frozen=True, slots=True)
 class Rows:
-    """Compressed sparse rows. ``indptr`` (n + 1,), ``indices`` and ``values`` (nnz,)."""
+    """Compressed sparse rows. ``indptr`` (n + 1,), ``indices`` and ``values`` (nnz,).
+
+    The first ``words`` columns are words, where an extractor knows words.
+    """
 
     indptr: NDArray[np.int64]
     indices: NDArray[np.int64]
     values: Floats
     width: int
+    words: int = 0
 
     def __len__(self) -> int:
         return len(self.indptr) - 1
@@ -61,32 +67,40 @@ class Features(Protocol):
 class VocabularyFeatures:
     """Sublinear TF-IDF of kept terms, one block each for words, characters and word pairs.
 
-    Blocks: word 1-2-grams, character 2-5-grams inside word borders, unordered pairs of words.
-    Reads folded text. Source: Manning, Raghavan and Schuetze, Introduction to Information
-    Retrieval, ch. 6 (1 + log tf, smoothed idf, cosine length).
+    Blocks: stems and pairs of neighbouring stems, character 2-5-grams inside word borders,
+    unordered pairs of stems. Reads folded text; stems are those of the corrected words, while
+    characters are taken as typed, so a wrong correction costs little.
+
+    Source: Manning, Raghavan and Schuetze, Introduction to Information Retrieval, ch. 6 (1 + log
+    tf, smoothed idf, cosine length).
     """
 
     BLOCKS: Final = ("words", "chars", "pairs")
     _MIN_COUNT: Final = MappingProxyType({"words": 2, "chars": 2, "pairs": 3})
     WEIGHT: Final = MappingProxyType({"words": 1.0, "chars": 1.0, "pairs": 0.7})
 
-    def __init__(self, vocabularies: Mapping[str, dict[str, int]], idf: Floats) -> None:
+    def __init__(
+        self, vocabularies: Mapping[str, dict[str, int]], idf: Floats, speller: Speller
+    ) -> None:
         self._vocabularies = vocabularies
         self._idf = idf
+        self._speller = speller
 
     @classmethod
     def fit(cls, texts: Sequence[str], *, pairs: bool) -> Self:
         """Keep the terms that occur in at least ``min_count`` of the folded texts."""
+        read = [tokens(text) for text in texts]
         vocabularies: dict[str, dict[str, int]] = {}
         counts: list[int] = []
         for block in cls.BLOCKS if pairs else cls.BLOCKS[:2]:
             seen: Counter[str] = Counter()
-            for text in texts:
-                seen.update(set(cls.terms(text, block)))
+            for words in read:
+                seen.update(set(cls.terms(words, words, block)))
             kept = sorted(term for term, n in seen.items() if n >= cls.min_count(block, len(texts)))
             vocabularies[block] = {term: len(counts) + i for i, term in enumerate(kept)}
             counts += [seen[term] for term in kept]
-        return cls(vocabularies, cls.idf(np.array(counts, np.int64), len(texts)))
+        idf = cls.idf(np.array(counts, np.int64), len(texts))
+        return cls(vocabularies, idf, Speller.fit(read))
 
     @classmethod
     def min_count(cls, block: str, among: int) -> int:
@@ -94,9 +108,14 @@ class VocabularyFeatures:
         return 1 if block == "words" and among < _FEW_TEXTS else cls._MIN_COUNT[block]
 
     @staticmethod
-    def terms(text: str, block: str) -> list[str]:
-        """Terms of a block of ``BLOCKS`` in a folded text, with repeats."""
-        return _terms(text[:MAX_CHARS], block)
+    def terms(typed: Sequence[str], corrected: Sequence[str], block: str) -> list[str]:
+        """Terms of a block of ``BLOCKS``, with repeats, of a text's words."""
+        if block == "chars":
+            return _grams(typed)
+        stems = [stem(word) for word in corrected]
+        if block == "pairs":
+            return _pairs(stems[:_PAIR_WORDS])
+        return stems + [f"{a} {b}" for a, b in pairwise(stems)]
 
     @staticmethod
     def idf(documents: NDArray[np.int64], among: int) -> Floats:
@@ -110,11 +129,12 @@ class VocabularyFeatures:
 
     def transform(self, texts: Sequence[str]) -> Rows:
         """Weighted rows of folded texts."""
-        return _stack([self._row(text) for text in texts], self.width)
+        words = len(self._vocabularies["words"])
+        return _stack([self._row(text) for text in texts], self.width, words)
 
     def to_arrays(self) -> dict[str, NDArray[Any]]:
-        """``idf`` and, per block, its terms as UTF-8 separated by line feeds."""
-        arrays: dict[str, NDArray[Any]] = {"idf": self._idf}
+        """``idf``, the speller's arrays and, per block, its terms as UTF-8 between line feeds."""
+        arrays: dict[str, NDArray[Any]] = {"idf": self._idf, **self._speller.to_arrays()}
         for block, vocabulary in self._vocabularies.items():
             joined = "\n".join(vocabulary).encode("utf-8")
             arrays[f"terms_{block}"] = np.frombuffer(joined, np.uint8)
@@ -139,13 +159,16 @@ class VocabularyFeatures:
             start += len(terms)
         if start != len(idf):
             raise ValueError(f"features: {start} terms and {len(idf)} weights")
-        return cls(vocabularies, idf)
+        return cls(vocabularies, idf, Speller.from_arrays(arrays))
 
     def _row(self, text: str) -> tuple[NDArray[np.int64], Floats]:
+        typed = tokens(text)
+        corrected = self._speller.correct(typed)
         ids: list[NDArray[np.int64]] = []
         values: list[Floats] = []
         for block, vocabulary in self._vocabularies.items():
-            known = [i for i in map(vocabulary.get, self.terms(text, block)) if i is not None]
+            terms = self.terms(typed, corrected, block)
+            known = [i for i in map(vocabulary.get, terms) if i is not None]
             if known:
                 columns, counts = np.unique(np.array(known, np.int64), return_counts=True)
                 ids.append(columns)
@@ -230,23 +253,23 @@ def prepare(texts: Iterable[str]) -> list[str]:
     return [fold(normalise(text)[:MAX_CHARS]) for text in texts]
 
 
-def _terms(text: str, block: str) -> list[str]:
-    tokens = _TOKEN.findall(text)
-    if block == "words":
-        return tokens + [f"{a} {b}" for a, b in pairwise(tokens)]
-    if block == "pairs":
-        return _pairs(tokens[:_PAIR_WORDS])
+def tokens(text: str) -> list[str]:
+    """Words of a folded text, as far as it is read."""
+    return _TOKEN.findall(text[:MAX_CHARS])
+
+
+def _grams(words: Sequence[str]) -> list[str]:
     found = []
-    for token in tokens:
-        padded = f" {token} "
+    for word in words:
+        padded = f" {word} "
         length = len(padded)
         for size in _CHAR_SIZES:
             found += [padded[i : i + size] for i in range(length - size + 1)]
     return found
 
 
-def _pairs(tokens: Sequence[str]) -> list[str]:
-    distinct = sorted(set(tokens))
+def _pairs(stems: Sequence[str]) -> list[str]:
+    distinct = sorted(set(stems))
     return [f"{a}|{b}" for i, a in enumerate(distinct) for b in distinct[i + 1 :]]
 
 
@@ -268,11 +291,11 @@ def _join(
     return np.concatenate(ids), np.concatenate(values)
 
 
-def _stack(rows: Sequence[tuple[NDArray[np.int64], Floats]], width: int) -> Rows:
+def _stack(rows: Sequence[tuple[NDArray[np.int64], Floats]], width: int, words: int = 0) -> Rows:
     indptr = np.zeros(len(rows) + 1, np.int64)
     np.cumsum([len(ids) for ids, _ in rows], out=indptr[1:])
     indices, values = _join([ids for ids, _ in rows], [v for _, v in rows])
-    return Rows(indptr, indices, values, width)
+    return Rows(indptr, indices, values, width, words)
 
 
 def _array(arrays: Arrays, name: str, dtype: type[np.generic]) -> NDArray[Any]:

@@ -35,6 +35,7 @@ _DESK_COLUMNS = (
 @click.option("--valid", type=_FILE, help="Tickets that thresholds are chosen on.")
 @click.option("--oos", type=_FILE, help="Texts of no category: CSV with 'text', or lines of .txt.")
 @click.option("--kb", type=_FILE, help="Knowledge base to train on: question,answer,category.")
+@click.option("--unlabelled", type=_FILE, help="Tickets without a category: CSV or lines of .txt.")
 @preset_option("default")
 @click.option("--seeds", type=click.IntRange(1, 100), default=1, show_default=True)
 @click.option("--folds", type=click.IntRange(2, 50), help="Cross-validate over TRAIN alone.")
@@ -64,6 +65,7 @@ def classifier(*, train: Path, test: Path | None, as_json: bool, **options: Any)
         valid=options["valid"],
         oos=options["oos"],
         knowledge=options["kb"],
+        unlabelled=options["unlabelled"],
         preset=options["preset"],
         seeds=options["seeds"],
         folds=options["folds"] or 0,

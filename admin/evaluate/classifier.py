@@ -56,6 +56,7 @@ class Plan:
         valid: tickets from which thresholds come, in place of folds of the training rows.
         oos: texts of no category.
         knowledge: questions and answers that are trained on with their category.
+        unlabelled: tickets without a category that are learned from.
         variants: names of perturbations under which the test texts are judged again.
     """
 
@@ -64,6 +65,7 @@ class Plan:
     valid: Sequence[TicketRow] = ()
     oos: Sequence[str] = ()
     knowledge: Sequence[KnowledgeRow] = ()
+    unlabelled: Sequence[str] = ()
     preset: Preset = "default"
     seeds: int = 1
     folds: int = 0
@@ -168,6 +170,7 @@ def evaluate(plan: Plan, tell: Tell) -> dict[str, Any]:
             "judged": judged,
             "categories": len({row.category for row in plan.train}),
             "knowledge_rows": len(plan.knowledge),
+            "unlabelled": len(plan.unlabelled),
             "oos": len(plan.oos),
             "folds": plan.folds,
         },
@@ -201,6 +204,7 @@ def _splits(plan: Plan) -> list[tuple[list[TicketRow], list[TicketRow]]]:
 
 def _labelled(plan: Plan, train: Sequence[TicketRow]) -> list[LabelledText]:
     rows = [LabelledText(row.text, row.category) for row in train]
+    rows += [LabelledText(row.operator_answer, row.category, "answer") for row in train]
     for row in plan.knowledge:
         rows.append(LabelledText(row.question, row.category, "question"))
         rows.append(LabelledText(row.answer, row.category, "answer"))
@@ -213,8 +217,9 @@ def _ours(plan: Plan, train: Sequence[TicketRow], seed: int, tell: Tell) -> Trai
         folder = Path(name) / "classifier"
         began = time.process_time()
         fit_classifier(
-            rows, folder, seed=seed, preset=plan.preset, progress=lambda stage, _: tell(stage)
-        )
+            rows, folder, seed=seed, preset=plan.preset, unlabelled=plan.unlabelled,
+            progress=lambda stage, _: tell(stage),
+        )  # fmt: skip
         spent = time.process_time() - began
         # What was measured about the model is not needed to serve it.
         served = [path for path in folder.iterdir() if path.name != "metrics.json"]

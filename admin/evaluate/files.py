@@ -23,6 +23,7 @@ def classifier_plan(
     valid: Path | None,
     oos: Path | None,
     knowledge: Path | None,
+    unlabelled: Path | None,
     preset: Preset,
     seeds: int,
     folds: int,
@@ -40,8 +41,7 @@ def classifier_plan(
         raise BadData(f"{train}: all tickets are of one category; two are needed.")
     if folds > len(tickets) or len(tickets) < 10:
         raise BadData(f"{train}: {len(tickets)} tickets are too few to train on and to judge.")
-    unlabelled = sum(not row.category for row in rows)
-    if rows and unlabelled == len(rows):
+    if rows and not any(row.category for row in rows):
         raise BadData(
             f"{knowledge}: no row has a category.", remedy="Add the column 'category' to it."
         )
@@ -51,6 +51,7 @@ def classifier_plan(
         valid=read_tickets(valid).accepted(partial=False) if valid is not None else (),
         oos=read_texts(oos) if oos is not None else (),
         knowledge=rows,
+        unlabelled=read_texts(unlabelled) if unlabelled is not None else (),
         preset=preset,
         seeds=seeds,
         folds=folds,

@@ -101,6 +101,7 @@ def _train_parts(
             seed=seed,
             threads=threads,
             preset=preset,
+            unlabelled=data.unlabelled,
             budget_s=budget_s,
             progress=lambda stage, share: progress(
                 f"classifier: {stage}", _within(_CLASSIFIER, share)

@@ -20,6 +20,7 @@ from bot.store import Store
 ITEMS: Final = "items.jsonl"
 QUESTIONS: Final = "questions.jsonl"
 ROWS: Final = "rows.jsonl"
+UNLABELLED: Final = "unlabelled.jsonl"
 Origin = Literal["ticket", "question", "answer"]
 
 
@@ -48,11 +49,13 @@ class Dataset:
         items: articles with the questions of the knowledge base alone.
         questions: tickets and agents' verdicts, oldest first.
         rows: texts with categories, for the classifier.
+        unlabelled: imported tickets without a category, for it as well.
     """
 
     items: tuple[KnowledgeItem, ...]
     questions: tuple[QuestionRow, ...]
     rows: tuple[CategoryRow, ...]
+    unlabelled: tuple[str, ...] = ()
 
     @property
     def counts(self) -> dict[str, int]:
@@ -61,11 +64,16 @@ class Dataset:
             "articles": len(self.items),
             "questions": len(self.questions),
             "rows": len(self.rows),
+            "unlabelled": len(self.unlabelled),
         }
 
     def write(self, folder: Path) -> None:
-        """Write three JSON-lines files into an existing folder."""
-        for name, lines in ((ITEMS, self.items), (QUESTIONS, self.questions), (ROWS, self.rows)):
+        """Write its JSON-lines files into an existing folder."""
+        parts = (
+            (ITEMS, self.items), (QUESTIONS, self.questions), (ROWS, self.rows),
+            (UNLABELLED, self.unlabelled),
+        )  # fmt: skip
+        for name, lines in parts:
             with (folder / name).open("wb") as file:
                 for line in lines:
                     file.write(msgspec.json.encode(line) + b"\n")
@@ -82,6 +90,7 @@ class Dataset:
             tuple(_lines(folder / ITEMS, KnowledgeItem)),
             tuple(_lines(folder / QUESTIONS, QuestionRow)),
             tuple(_lines(folder / ROWS, CategoryRow)),
+            tuple(_lines(folder / UNLABELLED, str)),
         )
 
 
@@ -95,17 +104,21 @@ async def collect(store: Store) -> Dataset:
         if answer_id in by_id and text.strip()
     ]
     rows = [row for article in articles for row in _article_rows(article)]
-    rows += [
-        CategoryRow(ticket.text, ticket.category, "ticket")
-        for ticket in await store.knowledge.tickets()
-        if ticket.category
-    ]
+    unlabelled = []
+    for ticket in await store.knowledge.tickets():
+        if not ticket.category:
+            unlabelled.append(ticket.text)
+            continue
+        rows.append(CategoryRow(ticket.text, ticket.category, "ticket"))
+        if ticket.operator_answer:
+            rows.append(CategoryRow(ticket.operator_answer, ticket.category, "answer"))
     for verdict in await store.feedback.training_rows():
         article = by_id.get(verdict.answer_id)
         category = article.category if article is not None else verdict.category
         if category:
             rows.append(CategoryRow(verdict.question, category, "ticket"))
-    return Dataset(tuple(knowledge_item(a) for a in articles), tuple(questions), tuple(rows))
+    items = tuple(knowledge_item(article) for article in articles)
+    return Dataset(items, tuple(questions), tuple(rows), tuple(unlabelled))
 
 
 def _article_rows(article: Article) -> Iterable[CategoryRow]:

@@ -17,7 +17,6 @@ from nlp.train.choice import (
 )
 from nlp.train.learners import OutOfTime, hold_out
 from nlp.train.loop import Progress
-from nlp.train.problem import read_folds
 
 BUDGET_S: Final = 600.0
 _SEQUENCES: Final = ("cnn", "rnn")
@@ -66,15 +65,15 @@ def choose_auto(task: Task, progress: Progress, *, budget_s: float) -> Choice:
 def _candidate(task: Task, base: Choice, name: str, deadline_s: float) -> Choice:
     """One network on the folds that judged the default."""
     learner, features = NETWORKS[name]
-    trials, copies = base.trials, base.copies
+    trials = base.trials
     if features == "trigrams":
-        read = read_folds(task.own, task.foreign, task.folds)[: len(trials)]
-        trials, copies = task.trials(read, weigh_hashed), False
+        read = task.read()[: len(trials)]
+        trials = task.trials(read, weigh_hashed)
     held_out = hold_out(
         trials, learner, seed=task.seed, threads=task.threads, deadline_s=deadline_s
     )
     pairs = base.pairs and features == "vocabulary"
-    return Choice(trials, (learner,), (held_out,), features, pairs=pairs, copies=copies)
+    return Choice(trials, (learner,), (held_out,), features, pairs=pairs)
 
 
 def _average(base: Choice, other: Choice) -> Choice:

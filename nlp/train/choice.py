@@ -15,7 +15,15 @@ from nlp.classifier import blend
 from nlp.features import HashedTrigrams, Rows, no_rows
 from nlp.metrics import accuracy
 from nlp.train.counted import CountedTexts
-from nlp.train.learners import BagLearner, Learner, LinearLearner, SequenceLearner, hold_out
+from nlp.train.learners import (
+    BagLearner,
+    Learner,
+    LinearLearner,
+    NeighbourLearner,
+    PretrainedLearner,
+    SequenceLearner,
+    hold_out,
+)
 from nlp.train.loop import Progress
 from nlp.train.nets import SEED, SMALL
 from nlp.train.problem import (
@@ -35,11 +43,17 @@ Ints = NDArray[np.int64]
 Bools = NDArray[np.bool_]
 FeatureKind = Literal["vocabulary", "trigrams", "none"]
 
-_NET_FROM: Final = 1000  # judged rows; below, the linear model is alone
-# Judged rows up to which misspelt copies, and from which word pairs, are worth their time.
-_COPIES_UP_TO: Final = 1000
-_PAIRS_FROM: Final = 2000
+_NET_FROM: Final = 1000  # judged rows; below, networks learn no more than the linear model
+_FIRST_FOLD_FROM: Final = 2000  # judged rows from which one fold is enough to judge networks
+_NETS: Final = 2
+_NEIGHBOURS_UP_TO: Final = 3000  # rows; above, they add time and size and little else
+_PAIRS_FROM: Final = 2000  # judged rows from which word pairs are worth their time
+_LEAST_PROBA: Final = 1e-4
 _CALIBRATED_BY: Final = 400  # judged rows after which a network alone is trained on no more folds
+PRETRAINED: Final = PretrainedLearner(SMALL)
+_UNLABELLED_FROM: Final = 500  # texts without a category, below which they teach too little
+_FEW_LABELS: Final = 5000  # rows up to which they are asked
+_PRETRAINED_FOLDS: Final = 3
 # Networks that may be a classifier alone, and what they read.
 NETWORKS: Final[Mapping[str, tuple[Learner, FeatureKind]]] = MappingProxyType(
     {
@@ -57,26 +71,25 @@ class Task:
 
     own: list[str]
     numbers: Ints
-    short: Ints  # rows worth a misspelt copy: what customers write
     foreign: list[str]
+    unlabelled: list[str]
     n_labels: int
     folds: list[Fold]
     seed: int
     threads: int
 
-    def problem(self, texts: ReadTexts, weigh: Weigh, *, copies: bool) -> Problem:
-        """The problem of read texts, with or without misspelt copies."""
-        return build_problem(
-            texts, self.numbers, weigh, n_labels=self.n_labels,
-            copied=self.short if copies else self.short[:0], seed=self.seed,
-        )  # fmt: skip
+    def read(self) -> list[ReadTexts]:
+        """Each fold's reading of the texts."""
+        return read_folds(self.own, self.foreign, self.folds, self.unlabelled)
 
-    def trials(
-        self, read: Sequence[ReadTexts], weigh: Weigh, *, copies: bool = False
-    ) -> list[Trial]:
+    def problem(self, texts: ReadTexts, weigh: Weigh) -> Problem:
+        """The problem of read texts."""
+        return build_problem(texts, self.numbers, weigh, n_labels=self.n_labels)
+
+    def trials(self, read: Sequence[ReadTexts], weigh: Weigh) -> list[Trial]:
         """The problem of each fold that was read."""
         return [
-            as_trial(self.problem(texts, weigh, copies=copies), texts, fold.held_out)
+            as_trial(self.problem(texts, weigh), texts, fold.held_out)
             for texts, fold in zip(read, self.folds, strict=False)
         ]
 
@@ -103,7 +116,6 @@ class Choice:
     held_out: tuple[HeldOut, ...]
     features: FeatureKind = "vocabulary"
     pairs: bool = False
-    copies: bool = False
     tried: dict[str, Any] = field(default_factory=dict)
     kept: str = ""
 
@@ -111,7 +123,7 @@ class Choice:
     def notes(self) -> dict[str, Any]:
         """What the metrics say of the choice."""
         net = any(not isinstance(learner, LinearLearner) for learner in self.learners)
-        notes = {"tried": self.tried, "pairs": self.pairs, "copies": self.copies, "net": net}
+        notes = {"tried": self.tried, "pairs": self.pairs, "net": net}
         return notes | {"kept": self.kept} if self.kept else notes
 
     @property
@@ -132,48 +144,64 @@ class Choice:
 
 def choose_default(task: Task, progress: Progress, *, fast: bool) -> Choice:
     """The linear model, with what it surely gains by; ``fast`` tries nothing."""
-    read = read_folds(task.own, task.foreign, task.folds)
-    counted = CountedTexts(pairs=False)
-    linear = LinearLearner()
+    read = task.read()
     tried: dict[str, float] = {}
 
-    def attempt(name: str, weigh: Weigh, *, copies: bool) -> tuple[list[Trial], HeldOut]:
+    def attempt(name: str, *, pairs: bool) -> Choice:
         progress(f"trying {name}", 0.1 + 0.1 * len(tried))
-        trials = task.trials(read, weigh, copies=copies)
-        held_out = task.hold_out(trials, linear)
+        trials = task.trials(read, CountedTexts(pairs=pairs).rows)
+        held_out = task.hold_out(trials, LinearLearner())
         tried[name] = round(accuracy(held_out.truth, held_out.predicted), 4)
-        return trials, held_out
+        return Choice(trials, (LinearLearner(),), (held_out,), pairs=pairs)
 
-    best = attempt("plain", counted.rows, copies=False)
-    judged = len(best[1].truth)
-    pairs = copies = False
-    if judged <= _COPIES_UP_TO and not fast:
-        with_copies = attempt("copies", counted.rows, copies=True)
-        if better(with_copies[1].right, best[1].right):
-            best, copies = with_copies, True
+    choice = attempt("plain", pairs=False)
+    judged = len(choice.right)
     if judged >= _PAIRS_FROM and not fast:
-        with_pairs = attempt("pairs", CountedTexts(pairs=True).rows, copies=False)
-        if better(with_pairs[1].right, best[1].right):
-            best, pairs = with_pairs, True
-    choice = Choice(best[0], (linear,), (best[1],), pairs=pairs, copies=copies, tried=tried)
-    return _try_net(task, choice, progress) if judged >= _NET_FROM and not fast else choice
+        with_pairs = attempt("pairs", pairs=True)
+        # Equal on clean texts, pairs still help misspelt ones.
+        choice = with_pairs if with_pairs.right.sum() >= choice.right.sum() else choice
+    choice = replace(choice, tried=tried)
+    if fast:
+        return choice
+    if len(task.unlabelled) >= _UNLABELLED_FROM and len(task.own) <= _FEW_LABELS:
+        progress("learning from texts without a category", 0.2)
+        begun = replace(choice, trials=choice.trials[:_PRETRAINED_FOLDS])
+        held_out = (task.hold_out(begun.trials, PRETRAINED),)
+        begun = replace(begun, learners=(PRETRAINED,), held_out=held_out)
+        linear = _on_first_folds(task, choice, _PRETRAINED_FOLDS)
+        if better(begun.right, linear.right):
+            return replace(
+                begun, tried={**tried, "pretrained": round(float(begun.right.mean()), 4)}
+            )
+    if len(task.own) <= _NEIGHBOURS_UP_TO:
+        progress("trying neighbours", 0.3)
+        choice = _joined(task, choice, "neighbours", (NeighbourLearner(),))
+    if judged >= _NET_FROM:
+        progress("trying networks", 0.4)
+        nets = tuple(BagLearner(SMALL, draw) for draw in range(_NETS))
+        if judged >= _FIRST_FOLD_FROM:
+            choice = _on_first_folds(task, choice, 1)
+        choice = _joined(task, choice, "networks", nets)
+    return choice
 
 
-def _try_net(task: Task, choice: Choice, progress: Progress) -> Choice:
-    """Add the network where its average with the linear model is surely better on one fold."""
-    progress("trying network", 0.4)
-    first = choice.trials[:1]
-    learners = (LinearLearner(), BagLearner(SMALL))
-    net = task.hold_out(first, learners[1])
-    linear = task.hold_out(first, learners[0])
-    both = replace(choice, trials=first, learners=learners, held_out=(linear, net))
+def _on_first_folds(task: Task, choice: Choice, folds: int) -> Choice:
+    """The choice judged by its first folds alone, which networks can afford."""
+    first = choice.trials[:folds]
+    held_out = tuple(task.hold_out(first, learner) for learner in choice.learners)
+    return replace(choice, trials=first, held_out=held_out)
+
+
+def _joined(task: Task, choice: Choice, name: str, learners: tuple[Learner, ...]) -> Choice:
+    """More members where the average with them is surely likelier to say what is right."""
+    held_out = tuple(task.hold_out(choice.trials, learner) for learner in learners)
+    both = replace(choice, learners=choice.learners + learners, held_out=choice.held_out + held_out)
     tried = {
         **choice.tried,
-        "network_fold": round(accuracy(net.truth, net.predicted), 4),
-        "linear_fold": round(accuracy(linear.truth, linear.predicted), 4),
-        "both_fold": round(float(both.right.mean()), 4),
+        f"without_{name}": round(float(choice.right.mean()), 4),
+        f"with_{name}": round(float(both.right.mean()), 4),
     }
-    return replace(both if better(both.right, linear.right) else choice, tried=tried)
+    return replace(both if likelier(both, choice) else choice, tried=tried)
 
 
 def choose_single(task: Task, preset: str, progress: Progress) -> Choice:
@@ -181,7 +209,7 @@ def choose_single(task: Task, preset: str, progress: Progress) -> Choice:
     progress("cross-validation", 0.1)
     judged = np.cumsum([len(fold.held_out) for fold in task.folds])
     used = int(np.searchsorted(judged, _CALIBRATED_BY)) + 1
-    read = read_folds(task.own, task.foreign, task.folds)[:used]
+    read = task.read()[:used]
     learner, features = NETWORKS[preset]
     weigh: dict[FeatureKind, Weigh] = {
         "vocabulary": CountedTexts(pairs=False).rows,
@@ -208,3 +236,16 @@ def better(new: Bools, old: Bools) -> bool:
     """Whether more rows are right by over one standard error of the paired difference."""
     gained, lost = int((new & ~old).sum()), int((old & ~new).sum())
     return gained - lost > float(np.sqrt(gained + lost))
+
+
+def likelier(new: Choice, old: Choice) -> bool:
+    """Whether the held-out truth is likelier by over one standard error of the paired difference.
+
+    A finer measure than ``better`` for members that join others: it sees a surer probability too.
+    """
+    truth = old.held_out[0].truth
+    rows = np.arange(len(truth))
+    gain = np.log(np.maximum(new.proba[rows, truth], _LEAST_PROBA)) - np.log(
+        np.maximum(old.proba[rows, truth], _LEAST_PROBA)
+    )
+    return bool(gain.mean() > gain.std() / np.sqrt(len(gain)))

@@ -49,6 +49,7 @@ Preset = Literal["default", "fast", "seed", "ff", "cnn", "rnn", "auto"]
 
 METRICS: Final = "metrics.json"
 _PROMISES: Final = (0.9, 0.95, 0.98)
+_MOST_UNLABELLED: Final = 20_000
 _REJECTED: Final = 0.05  # share of own tickets that may look foreign
 
 
@@ -69,6 +70,7 @@ def fit_classifier(
     threads: int = 1,
     preset: Preset = "default",
     foreign: Sequence[str] = (),
+    unlabelled: Sequence[str] = (),
     budget_s: float = BUDGET_S,
     progress: Progress = silent,
 ) -> dict[str, Any]:
@@ -83,6 +85,7 @@ def fit_classifier(
             ``ff`` (the network of ``default`` alone); ``cnn`` and ``rnn`` (words in their order);
             ``auto`` (the best of them all).
         foreign: texts that people marked as not for this desk.
+        unlabelled: tickets without a category, for desks with few that have one.
         budget_s: wall seconds that ``auto`` may spend on comparing.
         progress: told stages and their share.
 
@@ -96,7 +99,7 @@ def fit_classifier(
     started = time.process_time()
     kept = clean_rows(rows)
     progress("reading", 0.0)
-    labels, task = _read(kept, foreign, seed=seed, threads=threads)
+    labels, task = _read(kept, foreign, unlabelled, seed=seed, threads=threads)
     choice = _choose(task, preset, progress, budget_s)
     progress("training", 0.6)
     fitted = _fit_final(task, choice)
@@ -112,7 +115,12 @@ def fit_classifier(
 
 
 def _read(
-    kept: Sequence[LabelledText], foreign: Sequence[str], *, seed: int, threads: int
+    kept: Sequence[LabelledText],
+    foreign: Sequence[str],
+    unlabelled: Sequence[str],
+    *,
+    seed: int,
+    threads: int,
 ) -> tuple[tuple[str, ...], Task]:
     """Category names, and the rows as texts and numbers."""
     labels, numbers = encode([row.label for row in kept])
@@ -122,13 +130,20 @@ def _read(
     return labels, Task(
         own=[row.text for row in kept],
         numbers=numbers,
-        short=np.flatnonzero([row.origin != "answer" for row in kept]),
         foreign=[text for folded, text in strangers.items() if folded not in known],
+        unlabelled=_drawn(unlabelled, seed),
         n_labels=len(labels),
         folds=make_folds(kept, numbers, seed=seed),
         seed=seed,
         threads=threads,
     )
+
+
+def _drawn(texts: Sequence[str], seed: int) -> list[str]:
+    """Distinct texts, as many of them as are worth their time."""
+    distinct = list(dict.fromkeys(text for text in texts if text.strip()))
+    order = np.random.default_rng(seed).permutation(len(distinct))[:_MOST_UNLABELLED]
+    return [distinct[place] for place in sorted(order.tolist())]
 
 
 def _choose(task: Task, preset: Preset, progress: Progress, budget_s: float) -> Choice:
@@ -141,14 +156,14 @@ def _choose(task: Task, preset: Preset, progress: Progress, budget_s: float) -> 
 
 def _fit_final(task: Task, choice: Choice) -> _Fitted:
     own, foreign = np.arange(len(task.own)), np.arange(len(task.foreign))
-    texts = read_texts(task.own, task.foreign, own, foreign)
-    features = _fit_features(choice, [*texts.own, *texts.foreign])
+    texts = read_texts(task.own, task.foreign, own, foreign, task.unlabelled)
+    features = _fit_features(choice, [*texts.own, *texts.foreign, *texts.unlabelled])
 
     def weigh(folded: Sequence[str], known: Ints) -> Rows:
         del known
         return no_rows(len(folded)) if features is None else features.transform(folded)
 
-    problem = task.problem(texts, weigh, copies=choice.copies)
+    problem = task.problem(texts, weigh)
     chosen = problem.training_rows(own, foreign)
     members = tuple(
         learner.fit(problem, chosen, seed=task.seed, threads=task.threads)
@@ -176,7 +191,7 @@ def _finish(
     isotonic = Isotonic.fit(proba.max(axis=1), right) if len(right) >= ISOTONIC_FROM else None
     calibrated = blend(logits, scales, isotonic)
     top = calibrated.max(axis=1)
-    rule, foreign = _foreign_rule(first)
+    rule, foreign = _foreign_rule(choice.held_out)
     limits = {str(p): threshold_for(top, right, p) for p in _PROMISES}
     thresholds = {promise: limit[0] for promise, limit in limits.items() if limit is not None}
     state = ClassifierState(
@@ -196,14 +211,10 @@ def _finish(
     return state, metrics
 
 
-def _foreign_rule(held_out: HeldOut) -> tuple[ForeignRule, dict[str, float]]:
-    best = held_out.own[:, :-1].max(axis=1)
-    lead = best - held_out.own[:, -1]
-    centre = float(best.mean()), float(lead.mean())
-    spread = float(best.std()) or 1.0, float(lead.std()) or 1.0
-    own = ForeignRule(centre, spread, 0.0).score(held_out.own)
-    rule = ForeignRule(centre, spread, float(np.quantile(own, 1 - _REJECTED)))
-    foreign = rule.score(held_out.foreign)
+def _foreign_rule(held_out: Sequence[HeldOut]) -> tuple[ForeignRule, dict[str, float]]:
+    logits = [part.own for part in held_out]
+    rule = ForeignRule.fit(logits, rejected=_REJECTED)
+    own, foreign = rule.score(logits), rule.score([part.foreign for part in held_out])
     scores = np.concatenate([own, foreign])
     positive = np.arange(len(scores)) >= len(own)
     recall = float((foreign > rule.threshold).mean()) if len(foreign) else 0.0

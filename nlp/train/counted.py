@@ -10,7 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_matrix, hstack  # type: ignore[import-untyped]
 
-from nlp.features import Rows, VocabularyFeatures
+from nlp.features import Rows, VocabularyFeatures, tokens
+from nlp.spelling import Speller
 
 Ints = NDArray[np.int64]
 
@@ -22,10 +23,9 @@ class CountedTexts:
     """
 
     def __init__(self, *, pairs: bool) -> None:
-        self._blocks = {
-            name: _Block(name)
-            for name in (VocabularyFeatures.BLOCKS if pairs else VocabularyFeatures.BLOCKS[:2])
-        }
+        names = VocabularyFeatures.BLOCKS if pairs else VocabularyFeatures.BLOCKS[:2]
+        self._blocks = {name: _Block(name) for name in names}
+        self._tokens: dict[str, tuple[str, ...]] = {}
 
     def rows(self, texts: Sequence[str], known: Ints) -> Rows:
         """Rows of all folded texts; vocabulary and document frequencies are of ``known`` alone.
@@ -33,12 +33,27 @@ class CountedTexts:
         The same as ``VocabularyFeatures.fit`` of the known texts and ``transform`` of all, except
         for the order of columns. ``known`` holds places in ``texts``.
         """
-        parts = [block.weighed(texts, known) for block in self._blocks.values()]
+        typed = [self._read(text) for text in texts]
+        speller = Speller.fit(typed[place] for place in known.tolist())
+        taught = set(known.tolist())
+        corrected = [
+            words if place in taught else tuple(speller.correct(words))
+            for place, words in enumerate(typed)
+        ]
+        parts = [
+            block.weighed(typed if name == "chars" else corrected, known)
+            for name, block in self._blocks.items()
+        ]
         matrix = hstack(parts, format="csr", dtype=np.float32)
         return Rows(
             matrix.indptr.astype(np.int64), matrix.indices.astype(np.int64), matrix.data,
-            matrix.shape[1],
+            matrix.shape[1], parts[0].shape[1],
         )  # fmt: skip
+
+    def _read(self, text: str) -> tuple[str, ...]:
+        if text not in self._tokens:
+            self._tokens[text] = tuple(tokens(text))
+        return self._tokens[text]
 
 
 class _Block:
@@ -47,9 +62,9 @@ class _Block:
     def __init__(self, name: str) -> None:
         self._name = name
         self._column: dict[str, int] = {}
-        self._counted: dict[str, tuple[Ints, Ints]] = {}
+        self._counted: dict[tuple[str, ...], tuple[Ints, Ints]] = {}
 
-    def weighed(self, texts: Sequence[str], known: Ints) -> Any:
+    def weighed(self, texts: Sequence[tuple[str, ...]], known: Ints) -> Any:
         counts = self._matrix(texts)
         documents = np.bincount(counts[known].indices, minlength=counts.shape[1])
         kept = np.flatnonzero(documents >= VocabularyFeatures.min_count(self._name, len(known)))
@@ -61,21 +76,21 @@ class _Block:
         weighed.data = weighed.data * np.repeat(factors, np.diff(weighed.indptr))
         return weighed
 
-    def _matrix(self, texts: Sequence[str]) -> Any:
-        found = [self._count(text) for text in texts]
+    def _matrix(self, texts: Sequence[tuple[str, ...]]) -> Any:
+        found = [self._count(words) for words in texts]
         indptr = np.zeros(len(texts) + 1, np.int64)
         np.cumsum([len(columns) for columns, _ in found], out=indptr[1:])
         columns = np.concatenate([columns for columns, _ in found])
         counts = np.concatenate([counts for _, counts in found]).astype(np.float64)
         return csr_matrix((counts, columns, indptr), shape=(len(texts), len(self._column)))
 
-    def _count(self, text: str) -> tuple[Ints, Ints]:
-        if text not in self._counted:
+    def _count(self, words: tuple[str, ...]) -> tuple[Ints, Ints]:
+        if words not in self._counted:
             column = self._column
-            terms = Counter(VocabularyFeatures.terms(text, self._name))
+            terms = Counter(VocabularyFeatures.terms(words, words, self._name))
             columns = [column.setdefault(term, len(column)) for term in terms]
-            self._counted[text] = (
+            self._counted[words] = (
                 np.array(columns, np.int64),
                 np.array(list(terms.values()), np.int64),
             )
-        return self._counted[text]
+        return self._counted[words]

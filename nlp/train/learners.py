@@ -13,9 +13,12 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_matrix  # type: ignore[import-untyped]
 from sklearn.svm import LinearSVC
 
+from nlp.calibration import softmax
 from nlp.classifier import Member
+from nlp.neighbours import Neighbours
 from nlp.network import Network
 from nlp.train.nets import NetRecipe, fit_network, take
+from nlp.train.pretraining import pretrain
 from nlp.train.problem import HeldOut, Problem, Trial
 from nlp.train.sequence import SequenceRecipe, fit_sequence
 
@@ -24,6 +27,8 @@ Ints = NDArray[np.int64]
 # Logit of a category that had no row to train on.
 _UNSEEN: Final = -2.0
 _FEW_ROWS: Final = 2000  # below, each row may pull twice as much
+_SHARPNESS: Final = np.float32(4.0)  # of margins as logits
+_TAUGHT: Final = 0.6  # share of the texts without a category that are believed
 
 
 class Learner(Protocol):
@@ -48,8 +53,6 @@ class LinearLearner:
         part = take(problem.rows, chosen)
         matrix = csr_matrix((part.values, part.indices, part.indptr), shape=(len(part), part.width))
         pull = 1.0 if problem.n_own < _FEW_ROWS else 0.5
-        # Copies double the rows, so each may pull less.
-        pull *= 0.6 if len(problem.copied) else 1.0
         model = LinearSVC(C=pull, class_weight="balanced", random_state=seed)
         model.fit(matrix, problem.target[chosen])
         table = np.zeros((part.width, problem.n_labels + 1), np.float32)
@@ -64,16 +67,61 @@ class LinearLearner:
 
 
 @dataclass(frozen=True, slots=True)
+class NeighbourLearner:
+    """The rows themselves."""
+
+    def fit(self, problem: Problem, chosen: Ints, *, seed: int, threads: int = 1) -> Neighbours:
+        """All of them."""
+        del seed, threads
+        rows, target = take(problem.rows, chosen), problem.target[chosen]
+        return Neighbours.fit(rows, target, problem.n_labels + 1)
+
+
+@dataclass(frozen=True, slots=True)
 class BagLearner:
-    """The torch network over weighted rows."""
+    """The torch network over weighted rows; ``draw`` tells apart those of one seed."""
 
     recipe: NetRecipe
+    draw: int = 0
 
     def fit(self, problem: Problem, chosen: Ints, *, seed: int, threads: int = 1) -> Network:
         """Of the recipe's shape."""
         rows, target = take(problem.rows, chosen), problem.target[chosen]
         outputs = problem.n_labels + 1
+        seed = seed + 1000 * self.draw
         return fit_network(rows, target, outputs, self.recipe, seed=seed, threads=threads)
+
+
+@dataclass(frozen=True, slots=True)
+class PretrainedLearner:
+    """The torch network begun on texts without a category, which then teach what they seem to be.
+
+    Source: self-training, Scudder, Probability of error of some adaptive pattern-recognition
+    machines, 1965, where two kinds of models must agree.
+    """
+
+    recipe: NetRecipe
+
+    def fit(self, problem: Problem, chosen: Ints, *, seed: int, threads: int = 1) -> Network:
+        """Of the recipe's shape."""
+        outputs, unlabelled = problem.n_labels + 1, problem.unlabelled
+        everything = take(problem.rows, np.concatenate([chosen, unlabelled]))
+        start = pretrain(everything, self.recipe.hidden[0], seed=seed, threads=threads)
+
+        def fitted(rows: Ints, target: Ints) -> Network:
+            part = take(problem.rows, rows)
+            return fit_network(
+                part, target, outputs, self.recipe, seed=seed, threads=threads, start=start
+            )
+
+        target = problem.target[chosen]
+        linear = LinearLearner().fit(problem, chosen, seed=seed)
+        proba = softmax(_SHARPNESS * problem.logits(linear, unlabelled))
+        proba += softmax(problem.logits(fitted(chosen, target), unlabelled))
+        sure = proba.max(axis=1)
+        surest = sure >= np.quantile(sure, 1 - _TAUGHT)
+        rows = np.concatenate([chosen, unlabelled[surest]])
+        return fitted(rows, np.concatenate([target, proba.argmax(axis=1)[surest]]))
 
 
 @dataclass(frozen=True, slots=True)

@@ -39,8 +39,8 @@ class NetRecipe:
 
 
 SMALL = NetRecipe(
-    hidden=(64,), residual=False, dropout=0.5, token_dropout=0.2, r_drop=False,
-    learning_rate=7e-3, weight_decay=1e-2, batch=256, epochs=8, min_steps=200, one_cycle=True,
+    hidden=(128,), residual=False, dropout=0.5, token_dropout=0.2, r_drop=False,
+    learning_rate=7e-3, weight_decay=1e-2, batch=256, epochs=12, min_steps=200, one_cycle=True,
     weighting="none",
 )  # fmt: skip
 SEED = NetRecipe(
@@ -48,6 +48,14 @@ SEED = NetRecipe(
     learning_rate=3e-3, weight_decay=1e-4, batch=128, epochs=15, min_steps=600, one_cycle=False,
     weighting="sqrt",
 )  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Start:
+    """Where a network begins, from texts without a category. Shapes: (width, h) and (h,)."""
+
+    table: NDArray[np.float32]
+    bias: NDArray[np.float32]
 
 
 class BagNet(nn.Module):
@@ -97,12 +105,26 @@ class BagNet(nn.Module):
 
 
 def fit_network(
-    rows: Rows, target: Ints, n_labels: int, recipe: NetRecipe, *, seed: int, threads: int = 1
+    rows: Rows,
+    target: Ints,
+    n_labels: int,
+    recipe: NetRecipe,
+    *,
+    seed: int,
+    threads: int = 1,
+    start: Start | None = None,
 ) -> Network:
-    """Train a network on rows. Shapes: n rows, ``target`` (n,) in 0..n_labels-1."""
+    """Train a network on rows, from ``start`` or from chance.
+
+    Shapes: n rows, ``target`` (n,) in 0..n_labels-1.
+    """
     use_threads(threads)
     torch.manual_seed(seed)
     model = BagNet(rows.width, n_labels, recipe)
+    if start is not None:
+        with torch.no_grad():
+            model.table.weight.copy_(torch.from_numpy(start.table))
+            model.bias.copy_(torch.from_numpy(start.bias))
     weight = torch.from_numpy(class_weights(target, n_labels, recipe.weighting))
     truth = torch.from_numpy(target)
 
@@ -134,7 +156,7 @@ def take(rows: Rows, chosen: Ints) -> Rows:
     indptr = np.zeros(len(chosen) + 1, np.int64)
     np.cumsum(lengths, out=indptr[1:])
     where = np.repeat(rows.indptr[chosen] - indptr[:-1], lengths) + np.arange(indptr[-1])
-    return Rows(indptr, rows.indices[where], rows.values[where], rows.width)
+    return Rows(indptr, rows.indices[where], rows.values[where], rows.width, rows.words)
 
 
 def _batch(rows: Rows, chosen: Ints) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:

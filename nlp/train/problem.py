@@ -17,26 +17,22 @@ from nlp.features import MAX_CHARS, Rows
 from nlp.layout import LayoutReader
 from nlp.train.nets import take
 from nlp.train.rows import Fold
-from nlp.train.typos import misspell
 
 Floats = NDArray[np.float32]
 Ints = NDArray[np.int64]
 Weigh = Callable[[Sequence[str], Ints], Rows]
 """Rows of folded texts, weighed by what the texts at the given places teach."""
 
-_TYPO_SHARE = 0.07
-
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """Own rows first, then misspelt copies of some of them, then foreign rows.
+    """Own rows first, then foreign rows, then those without a category.
 
     Attributes:
         texts: all of them, folded.
         rows: all of them as features.
-        target: category of each row; ``n_labels`` for foreign ones.
+        target: category of each own and foreign row; ``n_labels`` for foreign ones.
         n_own: number of own rows.
-        copied: numbers of the own rows that have a copy, in the order of the copies.
     """
 
     texts: list[str]
@@ -44,17 +40,20 @@ class Problem:
     target: Ints
     n_own: int
     n_labels: int
-    copied: Ints
 
     @property
     def n_foreign(self) -> int:
         """Number of foreign rows."""
-        return len(self.target) - self.n_own - len(self.copied)
+        return len(self.target) - self.n_own
+
+    @property
+    def unlabelled(self) -> Ints:
+        """Numbers of the rows without a category."""
+        return np.arange(len(self.target), len(self.texts))
 
     def training_rows(self, own: Ints, foreign: Ints) -> Ints:
-        """Numbers of the given own rows, of their copies, and of the given foreign rows."""
-        copies = np.flatnonzero(np.isin(self.copied, own)) + self.n_own
-        return np.concatenate([own, copies, foreign + self.n_own + len(self.copied)])
+        """Numbers of the given own rows and of the given foreign ones."""
+        return np.concatenate([own, foreign + self.n_own])
 
     def logits(self, member: Member, chosen: Ints) -> Floats:
         """What a member says of the chosen rows. Shapes: (n,) -> (n, n_labels + 1)."""
@@ -71,37 +70,36 @@ class ReadTexts:
 
     own: list[str]
     foreign: list[str]
+    unlabelled: list[str]
     known_own: Ints
     known_foreign: Ints
     reader: LayoutReader
 
 
 def read_texts(
-    own: Sequence[str], foreign: Sequence[str], known_own: Ints, known_foreign: Ints
+    own: Sequence[str],
+    foreign: Sequence[str],
+    known_own: Ints,
+    known_foreign: Ints,
+    unlabelled: Sequence[str] = (),
 ) -> ReadTexts:
     """Fit a layout reader to the known own raw texts and fold all texts with it."""
     reader = LayoutReader.fit(own[place] for place in known_own.tolist())
-    folded = [reader.fold(text[:MAX_CHARS]) for text in own]
-    strange = [reader.fold(text[:MAX_CHARS]) for text in foreign]
-    return ReadTexts(folded, strange, known_own, known_foreign, reader)
+    folded, strange, unsorted = (
+        [reader.fold(text[:MAX_CHARS]) for text in texts] for texts in (own, foreign, unlabelled)
+    )
+    return ReadTexts(folded, strange, unsorted, known_own, known_foreign, reader)
 
 
-def build_problem(
-    texts: ReadTexts, numbers: Ints, weigh: Weigh, *, n_labels: int, copied: Ints, seed: int
-) -> Problem:
-    """Matrices of folded texts. Shapes: ``numbers`` has one entry per own text.
-
-    Of ``copied`` only the known rows get a copy.
-    """
-    copied = np.intersect1d(copied, texts.known_own)
-    copies = misspell([texts.own[row] for row in copied.tolist()], share=_TYPO_SHARE, seed=seed)
+def build_problem(texts: ReadTexts, numbers: Ints, weigh: Weigh, *, n_labels: int) -> Problem:
+    """Matrices of folded texts. Shapes: ``numbers`` has one entry per own text."""
     strange = np.full(len(texts.foreign), n_labels, np.int64)
-    target = np.concatenate([numbers, numbers[copied], strange])
-    first_foreign = len(texts.own) + len(copies)
-    # Copies teach the models, not the vocabulary: slips would become words.
-    known = np.concatenate([texts.known_own, texts.known_foreign + first_foreign])
-    everything = [*texts.own, *copies, *texts.foreign]
-    return Problem(everything, weigh(everything, known), target, len(texts.own), n_labels, copied)
+    labelled = len(texts.own) + len(texts.foreign)
+    everything = [*texts.own, *texts.foreign, *texts.unlabelled]
+    unlabelled = np.arange(labelled, len(everything))
+    known = np.concatenate([texts.known_own, texts.known_foreign + len(texts.own), unlabelled])
+    target = np.concatenate([numbers, strange])
+    return Problem(everything, weigh(everything, known), target, len(texts.own), n_labels)
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,13 +136,16 @@ class Trial:
 
 
 def read_folds(
-    own: Sequence[str], foreign: Sequence[str], folds: Sequence[Fold]
+    own: Sequence[str],
+    foreign: Sequence[str],
+    folds: Sequence[Fold],
+    unlabelled: Sequence[str] = (),
 ) -> list[ReadTexts]:
     """Each fold's reading of the raw texts. A share of the foreign ones is unknown in each."""
     everyone = np.arange(len(foreign))
     parts = max(2, len(folds))
     return [
-        read_texts(own, foreign, fold.train, everyone[everyone % parts != number])
+        read_texts(own, foreign, fold.train, everyone[everyone % parts != number], unlabelled)
         for number, fold in enumerate(folds)
     ]
 
@@ -156,5 +157,5 @@ def as_trial(problem: Problem, texts: ReadTexts, held_out: Ints) -> Trial:
         problem,
         problem.training_rows(texts.known_own, texts.known_foreign),
         held_out,
-        unknown + len(problem.target) - problem.n_foreign,
+        unknown + problem.n_own,
     )

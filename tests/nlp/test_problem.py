@@ -28,11 +28,11 @@ NUMBERS = np.array([0, 0, 1, 1, 1, 0])
 FOLD = Fold(np.array([0, 1, 2, 3]), np.array([4, 5]))
 
 
-def _trial(own: list[str], foreign: list[str], *, copies: bool) -> Trial:
+def _trial(own: list[str], foreign: list[str]) -> Trial:
     (read,) = read_folds(own, foreign, [FOLD])
     problem = build_problem(
         read, NUMBERS, CountedTexts(pairs=False).rows,
-        n_labels=2, copied=np.arange(len(own) if copies else 0), seed=0,
+        n_labels=2,
     )  # fmt: skip
     return as_trial(problem, read, FOLD.held_out)
 
@@ -43,21 +43,20 @@ def _dense(rows: Rows) -> np.ndarray:
     return table
 
 
-@pytest.mark.parametrize("copies", [False, True])
-def test_training_rows_do_not_depend_on_what_is_held_out(copies: bool) -> None:
-    before = _trial(OWN, FOREIGN, copies=copies)
+def test_training_rows_do_not_depend_on_what_is_held_out() -> None:
+    before = _trial(OWN, FOREIGN)
     # Of the foreign texts the first and third are held out with the last two of our own.
     changed = [*OWN[:4], "сколько стоит ghbdtn", "xyz xyz когда будет лыжи 123"]
-    after = _trial(changed, ["стоит лыжи", FOREIGN[1], "where"], copies=copies)
+    after = _trial(changed, ["стоит лыжи", FOREIGN[1], "where"])
     assert before.chosen.tolist() == after.chosen.tolist()
-    assert len(before.chosen) == 4 + 1 + 4 * copies
+    assert len(before.chosen) == 4 + 1
     assert before.problem.target[before.chosen].tolist().count(2) == 1
     rows = [_dense(take(trial.problem.rows, trial.chosen)) for trial in (before, after)]
     assert np.array_equal(rows[0], rows[1])
 
 
 def test_judged_rows_are_those_held_out() -> None:
-    trial = _trial(OWN, FOREIGN, copies=True)
+    trial = _trial(OWN, FOREIGN)
     assert trial.problem.target[trial.held_out].tolist() == [1, 0]
     assert trial.problem.target[trial.foreign].tolist() == [2, 2]
     assert not set(trial.chosen) & {*trial.held_out.tolist(), *trial.foreign.tolist()}
