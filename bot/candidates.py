@@ -25,7 +25,21 @@ from nlp.text import normalise, words
 Ids = NDArray[np.int64]
 Floats = NDArray[np.float32]
 
-RANKERS = ("stem", "char", "pair", "past", "vote", "dense", "dense_past", "translation")
+RANKERS = (
+    "stem",
+    "char",
+    "pair",
+    "past",
+    "vote",
+    "dense",
+    "dense_past",
+    "translation",
+    "reverse",
+    "flat",
+    "opening",
+    "window",
+    "adjacent",
+)
 # Beside "how good among these candidates", what tells how good at all.
 LEVELS = (
     "past_level",
@@ -35,6 +49,7 @@ LEVELS = (
     "popular",
     "familiar",
     "category",
+    "length",
 )
 FEATURES: tuple[str, ...] = (
     *(name for ranker in RANKERS for name in (ranker, f"{ranker}_lead")),
@@ -43,6 +58,7 @@ FEATURES: tuple[str, ...] = (
 _FLOORS = tuple(FLOORS.get(name, 0.0) for name in RANKERS)
 _DENSE_ANSWERS = 15
 _DENSE_QUESTIONS = 30
+_WORDS = {"stem": 1.0, "char": 1.0, "pair": 0.3}
 _COMPACT_FROM = 256  # rows, before a mostly dead index is rebuilt
 _ARTICLE_CHARS = 20_000  # of an article, read by the lexical rankers
 
@@ -167,7 +183,12 @@ class CandidateIndex:
             self._dense.questions.remove(self._passages.questions(row))
 
     def search(
-        self, text: str, top: int = 30, *, category_proba: Mapping[str, float] | None = None
+        self,
+        text: str,
+        top: int = 30,
+        *,
+        category_proba: Mapping[str, float] | None = None,
+        among: Iterable[int] | None = None,
     ) -> Candidates:
         """Candidates for a question.
 
@@ -176,13 +197,16 @@ class CandidateIndex:
             top: most candidates by the fixed sum; the dense rankers may add to them.
             category_proba: probability of each category for this question, for the feature
                 ``category``.
+            among: the only articles to look at, all by default. Statistics of terms stay those of
+                the whole knowledge base.
         """
         terms = read_terms(text, limit=MAX_CHARS)
         if not len(terms.stems) or not self._row_of:
             return Candidates((), np.zeros((0, len(FEATURES)), np.float32), ())
         scores = self._passages.score(terms)
         vector = self._encode(text[:MAX_CHARS])
-        rows = self._choose(scores, vector, max(top, 0))
+        field = None if among is None else self._rows(among)
+        rows = self._choose(scores, vector, max(top, 0), field)
         entries = [entry for row in rows.tolist() if (entry := self._entries[row]) is not None]
         features = self._features(rows, entries, scores, vector, terms)
         if category_proba:
@@ -193,6 +217,10 @@ class CandidateIndex:
             features,
             tuple(self._texts[row] if row >= 0 else None for row in scores.nearest[rows].tolist()),
         )
+
+    def _rows(self, answer_ids: Iterable[int]) -> Ids:
+        known = {row for one in answer_ids if (row := self._row_of.get(one)) is not None}
+        return np.asarray(sorted(known), np.int64)
 
     def _entry(self, answer_id: int) -> _Entry | None:
         row = self._row_of.get(answer_id)
@@ -241,18 +269,28 @@ class CandidateIndex:
             return np.empty(0, np.int64)
         return self._encoder.translation.places(body.stems)
 
-    def _choose(self, scores: PassageScores, vector: Floats | None, top: int) -> Ids:
-        """Rows of the candidates, best by the fixed sum first, dense finds after them."""
+    def _choose(
+        self, scores: PassageScores, vector: Floats | None, top: int, field: Ids | None
+    ) -> Ids:
+        """Rows of the candidates: the best by the fixed sum, then finds of single rankers."""
         total = scores.weighted(self.fixed_weights())
-        living = np.flatnonzero(total > 0)
-        order = living[np.lexsort((living, -total[living]))][:top]
-        if vector is None or self._dense is None:
-            return order
+        order = _best(total, top, field)
+        # Past questions of other articles may mislead the sum; words alone do not know them.
+        more = [_best(scores.weighted(_WORDS), top // 2, field)]
+        if vector is not None and self._dense is not None:
+            more += self._dense_finds(vector, field)
+        found = np.setdiff1d(np.concatenate(more), order)
+        return np.concatenate([order, found[: 2 * top]])
+
+    def _dense_finds(self, vector: Floats, field: Ids | None) -> list[Ids]:
+        assert self._dense is not None
+        if field is not None:
+            likeness = self._dense.likeness(vector[0], field, self._questions(field))
+            kept = min(_DENSE_ANSWERS, len(field))
+            return [field[np.argsort(-column)[:kept]] for column in likeness.T]
         found = self._dense.answers.search(vector, _DENSE_ANSWERS)[1][0]
         asked = self._dense.questions.search(vector, _DENSE_QUESTIONS)[1][0]
-        owners = self._passages.owners(asked[asked >= 0])
-        more = np.setdiff1d(np.concatenate([found[found >= 0], owners]), order)
-        return np.concatenate([order, more[:top]])
+        return [found[found >= 0], self._passages.owners(asked[asked >= 0])]
 
     def _features(
         self,
@@ -262,6 +300,7 @@ class CandidateIndex:
         vector: Floats | None,
         terms: Terms,
     ) -> Floats:
+        look = self._passages.look(rows, terms.stems)
         ranked = np.zeros((len(rows), len(RANKERS)), np.float32)
         for column, name in enumerate(("stem", "char", "pair", "past", "vote")):
             ranked[:, column] = getattr(scores, name)[rows]
@@ -270,13 +309,18 @@ class CandidateIndex:
         if self._encoder is not None and self._encoder.translation is not None:
             table = self._encoder.translation
             places = table.places(terms.stems)
-            ranked[:, 7] = table.scores(places, [entry.places for entry in entries])
+            bodies = [entry.places for entry in entries]
+            ranked[:, 7] = table.scores(places, bodies)
+            ranked[:, 8] = table.reverse_scores(places, bodies)
+        for column, name in enumerate(("flat", "opening", "window", "adjacent"), 9):
+            ranked[:, column] = getattr(look, name)
         levels = np.zeros((len(rows), len(LEVELS)), np.float32)
         levels[:, 0] = scores.past[rows]
         levels[:, 1:3] = ranked[:, 5:7]
         levels[:, 3] = scores.coverage[rows]
         levels[:, 4] = self._passages.popularity(rows)
         levels[:, 5] = scores.familiar
+        levels[:, 7] = look.length
         return np.concatenate([contrast(ranked, _FLOORS), levels], axis=1)
 
 
@@ -311,6 +355,12 @@ class _Dense:
             np.maximum.at(nearest, np.repeat(np.arange(len(rows)), sizes), similarity)
             found[:, 1] = np.maximum(nearest, 0.0)
         return found
+
+
+def _best(total: Floats, top: int, field: Ids | None) -> Ids:
+    """Rows of the highest sums, best first: of all that share something, or of a given field."""
+    rows = np.flatnonzero(total > 0) if field is None else field
+    return rows[np.lexsort((rows, -total[rows]))][:top]
 
 
 def _full_text(item: KnowledgeItem) -> str:

@@ -87,7 +87,7 @@ def fit_encoder(
     table = _array(model.table.weight)[: len(vocabulary)]
     translation = None
     if len(pairs) >= settings.translation_from:
-        translation = fit_translation(answers, pairs)
+        translation = fit_translation(answers, pairs, seed=seed)
     return DualEncoder(
         vocabulary,
         idf,
