@@ -7,7 +7,7 @@ in ``nlp.train.correction``.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -144,6 +144,15 @@ class Correction:
             return cls(names, network, calibration, str(config["variant"]))
         except (KeyError, TypeError) as error:
             raise ArtifactDamaged(f"{_CONFIG}: {error} is missing or unreadable") from None
+
+
+def weighted_sum(names: Sequence[str], weights: Mapping[str, float]) -> Network:
+    """A network that is nothing but a weighted sum of named features."""
+    width = len(names)
+    linear = np.asarray([weights.get(name, 0.0) for name in names], np.float32)
+    empty = np.zeros(0, np.float32)
+    zeros, ones = np.zeros(width, np.float32), np.ones(width, np.float32)
+    return Network(zeros, ones, linear, np.zeros((width, 0), np.float32), empty, empty)
 
 
 def probabilities(logits: Floats, sizes: Ids, calibration: Calibration) -> Floats:

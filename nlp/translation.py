@@ -19,28 +19,14 @@ _SELF = 0.5  # share that the same word in the answer explains
 
 
 @dataclass(frozen=True, slots=True)
-class Table:
-    """Sparse conditional probabilities of terms of one side given terms of the other."""
-
-    background: Floats  # (terms,) probability of a term in any text of its side
-    starts: Ids  # (terms + 1,) ranges of ``others`` per key term
-    others: NDArray[np.int32]  # (entries,)
-    probabilities: Floats  # (entries,)
-
-
-@dataclass(frozen=True, slots=True)
 class Translation:
-    """Which words of questions go with which words of answers, both ways.
+    """P(question term | answer term), sparse, grouped by question term."""
 
-    Attributes:
-        vocabulary: sorted ids of the terms of both sides ``(terms,)``.
-        asked: P(question term | answer term), keyed by the question term.
-        answered: P(answer term | question term), keyed by the question term too.
-    """
-
-    vocabulary: Ids
-    asked: Table
-    answered: Table
+    vocabulary: Ids  # (terms,) sorted ids of both sides
+    background: Floats  # (terms,) probability of a term in any question
+    starts: Ids  # (terms + 1,) ranges of ``sources`` per question term
+    sources: NDArray[np.int32]  # (entries,) places of answer terms
+    probabilities: Floats  # (entries,)
 
     def places(self, terms: Ids) -> Ids:
         """Places of the distinct known terms in the vocabulary."""
@@ -71,59 +57,34 @@ class Translation:
         lengths = np.maximum(sizes, 1)
         dense = np.zeros(len(self.vocabulary), np.float32)
         for term in question.tolist():
-            span = slice(int(self.asked.starts[term]), int(self.asked.starts[term + 1]))
-            sources = self.asked.others[span]
-            dense[sources] = (1.0 - _SELF) * self.asked.probabilities[span]
+            span = slice(int(self.starts[term]), int(self.starts[term + 1]))
+            sources = self.sources[span]
+            dense[sources] = (1.0 - _SELF) * self.probabilities[span]
             dense[term] += _SELF
             explained = np.bincount(owner, dense[flat], minlength=len(answers)) / lengths
             dense[sources] = 0.0
             dense[term] = 0.0
-            chance = max(float(self.asked.background[term]), 1e-7)
+            chance = max(float(self.background[term]), 1e-7)
             total += np.log1p((1.0 - _BACKGROUND) / _BACKGROUND * explained / chance)
         return (total / len(question)).astype(np.float32)
 
-    def reverse_scores(self, question: Ids, answers: Sequence[Ids]) -> Floats:
-        """Mean log-likelihood ratio of each answer under the question, shape ``(answers,)``.
-
-        The same as ``scores`` with the sides changed: what people who ask so are usually told.
-        """
-        table = self.answered
-        sizes = np.fromiter((len(answer) for answer in answers), np.int64, len(answers))
-        if not len(question) or not sizes.sum():
-            return np.zeros(len(answers), np.float32)
-        expected = np.zeros(len(self.vocabulary), np.float64)
-        for term in question.tolist():
-            span = slice(int(table.starts[term]), int(table.starts[term + 1]))
-            expected[table.others[span]] += (1.0 - _SELF) * table.probabilities[span]
-            expected[term] += _SELF
-        expected /= len(question)
-        flat = np.concatenate(answers)
-        chance = np.maximum(table.background[flat], 1e-7)
-        ratio = np.log1p((1.0 - _BACKGROUND) / _BACKGROUND * expected[flat] / chance)
-        owner = np.repeat(np.arange(len(answers)), sizes)
-        total = np.bincount(owner, ratio, minlength=len(answers))
-        return np.asarray(total / np.maximum(sizes, 1), np.float32)
-
     def to_arrays(self) -> dict[str, NDArray[np.generic]]:
         """Everything as plain arrays."""
-        arrays: dict[str, NDArray[np.generic]] = {"vocabulary": self.vocabulary}
-        for name, table in (("asked", self.asked), ("answered", self.answered)):
-            arrays[f"{name}_background"] = table.background
-            arrays[f"{name}_starts"] = table.starts.astype(np.int32)
-            arrays[f"{name}_others"] = table.others
-            arrays[f"{name}_probabilities"] = table.probabilities.astype(np.float16)
-        return arrays
+        return {
+            "vocabulary": self.vocabulary,
+            "background": self.background,
+            "starts": self.starts.astype(np.int32),
+            "sources": self.sources,
+            "probabilities": self.probabilities.astype(np.float16),
+        }
 
     @classmethod
     def from_arrays(cls, arrays: Mapping[str, NDArray[np.generic]]) -> Translation:
-        """The tables that ``to_arrays`` described."""
-        asked, answered = (
-            Table(
-                arrays[f"{name}_background"].astype(np.float32),
-                arrays[f"{name}_starts"].astype(np.int64),
-                arrays[f"{name}_others"].astype(np.int32),
-                arrays[f"{name}_probabilities"].astype(np.float32),
-            )
-            for name in ("asked", "answered")
+        """The table that ``to_arrays`` described."""
+        return cls(
+            arrays["vocabulary"].astype(np.int64),
+            arrays["background"].astype(np.float32),
+            arrays["starts"].astype(np.int64),
+            arrays["sources"].astype(np.int32),
+            arrays["probabilities"].astype(np.float32),
         )
-        return cls(arrays["vocabulary"].astype(np.int64), asked, answered)

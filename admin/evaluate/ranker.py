@@ -35,7 +35,7 @@ from bot.learning.ranking import train_ranking
 from bot.serving import Bundle
 from bot.settings import Preset
 from nlp.calibration import threshold_for
-from nlp.correction import Correction
+from nlp.correction import Correction, weighted_sum
 from nlp.metrics import auroc
 from nlp.ranker import DualEncoder
 
@@ -155,15 +155,21 @@ def _ours(task: Task, preset: str, seed: int, tell: Tell) -> dict[str, Any]:
 
 
 def _single_rankers(index: PooledIndex, questions: Sequence[Asked]) -> dict[str, Any]:
-    """What each ranker does alone among the candidates; ties count against it."""
-    places: dict[str, list[int | None]] = {name: [] for name in RANKERS}
+    """What each ranker does alone among the candidates, and the sum that needs no training.
+
+    Ties count against a ranker.
+    """
+    untrained = weighted_sum(FEATURES, index.fixed_weights())
+    places: dict[str, list[int | None]] = {name: [] for name in (*RANKERS, "untrained")}
     for asked in questions:
         if not asked.right:
             continue
         found = index.search(asked.text, among=asked.pool)
         right = np.asarray([one in asked.right for one in found.answer_ids], bool)
-        for name, listed in places.items():
-            listed.append(_tied_place(found.features[:, FEATURES.index(name)], right))
+        for name in RANKERS:
+            scores = found.features[:, FEATURES.index(name)]
+            places[name].append(_tied_place(scores, right & (scores > 0)))
+        places["untrained"].append(_tied_place(untrained.logits(found.features), right))
     figures = {name: rank_figures(listed) for name, listed in places.items()}
     return {
         name: {key: found[key] for key in ("acc_at_1", "mrr")} for name, found in figures.items()
@@ -171,8 +177,9 @@ def _single_rankers(index: PooledIndex, questions: Sequence[Asked]) -> dict[str,
 
 
 def _tied_place(scores: Floats, right: NDArray[np.bool_]) -> int | None:
-    best = float(scores[right].max(initial=0.0))
-    return 1 + int((scores[~right] >= best).sum()) if best > 0 else None
+    if not right.any():
+        return None
+    return 1 + int((scores[~right] >= scores[right].max()).sum())
 
 
 def _with_questions(items: Sequence[KnowledgeItem], train: Sequence[Asked]) -> list[KnowledgeItem]:

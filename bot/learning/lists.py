@@ -21,8 +21,8 @@ from nlp.train.correction import Lists
 Ids = NDArray[np.int64]
 
 _MANY = 1000  # questions from which three folds say as much as five
-_HELD_OUT_FROM = 6000  # questions from which one part is held out and there are no folds
-_MOST_LISTED = 2400
+_HELD_OUT_FROM = 3000  # questions from which one part is held out and there are no folds
+_MOST_LISTED = 1800
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +58,7 @@ def draw_folds(count: int, seed: int) -> Ids:
     order = rng.permutation(count)
     if count < _HELD_OUT_FROM:
         return np.asarray(order % (3 if count >= _MANY else 5), np.int64)
-    return np.where(order < _MOST_LISTED, 0, -1).astype(np.int64)
+    return np.where(order < min(_MOST_LISTED, count // 3), 0, -1).astype(np.int64)
 
 
 def out_of_fold(

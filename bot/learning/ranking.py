@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from bot.candidates import FEATURES, RANKERS, KnowledgeItem
 from bot.learning.lists import Asked, draw_folds, merge_questions, out_of_fold, with_questions
-from nlp.correction import Correction, Network
+from nlp.correction import Correction, Network, weighted_sum
 from nlp.ranker import DualEncoder
 from nlp.train.correction import (
     Lists,
@@ -26,7 +26,6 @@ from nlp.train.correction import (
     fit_calibration,
     fit_network,
     quality,
-    weighted_sum,
 )
 from nlp.train.foreign import foreign_questions
 from nlp.train.loop import use_threads

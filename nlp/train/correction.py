@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -106,15 +105,6 @@ def fit_network(lists: Lists, *, seed: int, hidden: int = _HIDDEN) -> Network:
         _array(inner.bias) if inner is not None else np.zeros(0, np.float32),
         _array(output),
     )
-
-
-def weighted_sum(names: Sequence[str], weights: Mapping[str, float]) -> Network:
-    """A network that is nothing but a weighted sum of named features."""
-    width = len(names)
-    linear = np.asarray([weights.get(name, 0.0) for name in names], np.float32)
-    empty = np.zeros(0, np.float32)
-    zeros, ones = np.zeros(width, np.float32), np.ones(width, np.float32)
-    return Network(zeros, ones, linear, np.zeros((width, 0), np.float32), empty, empty)
 
 
 def fit_calibration(logits: Floats, lists: Lists) -> Calibration:

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nlp.terms import stem_terms
-from nlp.translation import Table, Translation
+from nlp.translation import Translation
 
 Ids = NDArray[np.int64]
 
@@ -21,7 +21,7 @@ _LEAST = 1e-3  # smaller probabilities are left out of the table
 def fit_translation(
     answers: Sequence[str], pairs: Sequence[tuple[str, int]], *, seed: int = 0
 ) -> Translation:
-    """Both ways of translation by expectation maximisation.
+    """P(question term | answer term) by expectation maximisation.
 
     Source: model 1 of Brown et al., "The Mathematics of Statistical Machine Translation", 1993,
     with each term counted once per text.
@@ -39,21 +39,12 @@ def fit_translation(
     vocabulary = np.unique(np.concatenate([*asked, *bodies, np.empty(0, np.int64)]))
     size = len(vocabulary)
     questions = [np.searchsorted(vocabulary, ids) for ids in asked]
-    told = [np.searchsorted(vocabulary, bodies[position]) for _, position in pairs]
-    return Translation(
-        vocabulary,
-        _table(questions, told, size, by_target=True),
-        _table(told, questions, size, by_target=False),
-    )
-
-
-def _table(targets: Sequence[Ids], sources: Sequence[Ids], size: int, *, by_target: bool) -> Table:
-    """P(target | source), keyed by either."""
-    everything = np.concatenate([*targets, np.empty(0, np.int64)])
+    sources = [np.searchsorted(vocabulary, ids) for ids in bodies]
+    everything = np.concatenate([*questions, np.empty(0, np.int64)])
     background = (np.bincount(everything, minlength=size) + 0.5) / (
         len(everything) + 0.5 * size + 1
     )
-    target, source, group = _entries(targets, sources)
+    target, source, group = _entries(questions, sources, [position for _, position in pairs])
     keys, inverse = np.unique(target * size + source, return_inverse=True)
     key_target, key_source = np.divmod(keys, max(size, 1))
     probability = np.ones(len(keys))
@@ -64,15 +55,13 @@ def _table(targets: Sequence[Ids], sources: Sequence[Ids], size: int, *, by_targ
         whole = np.bincount(key_source, counts, minlength=size)
         probability = counts / np.maximum(whole[key_source], 1e-12)
     keep = probability >= _LEAST
-    key, other, probability = key_target[keep], key_source[keep], probability[keep]
-    if not by_target:
-        order = np.argsort(other, kind="stable")
-        key, other, probability = other[order], key[order], probability[order]
-    return Table(
+    starts = np.searchsorted(key_target[keep], np.arange(size + 1))
+    return Translation(
+        vocabulary,
         background.astype(np.float32),
-        np.searchsorted(key, np.arange(size + 1)).astype(np.int64),
-        other.astype(np.int32),
-        probability.astype(np.float32),
+        starts.astype(np.int64),
+        key_source[keep].astype(np.int32),
+        probability[keep].astype(np.float32),
     )
 
 
@@ -81,17 +70,20 @@ def _first_distinct(ids: Ids) -> Ids:
     return ids[np.sort(first)[:_ANSWER_STEMS]]
 
 
-def _entries(targets: Sequence[Ids], sources: Sequence[Ids]) -> tuple[Ids, Ids, Ids]:
-    """Every (target term, source term) of every pair, and which target term of all it is."""
+def _entries(
+    questions: Sequence[Ids], sources: Sequence[Ids], owners: Sequence[int]
+) -> tuple[Ids, Ids, Ids]:
+    """Every (question term, answer term) of every pair, and which question term of all it is."""
     target, source, group = (
         [np.empty(0, np.int64)],
         [np.empty(0, np.int64)],
         [np.empty(0, np.int64)],
     )
     seen = 0
-    for wanted, given in zip(targets, sources, strict=True):
-        target.append(np.repeat(wanted, len(given)))
-        source.append(np.tile(given, len(wanted)))
-        group.append(np.repeat(seen + np.arange(len(wanted)), len(given)))
-        seen += len(wanted)
+    for asked, owner in zip(questions, owners, strict=True):
+        body = sources[owner]
+        target.append(np.repeat(asked, len(body)))
+        source.append(np.tile(body, len(asked)))
+        group.append(np.repeat(seen + np.arange(len(asked)), len(body)))
+        seen += len(asked)
     return np.concatenate(target), np.concatenate(source), np.concatenate(group)

@@ -3,7 +3,7 @@ import pytest
 import torch
 
 from nlp.artifacts import ArtifactDamaged
-from nlp.correction import Calibration, Correction, Network, contrast
+from nlp.correction import Calibration, Correction, Network, contrast, weighted_sum
 from nlp.train.correction import (
     Lists,
     calibration_error,
@@ -11,7 +11,6 @@ from nlp.train.correction import (
     fit_calibration,
     fit_network,
     quality,
-    weighted_sum,
 )
 
 NAMES = ("good", "noise", "still")
