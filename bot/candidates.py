@@ -59,11 +59,12 @@ _FLOORS = tuple(FLOORS.get(name, 0.0) for name in RANKERS)
 _DENSE_ANSWERS = 15
 _DENSE_QUESTIONS = 30
 _WORDS = {"stem": 1.0, "char": 1.0, "pair": 0.3}
-# What adds to the plain sum without training: a linear correction fitted on the made-up company that
-# the product ships with (its customers' questions and its titles, put to its articles with and
-# without titles and past questions), as one part to three of the sum.
+# What adds to the plain sum without training: a linear correction fitted on the made-up company
+# that the product ships with (its customers' questions and its titles, put to its articles with
+# and without titles and past questions), as one part to three of the sum.
 _LEARNT: Mapping[str, float] = MappingProxyType({
-    "stem": 0.07, "stem_lead": 0.11, "char": 0.39, "char_lead": 0.4, "pair": 0.04, "pair_lead": 0.06,
+    "stem": 0.07, "stem_lead": 0.11, "char": 0.39, "char_lead": 0.4,
+    "pair": 0.04, "pair_lead": 0.06,
     "past": 0.11, "vote": 0.03, "vote_lead": 0.02, "past_level": 0.61,
     "flat": 0.04, "flat_lead": 0.08, "opening": 0.08, "opening_lead": 0.08, "window_lead": 0.04,
     "adjacent": 0.08, "coverage": 0.49, "length": -0.33,

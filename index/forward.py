@@ -81,66 +81,75 @@ class ForwardIndex:
             nothing = np.zeros(n, np.float32)
             return Closeness(nothing, nothing, nothing, nothing, np.log1p(sizes).astype(np.float32))
         weight = idf[first]
-        share = weight / max(float(weight.sum()), 1e-9)
         flat = np.concatenate(documents)
         place = np.minimum(np.searchsorted(query, flat), len(query) - 1)
         hits = np.flatnonzero(query[place] == flat)
         term = place[hits]
         starts = np.cumsum(sizes) - sizes
         owner = np.searchsorted(starts + sizes, hits, side="right")
-        position = hits - starts[owner]
+        found = _Hits(n, owner, term, hits - starts[owner], weight)
         return Closeness(
-            self._flat(owner, term, sizes, weight),
-            _mass(owner, term, share, n, position < _OPENING),
-            _windows(owner, term, position, share, n),
-            _adjacent(owner, term, hits, weight, inverse, n),
+            self._flat(found, sizes),
+            found.share(found.position < _OPENING),
+            found.densest(),
+            found.adjacent(inverse),
             np.log1p(sizes).astype(np.float32),
         )
 
-    def _flat(self, owner: Ids, term: Ids, sizes: Ids, weight: NDArray[np.float64]) -> Floats:
-        count = np.bincount(owner * len(weight) + term, minlength=len(sizes) * len(weight))
-        counts = count.reshape(len(sizes), len(weight))
+    def _flat(self, found: _Hits, sizes: Ids) -> Floats:
+        width = len(found.weight)
+        count = np.bincount(found.owner * width + found.term, minlength=found.n * width)
+        counts = count.reshape(found.n, width)
         mean = self._total / max(self._living, 1)
         norm = _K1 * (1.0 - _B + _B * sizes / max(mean, 1e-9))
-        scores = (counts / (counts + norm[:, None] + 1e-9)) @ weight
+        scores = (counts / (counts + norm[:, None] + 1e-9)) @ found.weight
         return np.asarray((_K1 + 1.0) * scores, np.float32)
+
+
+@dataclass(frozen=True, slots=True)
+class _Hits:
+    """Where the distinct terms of a query stand in ``n`` documents, in the order of the texts."""
+
+    n: int
+    owner: Ids  # (hits,) document
+    term: Ids  # (hits,) place of the term in the query
+    position: Ids  # (hits,) place in the document
+    weight: NDArray[np.float64]  # (terms,)
+
+    def share(self, where: NDArray[np.bool_]) -> Floats:
+        """Share of the query's mass among some hits, each term once."""
+        return self._mass(self.owner[where], self.term[where], self.n)
+
+    def densest(self) -> Floats:
+        """The largest share of the query's mass in one of half-overlapping windows."""
+        most = _MOST_TERMS // (_WINDOW // 2) + 2
+        # A term counts in the window that its half begins and in the one that it ends.
+        half = self.owner * most + self.position // (_WINDOW // 2)
+        windows = np.concatenate([half, half + 1])
+        mass = self._mass(windows, np.concatenate([self.term, self.term]), self.n * most)
+        return np.asarray(mass.reshape(self.n, most).max(axis=1), np.float32)
+
+    def adjacent(self, order: Ids) -> Floats:
+        """Mass of pairs that follow each other here and in the query, each pair once.
+
+        Args:
+            order: the terms of the query in the order of its text.
+        """
+        width = len(self.weight)
+        follows = (np.diff(self.position) == 1) & (np.diff(self.owner) == 0)
+        pair = (self.term[:-1] * width + self.term[1:])[follows]
+        keep = np.isin(pair, order[:-1] * width + order[1:])
+        found = np.unique(self.owner[:-1][follows][keep] * width * width + pair[keep])
+        owner, pair = np.divmod(found, width * width)
+        mass = self.weight[pair // width] + self.weight[pair % width]
+        return np.asarray(np.bincount(owner, mass, minlength=self.n), np.float32)
+
+    def _mass(self, groups: Ids, terms: Ids, count: int) -> Floats:
+        share = self.weight / max(float(self.weight.sum()), 1e-9)
+        group, term = np.divmod(np.unique(groups * len(share) + terms), len(share))
+        return np.asarray(np.bincount(group, share[term], minlength=count), np.float32)
 
 
 def _short(document: Ids) -> NDArray[np.uint32]:
     # Half the memory; ids that agree in 32 bits are as rare as collisions of their hash.
     return (document[:_MOST_TERMS] & 0xFFFFFFFF).astype(np.uint32)
-
-
-def _mass(
-    owner: Ids, term: Ids, share: NDArray[np.float64], n: int, where: NDArray[np.bool_]
-) -> Floats:
-    """Share of the query that stands anywhere in ``where``, each term once."""
-    found = np.unique(owner[where] * len(share) + term[where])
-    mass = np.bincount(found // len(share), share[found % len(share)], minlength=n)
-    return np.asarray(mass, np.float32)
-
-
-def _windows(owner: Ids, term: Ids, position: Ids, share: NDArray[np.float64], n: int) -> Floats:
-    """The best of half-overlapping windows."""
-    most = _MOST_TERMS // (_WINDOW // 2) + 2
-    # A term counts in the window that its half begins and in the one that it ends.
-    half = owner * most + position // (_WINDOW // 2)
-    window = np.concatenate([half, half + 1])
-    found = np.unique(window * len(share) + np.concatenate([term, term]))
-    mass = np.bincount(found // len(share), share[found % len(share)], minlength=n * most)
-    return np.asarray(mass.reshape(n, most).max(axis=1), np.float32)
-
-
-def _adjacent(
-    owner: Ids, term: Ids, hits: Ids, weight: NDArray[np.float64], order: Ids, n: int
-) -> Floats:
-    """Mass of pairs that follow each other in both, each pair once."""
-    size = len(weight)
-    wanted = np.unique(order[:-1] * size + order[1:])
-    follows = np.flatnonzero((np.diff(hits) == 1) & (owner[1:] == owner[:-1]))
-    pair = term[follows] * size + term[follows + 1]
-    keep = np.isin(pair, wanted)
-    found = np.unique(owner[follows[keep]] * size * size + pair[keep])
-    one, other = np.divmod(found % (size * size), size)
-    mass = np.bincount(found // (size * size), weight[one] + weight[other], minlength=n)
-    return np.asarray(mass, np.float32)

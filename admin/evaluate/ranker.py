@@ -164,7 +164,8 @@ def _single_rankers(index: PooledIndex, questions: Sequence[Asked]) -> dict[str,
     for asked in questions:
         if not asked.right:
             continue
-        found = index.search(asked.text, among=asked.pool)
+        among = None if asked.pool is None else asked.pool.tolist()
+        found = index.search(asked.text, among=among)
         right = np.asarray([one in asked.right for one in found.answer_ids], bool)
         for name in RANKERS:
             scores = found.features[:, FEATURES.index(name)]
@@ -204,7 +205,7 @@ class _Ours:
     index: PooledIndex
 
     def rank(self, asked: Asked) -> Listed:
-        self.index.among(asked.pool)
+        self.index.among(None if asked.pool is None else asked.pool.tolist())
         began = time.perf_counter()
         found = self.answerer.suggest(asked.text, _DEPTH)
         elapsed = (time.perf_counter() - began) * 1e3

@@ -101,7 +101,7 @@ def _asked(
     if pool is None:
         return Asked(question.text, right, None)
     if question.pool:
-        among = {of_id[one] for one in question.pool}
+        among = frozenset(of_id[one] for one in question.pool)
     else:
         drawn = rng.choice(total, min(pool, total), replace=False).tolist()
         others = [number for number in drawn if number not in right]

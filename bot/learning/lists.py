@@ -31,7 +31,7 @@ class Asked:
 
     text: str
     right: frozenset[int]
-    pool: frozenset[int] | None = None
+    pool: NDArray[np.int32] | None = None
 
 
 Fit = Callable[[Sequence[Asked], set[str]], DualEncoder | None]
@@ -45,10 +45,14 @@ def merge_questions(
     for (text, answer_id), among in zip(questions, pools, strict=True):
         if not text.strip():
             continue
-        pool = None if among is None else frozenset(among)
-        known = merged.setdefault(normalise(text), Asked(text, frozenset(), pool))
-        both = None if known.pool is None or pool is None else known.pool | pool
-        merged[normalise(text)] = Asked(known.text, known.right | {answer_id}, both)
+        pool = None if among is None else np.asarray(list(among), np.int32)
+        key = normalise(text)
+        known = merged.get(key)
+        if known is None:
+            merged[key] = Asked(text, frozenset({answer_id}), pool)
+            continue
+        both = None if known.pool is None or pool is None else np.union1d(known.pool, pool)
+        merged[key] = Asked(known.text, known.right | {answer_id}, both)
     return list(merged.values())
 
 
@@ -99,7 +103,9 @@ def out_of_fold(
         weights = index.fixed_weights()
         tell("folds", (fold + 0.5) / count)
         for row in listed[folds[listed] == fold].tolist():
-            found = index.search(asked[row].text, among=asked[row].pool)
+            pool = asked[row].pool
+            among = None if pool is None else pool.tolist()
+            found = index.search(asked[row].text, among=among)
             wanted = frozenset[int]().union(*(same.get(one, ()) for one in asked[row].right))
             features[row] = found.features
             right[row] = np.asarray([one in wanted for one in found.answer_ids], bool)

@@ -18,6 +18,7 @@ from nlp.train.translation import fit_translation
 Ids = NDArray[np.int64]
 Floats = NDArray[np.float32]
 
+_MOST_PAIRS = 60_000  # a sample of more; what is read of them would be the most of the time
 _MOST_STEPS = 5  # times ``steps``, whatever the number of questions
 _PARAPHRASED = 2.5  # questions per answer from which they teach more than words do
 _ANSWER_TERMS = 1500  # n-grams of an answer that are trained on; the beginning says most
@@ -82,6 +83,9 @@ def fit_encoder(
     if not pairs or any(not 0 <= position < len(answers) for _, position in pairs):
         raise ValueError("Training needs questions, each with the position of its answer.")
     torch.manual_seed(seed)
+    if len(pairs) > _MOST_PAIRS:
+        drawn = np.random.default_rng(seed).permutation(len(pairs))[:_MOST_PAIRS]
+        pairs = [pairs[place] for place in np.sort(drawn).tolist()]
     answer_terms = [tower_terms(text)[:_ANSWER_TERMS] for text in answers]
     question_terms = [tower_terms(text) for text, _ in pairs]
     vocabulary, idf = _vocabulary([*answer_terms, *question_terms], settings)
@@ -131,10 +135,11 @@ def _train(
     optimiser = torch.optim.Adam(weights, lr=settings.rate, fused=True)
     schedule = torch.optim.lr_scheduler.LinearLR(optimiser, 1.0, 0.1, steps)
     model.train()
+    order = np.arange(len(texts))
     for step in range(steps):
         start = step % per_epoch * settings.batch
         if start == 0:
-            order = rng.permutation(len(texts))
+            rng.shuffle(order)
         rows = order[start : start + settings.batch]
         other = partners.draw(rows)
         loss = _loss(
