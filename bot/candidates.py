@@ -58,7 +58,6 @@ FEATURES: tuple[str, ...] = (
 _FLOORS = tuple(FLOORS.get(name, 0.0) for name in RANKERS)
 _DENSE_ANSWERS = 15
 _DENSE_QUESTIONS = 30
-_WORDS = {"stem": 1.0, "char": 1.0, "pair": 0.3}
 # What adds to the plain sum without training: a linear correction fitted on the made-up company
 # that the product ships with (its customers' questions and its titles, put to its articles with
 # and without titles and past questions), as one part to three of the sum.
@@ -287,10 +286,12 @@ class CandidateIndex:
         self, scores: PassageScores, vector: Floats | None, top: int, field: Ids | None
     ) -> Ids:
         """Rows of the candidates: the best by the fixed sum, then finds of single rankers."""
-        total = scores.weighted(self._passages.fixed_weights())
-        order = _best(total, top, field)
+        weights = self._passages.fixed_weights()
+        past = weights.pop("past")
+        by_words = scores.weighted(weights)
+        order = _best(by_words + scores.weighted({"past": past}), top, field)
         # Past questions of other articles may mislead the sum; words alone do not know them.
-        more = [_best(scores.weighted(_WORDS), top, field)]
+        more = [_best(by_words, top, field)]
         if vector is not None and self._dense is not None:
             if field is None:
                 more += self._dense.finds(vector, self._passages)
@@ -372,7 +373,12 @@ class _Dense:
 def _best(total: Floats, top: int, field: Ids | None) -> Ids:
     """Rows of the highest sums, best first: of all that share something, or of a given field."""
     rows = np.flatnonzero(total > 0) if field is None else field
-    return rows[np.lexsort((rows, -total[rows]))][:top]
+    values = total[rows]
+    if 0 < top < len(rows):
+        # Sorting all of a large knowledge base would take most of the time of a query.
+        least = np.partition(values, len(values) - top)[len(values) - top]
+        rows, values = rows[values >= least], values[values >= least]
+    return rows[np.lexsort((rows, -values))][:top]
 
 
 def _full_text(item: KnowledgeItem) -> str:

@@ -35,7 +35,7 @@ from bot.learning.ranking import train_ranking
 from bot.serving import Bundle
 from bot.settings import Preset
 from nlp.calibration import threshold_for
-from nlp.correction import Correction, weighted_sum
+from nlp.correction import Correction, Evidence, weighted_sum
 from nlp.metrics import auroc
 from nlp.ranker import DualEncoder
 
@@ -144,7 +144,8 @@ def _ours(task: Task, preset: str, seed: int, tell: Tell) -> dict[str, Any]:
     index.put(_with_questions(items, task.train))
     bundle = Bundle("evaluated", None, encoder, correction, {}, 0.0) if trained else None
     tell("asking")
-    figures = _judge(_Ours(Answerer(bundle, index, 0), index), task)
+    evidence = correction.evidence if correction is not None else None
+    figures = _judge(_Ours(Answerer(bundle, index, 0), index), task, evidence)
     extra = {
         "train_cpu_s": spent,
         "model_bytes": size,
@@ -249,9 +250,16 @@ def _shelf(task: Task) -> Shelf:
     )
 
 
-def _judge(ranker: Ranker, task: Task) -> dict[str, Any]:
-    """All figures of a ranker; thresholds come from the questions of ``dev``."""
+def _judge(ranker: Ranker, task: Task, evidence: Evidence | None = None) -> dict[str, Any]:
+    """All figures of a ranker.
+
+    Thresholds come from the questions of ``dev`` and, if the ranker was trained, from what it said
+    of training questions that it had not seen.
+    """
     sure, correct, _ = _first(ranker, task.dev)
+    if evidence is not None:
+        sure = np.concatenate([sure, evidence.confidence])
+        correct = np.concatenate([correct, evidence.right])
     limits = {p: threshold_for(sure, correct, p) for p in _PROMISES}
     confidence, right, listed = _first(ranker, task.test)
     answerable = np.asarray([bool(asked.right) for asked in task.test])
@@ -270,7 +278,7 @@ def _judge(ranker: Ranker, task: Task) -> dict[str, Any]:
         accepted = confidence >= (limit[0] if limit is not None else np.inf)
         covered, kept = acceptance(accepted, right)
         # Without questions to choose a threshold on there is nothing to promise.
-        found[f"coverage_at_{name}"] = covered if task.dev else None
+        found[f"coverage_at_{name}"] = covered if len(sure) else None
         found[f"precision_at_{name}"] = kept
     judged = answerable.any() and not answerable.all()
     found["abstention_auroc"] = auroc(-confidence, ~answerable) if judged else None

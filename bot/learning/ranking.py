@@ -16,15 +16,16 @@ from numpy.typing import NDArray
 
 from bot.candidates import FEATURES, RANKERS, KnowledgeItem
 from bot.learning.lists import Asked, draw_folds, merge_questions, out_of_fold, with_questions
-from nlp.correction import Correction, Network, weighted_sum
+from nlp.correction import Correction, Evidence, Network, weighted_sum
+from nlp.metrics import expected_calibration_error
 from nlp.ranker import DualEncoder
 from nlp.train.correction import (
     Lists,
     Quality,
-    calibration_error,
     cross_logits,
     fit_calibration,
     fit_network,
+    held_out_confidence,
     quality,
 )
 from nlp.train.foreign import foreign_questions
@@ -119,12 +120,13 @@ def _train_correction(
     tell("correction", 0.7)
     network = _network(kept, lists, weights, seed=seed)
     calibration = fit_calibration(logits[kept], lists)
-    Correction(FEATURES, network, calibration, kept).save(folder / "correction")
+    evidence = Evidence(*held_out_confidence(logits[kept], lists, folds, ours))
+    Correction(FEATURES, network, calibration, kept, evidence).save(folder / "correction")
     return {
         "variant": kept,
         "folds": int(drawn.max()) + 1,
         **_figures(measured[kept]),
-        "ece": calibration_error(logits[kept], lists, folds, ours),
+        "ece": expected_calibration_error(evidence.confidence, evidence.right),
         "variants": {name: _figures(found) for name, found in measured.items()},
     }
 

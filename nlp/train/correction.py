@@ -11,7 +11,6 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from nlp.correction import Calibration, Network, probabilities
-from nlp.metrics import expected_calibration_error
 
 Ids = NDArray[np.int64]
 Floats = NDArray[np.float32]
@@ -155,24 +154,25 @@ def cross_logits(lists: Lists, folds: Ids, *, seed: int, hidden: int = _HIDDEN) 
     return logits
 
 
-def calibration_error(
-    logits: Floats, lists: Lists, folds: Ids, counted: Bools | None = None
-) -> float:
-    """Expected calibration error of the best suggestion, calibrated on the other folds.
+def held_out_confidence(
+    logits: Floats, lists: Lists, folds: Ids, counted: Bools
+) -> tuple[Floats, Bools]:
+    """How sure the best suggestion of each question was, and whether it was right.
+
+    The calibration of a question is fitted on the other folds.
 
     Args:
         logits: of networks that did not see the question.
         lists: the questions.
         folds: fold of each question.
-        counted: questions that are judged, all by default.
+        counted: questions that are told of; those without candidates never are.
     """
-    judged = np.ones(len(lists), bool) if counted is None else counted
     confidence: list[float] = []
     hits: list[bool] = []
     for fold in np.unique(folds).tolist():
         others = folds != fold
         fitted = fit_calibration(logits[np.repeat(others, lists.sizes)], lists.take(others))
-        held = ~others & judged
+        held = ~others & counted
         rows = np.repeat(held, lists.sizes)
         rated = probabilities(logits[rows], lists.sizes[held], fitted)
         right = lists.right[rows]
@@ -181,7 +181,7 @@ def calibration_error(
                 best = start + int(rated[start:end].argmax())
                 confidence.append(float(rated[best]))
                 hits.append(bool(right[best]))
-    return expected_calibration_error(np.asarray(confidence), np.asarray(hits))
+    return np.asarray(confidence, np.float32), np.asarray(hits, bool)
 
 
 def quality(logits: Floats, lists: Lists) -> Quality:

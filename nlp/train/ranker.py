@@ -33,7 +33,7 @@ class EncoderSettings:
         epochs: passes over the questions, fewer where they would take more than ``steps`` steps.
         steps: most steps, but at least a third of the passes are made while that is not more than
             five times as many.
-        batch: questions per step.
+        batch: questions per step, twice as many where BM25 is imitated.
         rate: highest learning rate.
         dropout: share of n-grams left out of a text.
         paraphrases: weight of the question-question loss.
@@ -128,7 +128,9 @@ def _train(
 ) -> None:
     rng = np.random.default_rng(seed)
     partners = _Partners(owners, rng)
-    per_epoch = -(-len(texts) // settings.batch)
+    # Where each answer has one question, more of them to tell apart at once teach more.
+    batch = settings.batch * (2 if teacher is not None else 1)
+    per_epoch = -(-len(texts) // batch)
     epochs = max(min(settings.epochs, settings.steps // per_epoch), -(-settings.epochs // 3))
     steps = min(epochs * per_epoch, _MOST_STEPS * settings.steps)
     weights = [*model.parameters(), *(teacher.parameters() if teacher is not None else ())]
@@ -137,10 +139,10 @@ def _train(
     model.train()
     order = np.arange(len(texts))
     for step in range(steps):
-        start = step % per_epoch * settings.batch
+        start = step % per_epoch * batch
         if start == 0:
             rng.shuffle(order)
-        rows = order[start : start + settings.batch]
+        rows = order[start : start + batch]
         other = partners.draw(rows)
         loss = _loss(
             model, texts, bodies, owners, settings, teacher=teacher, rows=rows, other=other
