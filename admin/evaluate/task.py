@@ -18,8 +18,8 @@ from nlp.text import normalise
 
 Ids = NDArray[np.int64]
 
-MOST_JUDGED: Final = 4000
-_MOST_DEV: Final = 2000
+MOST_JUDGED: Final = 2500
+_MOST_DEV: Final = 1000
 
 
 @dataclass(frozen=True, slots=True)

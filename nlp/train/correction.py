@@ -16,8 +16,8 @@ Ids = NDArray[np.int64]
 Floats = NDArray[np.float32]
 Bools = NDArray[np.bool_]
 
-_STEPS = 60
-_RATE = 0.02
+_STEPS = 120
+_RATE = 0.04
 _DECAY = 1e-2
 _HIDDEN = 16
 _STEEPEST = 3.0  # bound of the calibrated slope's logarithm
