@@ -183,11 +183,7 @@ class PassageIndex:
         take = min(_NEIGHBOURS, len(asked))
         if not take:
             return np.zeros(self.rows, np.float32)
-        # The nearest are nearly always more than half as like as the very nearest: few to sort.
-        rows = np.flatnonzero(asked > 0.5 * asked.max())
-        if len(rows) < take:
-            rows = np.arange(len(asked))
-        nearest = rows[np.argpartition(-asked[rows], take - 1)[:take]]
+        nearest = np.argpartition(-asked, take - 1)[:take]
         weights = asked[nearest].astype(np.float64) ** 2
         votes = np.bincount(self._owner[nearest], weights, minlength=self.rows)
         return np.asarray(votes / max(float(weights.sum()), 1e-9), np.float32)

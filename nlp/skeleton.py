@@ -39,8 +39,7 @@ def normalise(text: str) -> str:
     """
     while True:
         before = text
-        # Line breaks go first: they are common, and one invisible character costs a slow pass.
-        text = " ".join(unicodedata.normalize("NFKC", text).lower().split())
+        text = unicodedata.normalize("NFKC", text).lower()
         if not text.isprintable():
             text = "".join(c if c.isprintable() else " " if c.isspace() else "" for c in text)
         text = _SPACES.sub(" ", _YO.sub("е", text)).strip()

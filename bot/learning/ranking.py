@@ -15,7 +15,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bot.candidates import FEATURES, RANKERS, KnowledgeItem
-from bot.learning.lists import Asked, draw_folds, merge_questions, out_of_fold, with_questions
+from bot.learning.ranking_lists import (
+    Asked,
+    draw_folds,
+    merge_questions,
+    out_of_fold,
+    with_questions,
+)
 from nlp.correction import Correction, Evidence, Network, weighted_sum
 from nlp.metrics import expected_calibration_error
 from nlp.ranker import DualEncoder

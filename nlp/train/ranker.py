@@ -13,7 +13,7 @@ from torch import Tensor
 from nlp.ranker import DualEncoder, Tower, counted
 from nlp.terms import tower_terms
 from nlp.train.towers import LexicalTeacher, SparseTexts, Towers, distillation, in_batch_loss
-from nlp.train.translation import fit_translation
+from nlp.train.translation import fit_translation, sample_pairs
 
 Ids = NDArray[np.int64]
 Floats = NDArray[np.float32]
@@ -83,103 +83,108 @@ def fit_encoder(
     if not pairs or any(not 0 <= position < len(answers) for _, position in pairs):
         raise ValueError("Training needs questions, each with the position of its answer.")
     torch.manual_seed(seed)
-    if len(pairs) > _MOST_PAIRS:
-        drawn = np.random.default_rng(seed).permutation(len(pairs))[:_MOST_PAIRS]
-        pairs = [pairs[place] for place in np.sort(drawn).tolist()]
+    pairs = sample_pairs(pairs, _MOST_PAIRS, seed)
     answer_terms = [tower_terms(text)[:_ANSWER_TERMS] for text in answers]
     question_terms = [tower_terms(text) for text, _ in pairs]
     vocabulary, idf = _vocabulary([*answer_terms, *question_terms], settings)
     model = Towers(max(len(vocabulary), 1), settings.dimension, settings.dropout)
-    owners = np.asarray([position for _, position in pairs], np.int64)
     if len(vocabulary):
-        texts = SparseTexts(question_terms, vocabulary, idf)
-        bodies = SparseTexts(answer_terms, vocabulary, idf)
-        teacher = None
-        if settings.distil and len(owners) < _PARAPHRASED * len(np.unique(owners)):
-            df = _document_frequency(answer_terms, vocabulary)
-            teacher = LexicalTeacher(question_terms, answer_terms, vocabulary, df)
-        _train(
-            model, texts, bodies, owners, settings, teacher=teacher, seed=seed, progress=progress
+        material = _Material(
+            SparseTexts(question_terms, vocabulary, idf),
+            SparseTexts(answer_terms, vocabulary, idf),
+            np.asarray([position for _, position in pairs], np.int64),
+            _teacher(question_terms, answer_terms, vocabulary, pairs),
         )
+        _train(model, material, settings, seed=seed, progress=progress)
     table = _array(model.table.weight)[: len(vocabulary)]
-    translation = None
-    if len(pairs) >= settings.translation_from:
-        translation = fit_translation(answers, pairs, seed=seed)
+    translate = len(pairs) >= settings.translation_from
     return DualEncoder(
         vocabulary,
         idf,
         table,
         question=_tower(model.question),
         answer=_tower(model.answer),
-        translation=translation,
+        translation=fit_translation(answers, pairs, seed=seed) if translate else None,
     )
+
+
+@dataclass(frozen=True, slots=True)
+class _Material:
+    """What towers are trained on: questions, answers, and whose each question is."""
+
+    questions: SparseTexts
+    answers: SparseTexts
+    owners: Ids
+    teacher: LexicalTeacher | None
+
+
+def _teacher(
+    questions: Sequence[Ids],
+    answers: Sequence[Ids],
+    vocabulary: Ids,
+    pairs: Sequence[tuple[str, int]],
+) -> LexicalTeacher | None:
+    """BM25 to imitate, where few questions of an answer say how else it is asked for."""
+    if len(pairs) >= _PARAPHRASED * len({position for _, position in pairs}):
+        return None
+    places = np.concatenate([counted(answer, vocabulary)[0] for answer in answers])
+    df = np.bincount(places, minlength=len(vocabulary))
+    return LexicalTeacher(questions, answers, vocabulary, df)
 
 
 def _train(
     model: Towers,
-    texts: SparseTexts,
-    bodies: SparseTexts,
-    owners: Ids,
+    material: _Material,
     settings: EncoderSettings,
     *,
-    teacher: LexicalTeacher | None,
     seed: int,
     progress: Callable[[float], None] | None,
 ) -> None:
     rng = np.random.default_rng(seed)
-    partners = _Partners(owners, rng)
+    partners = _Partners(material.owners, rng)
+    teacher = material.teacher
     # Where each answer has one question, more of them to tell apart at once teach more.
     batch = settings.batch * (2 if teacher is not None else 1)
-    per_epoch = -(-len(texts) // batch)
+    order = np.arange(len(material.owners))
+    per_epoch = -(-len(order) // batch)
     epochs = max(min(settings.epochs, settings.steps // per_epoch), -(-settings.epochs // 3))
     steps = min(epochs * per_epoch, _MOST_STEPS * settings.steps)
     weights = [*model.parameters(), *(teacher.parameters() if teacher is not None else ())]
     optimiser = torch.optim.Adam(weights, lr=settings.rate, fused=True)
     schedule = torch.optim.lr_scheduler.LinearLR(optimiser, 1.0, 0.1, steps)
     model.train()
-    order = np.arange(len(texts))
     for step in range(steps):
         start = step % per_epoch * batch
         if start == 0:
             rng.shuffle(order)
         rows = order[start : start + batch]
-        other = partners.draw(rows)
-        loss = _loss(
-            model, texts, bodies, owners, settings, teacher=teacher, rows=rows, other=other
-        )
+        loss = _loss(model, material, settings, rows=rows, other=partners.draw(rows))
         optimiser.zero_grad()
         torch.autograd.backward(loss)
         optimiser.step()
         schedule.step()
-        if progress is not None and ((step + 1) % per_epoch == 0 or step + 1 == steps):
+        if progress is not None and (start + batch >= len(order) or step + 1 == steps):
             progress((step + 1) / steps)
     model.eval()
 
 
 def _loss(
-    model: Towers,
-    texts: SparseTexts,
-    bodies: SparseTexts,
-    owners: Ids,
-    settings: EncoderSettings,
-    *,
-    teacher: LexicalTeacher | None,
-    rows: Ids,
-    other: Ids,
+    model: Towers, material: _Material, settings: EncoderSettings, *, rows: Ids, other: Ids
 ) -> Tensor:
+    owners = material.owners
     mine = torch.from_numpy(owners[rows])
     columns = np.unique(owners[rows])
-    questions = model.encode(texts.batch(rows.tolist()), model.question)
-    answers = model.encode(bodies.batch(columns.tolist()), model.answer)
+    questions = model.encode(material.questions.batch(rows.tolist()), model.question)
+    answers = model.encode(material.answers.batch(columns.tolist()), model.answer)
     logits = model.scale() * questions @ answers.T
     loss = in_batch_loss(logits, mine, torch.from_numpy(columns))
-    if teacher is not None:
-        lexical = teacher.logits(rows.tolist(), columns.tolist())
+    if material.teacher is not None:
+        lexical = material.teacher.logits(rows.tolist(), columns.tolist())
         loss = loss + settings.distil * distillation(logits, lexical.detach())
         # The teacher's own scale is fitted beside.
         loss = loss + in_batch_loss(lexical, mine, torch.from_numpy(columns))
     if settings.paraphrases and len(other) > 1:
-        asked = model.encode(texts.batch(other.tolist()), model.question)
+        asked = model.encode(material.questions.batch(other.tolist()), model.question)
         theirs = torch.from_numpy(owners[other])
         likeness = model.scale() * questions @ asked.T
         loss = loss + settings.paraphrases * in_batch_loss(likeness, mine, theirs)
@@ -206,11 +211,6 @@ class _Partners:
         step = 1 + (self._rng.random(len(rows)) * (counts - 1)).astype(np.int64)
         place = (self._rank[rows] - self._first[rows] + step) % counts
         return np.asarray(self._order[self._first[rows] + place], np.int64)
-
-
-def _document_frequency(documents: Sequence[Ids], vocabulary: Ids) -> Ids:
-    places = [counted(document, vocabulary)[0] for document in documents]
-    return np.bincount(np.concatenate(places), minlength=len(vocabulary))
 
 
 def _vocabulary(documents: Sequence[Ids], settings: EncoderSettings) -> tuple[Ids, Floats]:

@@ -31,9 +31,7 @@ def fit_translation(
         pairs: question and the position of its answer.
         seed: of the pairs that are learned from where there are too many.
     """
-    if len(pairs) > _MOST_PAIRS:
-        drawn = np.random.default_rng(seed).permutation(len(pairs))[:_MOST_PAIRS]
-        pairs = [pairs[place] for place in np.sort(drawn).tolist()]
+    pairs = sample_pairs(pairs, _MOST_PAIRS, seed)
     asked = [np.unique(stem_terms(text)) for text, _ in pairs]
     bodies = [_first_distinct(stem_terms(text)) for text in answers]
     vocabulary = np.unique(np.concatenate([*asked, *bodies, np.empty(0, np.int64)]))
@@ -63,6 +61,16 @@ def fit_translation(
         key_source[keep].astype(np.int32),
         probability[keep].astype(np.float32),
     )
+
+
+def sample_pairs(
+    pairs: Sequence[tuple[str, int]], most: int, seed: int
+) -> Sequence[tuple[str, int]]:
+    """At most so many pairs, drawn by chance, in their order."""
+    if len(pairs) <= most:
+        return pairs
+    drawn = np.random.default_rng(seed).permutation(len(pairs))[:most]
+    return [pairs[place] for place in np.sort(drawn).tolist()]
 
 
 def _first_distinct(ids: Ids) -> Ids:

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from bot.candidates import FEATURES, KnowledgeItem
-from bot.learning.lists import Asked, draw_folds, merge_questions, out_of_fold, same_answers
+from bot.learning.ranking_lists import Asked, draw_folds, merge_questions, out_of_fold, same_answers
 
 ITEMS = [
     KnowledgeItem(1, "Откройте профиль и смените пароль."),
