@@ -113,7 +113,7 @@ def evaluate(
     }
 
 
-def _ours(task: Task, preset: str, seed: int, tell: Tell) -> dict[str, Any]:
+def _ours(task: Task, preset: Preset, seed: int, tell: Tell) -> dict[str, Any]:
     items = [
         KnowledgeItem(number, answer.text, answer.title, answer.category, answer.language)
         for number, answer in enumerate(task.answers)
