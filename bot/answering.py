@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from bot.candidates import FEATURES, CandidateIndex, Candidates, KnowledgeItem
 from bot.domain import CategoryGuess, Reasons, Suggestion, Suggestions
-from nlp.correction import Correction
+from nlp.correction import Correction, weighted_sum
 from nlp.terms import MAX_CHARS
 from nlp.text import guess_language
 
@@ -196,11 +196,11 @@ class Answerer:
         """A cautious confidence without training: high for near-identical past questions alone."""
         level = features[:, FEATURES.index("past_level")]
         near = level >= _NEAR_IDENTICAL
-        fixed = self.index.fixed_weights()
-        columns = [FEATURES.index(name) for name in fixed]
-        weights = np.asarray(list(fixed.values()), np.float32)
-        share = features[:, columns] @ weights / weights.sum()
-        confidence = _COLD_MOST * share
+        weights = self.index.fixed_weights()
+        total = weighted_sum(FEATURES, weights).logits(features)
+        best = float(total.max(initial=0.0))
+        share = best / sum(weight for weight in weights.values() if weight > 0)
+        confidence = _COLD_MOST * share * np.exp(np.minimum(total - best, 0.0))
         # Several articles with the same past question cannot all be right.
         rivals = max(int(near.sum()), 1)
         confidence[near] = (0.6 + 2.0 * (level[near] - _NEAR_IDENTICAL)) / rivals

@@ -14,6 +14,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from index.forward import Closeness, ForwardIndex
 from index.lexical import LexicalIndex
 
 Ids = NDArray[np.int64]
@@ -82,6 +83,7 @@ class PassageIndex:
         self._stem = LexicalIndex()
         self._char = LexicalIndex()
         self._pair = LexicalIndex(k1=0.6, b=0.5)
+        self._forward = ForwardIndex()
         self._past_stem = LexicalIndex("cosine")
         self._past_char = LexicalIndex("cosine")
         self._owner = np.empty(0, np.int64)  # passage row, by question row
@@ -100,6 +102,7 @@ class PassageIndex:
     def add(self, bodies: Sequence[TermSet], asked: Sequence[Sequence[TermSet]]) -> Ids:
         """Add passages, each with its past questions, and give their rows."""
         rows = self._stem.add([body.stems for body in bodies])
+        self._forward.add([body.stems for body in bodies])
         self._char.add([body.chars for body in bodies])
         self._pair.add([body.pairs for body in bodies])
         past = [question for questions in asked for question in questions]
@@ -115,6 +118,7 @@ class PassageIndex:
         """Forget a passage and its past questions."""
         for table in (self._stem, self._char, self._pair):
             table.remove([row])
+        self._forward.remove(row)
         for table in (self._past_stem, self._past_char):
             table.remove(self._questions[row])
         self._asked[row] = 0
@@ -144,6 +148,10 @@ class PassageIndex:
         """
         mean = float(self._asked.sum()) / max(len(self), 1)
         return {"stem": 1.0, "char": 1.0, "pair": 0.3, "past": min(1.0 + mean, _MOST_PAST)}
+
+    def look(self, rows: Ids, stems: Ids) -> Closeness:
+        """How a question stands in some passages."""
+        return self._forward.look(rows, stems, self._stem.idf(stems))
 
     def score(self, terms: TermSet) -> PassageScores:
         """What every ranker says of every passage."""

@@ -7,7 +7,7 @@ in ``nlp.train.correction``.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -55,6 +55,14 @@ class Calibration:
     none_slope: float = 0.0
 
 
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """Confidence in the first suggestion for held-out questions, and whether it was right."""
+
+    confidence: Floats
+    right: NDArray[np.bool_]
+
+
 class Correction:
     """Calibrated probability that a candidate is the right answer.
 
@@ -63,6 +71,7 @@ class Correction:
         network: trained or fixed weights.
         calibration: fitted on questions that the network has not seen.
         variant: what was kept after comparison, e.g. ``"mlp"``, ``"fixed"``, ``"single:past"``.
+        evidence: what it said of questions it had not seen, to choose thresholds by.
     """
 
     def __init__(
@@ -71,6 +80,7 @@ class Correction:
         network: Network,
         calibration: Calibration,
         variant: str,
+        evidence: Evidence | None = None,
     ) -> None:
         if len(feature_names) != len(network.linear) or len(network.hidden) != len(feature_names):
             raise ArtifactDamaged(
@@ -79,6 +89,7 @@ class Correction:
         self.feature_names = feature_names
         self.variant = variant
         self.calibration = calibration
+        self.evidence = evidence or Evidence(np.zeros(0, np.float32), np.zeros(0, bool))
         self._network = network
 
     def predict_proba(self, features: Floats, segments: Ids | list[int]) -> Floats:
@@ -111,6 +122,8 @@ class Correction:
                 "hidden": net.hidden,
                 "bias": net.bias,
                 "output": net.output,
+                "evidence_confidence": self.evidence.confidence,
+                "evidence_right": self.evidence.right.astype(np.uint8),
             },
         )
         calibration = self.calibration
@@ -141,9 +154,22 @@ class Correction:
                 float(config["slope"]), float(config["none_bias"]), float(config["none_slope"])
             )
             names = tuple(str(name) for name in config["features"])
-            return cls(names, network, calibration, str(config["variant"]))
+            evidence = Evidence(
+                arrays["evidence_confidence"].astype(np.float32),
+                arrays["evidence_right"].astype(bool),
+            )
+            return cls(names, network, calibration, str(config["variant"]), evidence)
         except (KeyError, TypeError) as error:
             raise ArtifactDamaged(f"{_CONFIG}: {error} is missing or unreadable") from None
+
+
+def weighted_sum(names: Sequence[str], weights: Mapping[str, float]) -> Network:
+    """A network that is nothing but a weighted sum of named features."""
+    width = len(names)
+    linear = np.asarray([weights.get(name, 0.0) for name in names], np.float32)
+    empty = np.zeros(0, np.float32)
+    zeros, ones = np.zeros(width, np.float32), np.ones(width, np.float32)
+    return Network(zeros, ones, linear, np.zeros((width, 0), np.float32), empty, empty)
 
 
 def probabilities(logits: Floats, sizes: Ids, calibration: Calibration) -> Floats:

@@ -92,8 +92,7 @@ class DualEncoder:
         arrays: dict[str, NDArray[np.generic]] = {
             "vocabulary": self._vocabulary,
             "idf": self._idf,
-            # Half precision moves no score by more than a thousandth and halves the file.
-            "table": self._table.astype(np.float16),
+            **_packed(self._table),
             "question_weight": self._question.weight,
             "question_bias": self._question.bias,
             "answer_weight": self._answer.weight,
@@ -117,7 +116,7 @@ class DualEncoder:
             return cls(
                 arrays["vocabulary"].astype(np.int64),
                 arrays["idf"].astype(np.float32),
-                arrays["table"].astype(np.float32),
+                arrays["table"].astype(np.float32) * arrays["table_scale"].astype(np.float32),
                 question=Tower(arrays["question_weight"], arrays["question_bias"]),
                 answer=Tower(arrays["answer_weight"], arrays["answer_bias"]),
                 translation=Translation.from_arrays(rest) if rest else None,
@@ -139,14 +138,25 @@ class DualEncoder:
         return encoded
 
 
-def weigh(terms: Ids, vocabulary: Ids, idf: Floats) -> tuple[Ids, Floats]:
-    """Places of the known terms in the vocabulary and their TF-IDF weights of unit length."""
+def _packed(table: Floats) -> dict[str, NDArray[np.generic]]:
+    """A table in a byte per number, each row with a scale of its own: a quarter of the size."""
+    scale = np.maximum(np.abs(table).max(axis=1, keepdims=True, initial=0.0), 1e-9) / 127.0
+    return {"table": np.rint(table / scale).astype(np.int8), "table_scale": scale}
+
+
+def counted(terms: Ids, vocabulary: Ids) -> tuple[Ids, Ids]:
+    """Places of the known terms in the vocabulary and how often each stands in the text."""
     unique, counts = np.unique(terms[:_MAX_TERMS], return_counts=True)
     if not len(unique) or not len(vocabulary):
-        return np.empty(0, np.int64), np.empty(0, np.float32)
+        return np.empty(0, np.int64), np.empty(0, np.int64)
     places = np.minimum(np.searchsorted(vocabulary, unique), len(vocabulary) - 1)
     known = vocabulary[places] == unique
-    places = places[known]
-    weights = (1.0 + np.log(counts[known])) * idf[places]
+    return places[known].astype(np.int64), counts[known].astype(np.int64)
+
+
+def weigh(terms: Ids, vocabulary: Ids, idf: Floats) -> tuple[Ids, Floats]:
+    """Places of the known terms in the vocabulary and their TF-IDF weights of unit length."""
+    places, counts = counted(terms, vocabulary)
+    weights = (1.0 + np.log(counts)) * idf[places]
     weights /= max(float(np.linalg.norm(weights)), 1e-9)
-    return places.astype(np.int64), weights.astype(np.float32)
+    return places, weights.astype(np.float32)

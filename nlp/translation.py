@@ -73,9 +73,9 @@ class Translation:
         return {
             "vocabulary": self.vocabulary,
             "background": self.background,
-            "starts": self.starts,
+            "starts": self.starts.astype(np.int32),
             "sources": self.sources,
-            "probabilities": self.probabilities,
+            "probabilities": self.probabilities.astype(np.float16),
         }
 
     @classmethod

@@ -85,6 +85,7 @@ def classifier(*, train: Path, test: Path | None, as_json: bool, **options: Any)
 @click.option("--fold", type=click.IntRange(0), help="Tested fold; the next one is the dev fold.")
 @click.option("--cold", is_flag=True, help="Answers and titles alone: no past questions.")
 @click.option("--pool", type=click.IntRange(2), help="Rank pools of this size, not all answers.")
+@click.option("--past", type=click.IntRange(1), help="Most training questions of an answer.")
 @preset_option("default")
 @click.option("--seeds", type=click.IntRange(1, 100), default=1, show_default=True)
 @json_option
@@ -94,6 +95,7 @@ def ranker(
     fold: int | None,
     cold: bool,
     pool: int | None,
+    past: int | None,
     preset: Preset,
     seeds: int,
     as_json: bool,
@@ -113,7 +115,13 @@ def ranker(
     corpus = read_corpus(folder, fold=fold)
     progress = Progress()
     report = evaluation.evaluate(
-        corpus, cold=cold, pool=pool, preset=preset, seeds=seeds, tell=progress.update
+        corpus,
+        cold=cold,
+        pool=pool,
+        past=past,
+        preset=preset,
+        seeds=seeds,
+        tell=progress.update,
     )
     progress.close()
     show(report, as_json=as_json, text=_table(report, _RANKER_COLUMNS))

@@ -2,19 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
-import numpy as np
-from numpy.typing import NDArray
-
-from bot.candidates import CandidateIndex
-from index.passages import PassageScores
+from bot.candidates import CandidateIndex, Candidates
 from nlp.ranker import DualEncoder
-
-Ids = NDArray[np.int64]
-Floats = NDArray[np.float32]
-
-_MOST = 45  # as many as the server ranks: thirty by words and the dense finds
 
 
 class PooledIndex(CandidateIndex):
@@ -28,11 +19,15 @@ class PooledIndex(CandidateIndex):
         """Search these articles alone from now on; None: all."""
         self._allowed = None if answer_ids is None else frozenset(answer_ids)
 
-    def _choose(self, scores: PassageScores, vector: Floats | None, top: int) -> Ids:
-        if self._allowed is None:
-            return super()._choose(scores, vector, top)
-        rows = np.asarray(sorted(self._row_of[one] for one in self._allowed), np.int64)
-        # Statistics of terms stay those of the whole knowledge base; only the field is smaller.
-        total = scores.weighted(self.fixed_weights())[rows]
-        order = rows[np.lexsort((rows, -total))]
-        return order[:_MOST]
+    def search(
+        self,
+        text: str,
+        top: int = 30,
+        *,
+        category_proba: Mapping[str, float] | None = None,
+        among: Iterable[int] | None = None,
+    ) -> Candidates:
+        """As the server's, within the set."""
+        if among is None:
+            among = self._allowed
+        return super().search(text, top, category_proba=category_proba, among=among)

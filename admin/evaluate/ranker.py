@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import tempfile
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, Protocol
@@ -17,7 +17,7 @@ from typing import Any, Final, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from admin.evaluate.corpus import Answer, Corpus, Question
+from admin.evaluate.corpus import Corpus
 from admin.evaluate.judging import (
     acceptance,
     calibration_figures,
@@ -28,16 +28,16 @@ from admin.evaluate.judging import (
 )
 from admin.evaluate.pooled import PooledIndex
 from admin.evaluate.retrieval import Peer, Searcher, Shelf, build_peers, engine
+from admin.evaluate.task import Asked, Task, build_task
 from bot.answering import Answerer
-from bot.candidates import KnowledgeItem
+from bot.candidates import FEATURES, RANKERS, KnowledgeItem
 from bot.learning.ranking import train_ranking
 from bot.serving import Bundle
 from bot.settings import Preset
 from nlp.calibration import threshold_for
-from nlp.correction import Correction
+from nlp.correction import Correction, Evidence, weighted_sum
 from nlp.metrics import auroc
 from nlp.ranker import DualEncoder
-from nlp.text import normalise
 
 Ids = NDArray[np.int64]
 Floats = NDArray[np.float32]
@@ -45,25 +45,6 @@ Tell = Callable[[str], None]
 
 _PROMISES: Final = (0.8, 0.9)
 _DEPTH: Final = 60  # answers of a list; a right one below them has reciprocal rank 0
-
-
-@dataclass(frozen=True, slots=True)
-class Asked:
-    """A question with its right answers and its pool (None: all) as numbers of distinct texts."""
-
-    text: str
-    right: frozenset[int]
-    pool: frozenset[int] | None
-
-
-@dataclass(frozen=True, slots=True)
-class Task:
-    """Distinct answers and who asks what of them."""
-
-    answers: tuple[Answer, ...]
-    train: tuple[Asked, ...]
-    dev: tuple[Asked, ...]
-    test: tuple[Asked, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +64,14 @@ class Ranker(Protocol):
 
 
 def evaluate(
-    corpus: Corpus, *, cold: bool, pool: int | None, preset: Preset, seeds: int, tell: Tell
+    corpus: Corpus,
+    *,
+    cold: bool,
+    pool: int | None,
+    past: int | None = None,
+    preset: Preset,
+    seeds: int,
+    tell: Tell,
 ) -> dict[str, Any]:
     """The report: ``data``, ``preset``, ``ours``, ``peers``, ``seeds``.
 
@@ -91,11 +79,12 @@ def evaluate(
         corpus: questions and answers.
         cold: answers and titles alone, no past questions.
         pool: answers ranked for a question that brings no pool; None ranks all, always.
+        past: most training questions of an answer; None: all.
         preset: kind of training.
         seeds: trainings, the median counts.
         tell: told what is done.
     """
-    task = _task(corpus, cold=cold, pool=pool)
+    task = build_task(corpus, cold=cold, pool=pool, past=past)
     runs = []
     for seed in range(seeds):
         tell(f"training, seed {seed}")
@@ -114,6 +103,7 @@ def evaluate(
             "fold": corpus.fold,
             "cold": cold,
             "pool": pool,
+            "past": past,
         },
         "preset": preset,
         "bm25": engine(),
@@ -123,55 +113,27 @@ def evaluate(
     }
 
 
-def _task(corpus: Corpus, *, cold: bool, pool: int | None) -> Task:
-    number: dict[str, int] = {}
-    distinct: list[Answer] = []
-    for answer in corpus.answers:
-        key = normalise(answer.text)
-        if key not in number:
-            number[key] = len(distinct)
-            distinct.append(answer)
-    of_id = {answer.id: number[normalise(answer.text)] for answer in corpus.answers}
-    generator = np.random.default_rng(0)
-
-    def asked(questions: Sequence[Question]) -> tuple[Asked, ...]:
-        return tuple(
-            _asked(question, of_id, pool, len(distinct), generator) for question in questions
-        )
-
-    train = () if cold else asked(corpus.train)
-    return Task(tuple(distinct), train, asked(corpus.dev), asked(corpus.test))
-
-
-def _asked(
-    question: Question,
-    of_id: Mapping[str, int],
-    pool: int | None,
-    total: int,
-    generator: np.random.Generator,
-) -> Asked:
-    right = frozenset(of_id[one] for one in question.answers)
-    if pool is None:
-        return Asked(question.text, right, None)
-    if question.pool:
-        return Asked(question.text, right, frozenset(of_id[one] for one in question.pool))
-    others = [number for number in generator.permutation(total).tolist() if number not in right]
-    return Asked(question.text, right, right | frozenset(others[: max(0, pool - len(right))]))
-
-
 def _ours(task: Task, preset: Preset, seed: int, tell: Tell) -> dict[str, Any]:
     items = [
         KnowledgeItem(number, answer.text, answer.title, answer.category, answer.language)
         for number, answer in enumerate(task.answers)
     ]
-    samples = [
-        (asked.text, number) for asked in task.train for number in sorted(asked.right) or [-1]
-    ]
+    samples, pools = [], []
+    for asked in task.train:
+        for number in sorted(asked.right) or [-1]:
+            samples.append((asked.text, number))
+            pools.append(asked.pool)
     with tempfile.TemporaryDirectory(prefix="neurobot-evaluate-") as name:
         folder = Path(name)
         began = time.process_time()
         training = train_ranking(
-            items, samples, folder, seed=seed, preset=preset, progress=lambda stage, _: tell(stage)
+            items,
+            samples,
+            folder,
+            pools=pools,
+            seed=seed,
+            preset=preset,
+            progress=lambda stage, _: tell(stage),
         )
         spent = time.process_time() - began
         size = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
@@ -182,9 +144,44 @@ def _ours(task: Task, preset: Preset, seed: int, tell: Tell) -> dict[str, Any]:
     index.put(_with_questions(items, task.train))
     bundle = Bundle("evaluated", None, encoder, correction, {}, 0.0) if trained else None
     tell("asking")
-    figures = _judge(_Ours(Answerer(bundle, index, 0), index), task)
-    extra = {"train_cpu_s": spent, "model_bytes": size, "variant": training["variant"]}
+    evidence = correction.evidence if correction is not None else None
+    figures = _judge(_Ours(Answerer(bundle, index, 0), index), task, evidence)
+    extra = {
+        "train_cpu_s": spent,
+        "model_bytes": size,
+        "variant": training["variant"],
+        "rankers": _single_rankers(index, task.test),
+    }
     return {**figures, **extra}
+
+
+def _single_rankers(index: PooledIndex, questions: Sequence[Asked]) -> dict[str, Any]:
+    """What each ranker does alone among the candidates, and the sum that needs no training.
+
+    Ties count against a ranker.
+    """
+    untrained = weighted_sum(FEATURES, index.fixed_weights())
+    places: dict[str, list[int | None]] = {name: [] for name in (*RANKERS, "untrained")}
+    for asked in questions:
+        if not asked.right:
+            continue
+        among = None if asked.pool is None else asked.pool.tolist()
+        found = index.search(asked.text, among=among)
+        right = np.asarray([one in asked.right for one in found.answer_ids], bool)
+        for name in RANKERS:
+            scores = found.features[:, FEATURES.index(name)]
+            places[name].append(_tied_place(scores, right & (scores > 0)))
+        places["untrained"].append(_tied_place(untrained.logits(found.features), right))
+    figures = {name: rank_figures(listed) for name, listed in places.items()}
+    return {
+        name: {key: found[key] for key in ("acc_at_1", "mrr")} for name, found in figures.items()
+    }
+
+
+def _tied_place(scores: Floats, right: NDArray[np.bool_]) -> int | None:
+    if not right.any():
+        return None
+    return 1 + int((scores[~right] >= scores[right].max()).sum())
 
 
 def _with_questions(items: Sequence[KnowledgeItem], train: Sequence[Asked]) -> list[KnowledgeItem]:
@@ -209,7 +206,7 @@ class _Ours:
     index: PooledIndex
 
     def rank(self, asked: Asked) -> Listed:
-        self.index.among(asked.pool)
+        self.index.among(None if asked.pool is None else asked.pool.tolist())
         began = time.perf_counter()
         found = self.answerer.suggest(asked.text, _DEPTH)
         elapsed = (time.perf_counter() - began) * 1e3
@@ -228,7 +225,7 @@ class _Plain:
         scores = self.searcher.scores(asked.text)
         if asked.pool is not None:
             inside = np.zeros(len(scores), bool)
-            inside[sorted(asked.pool)] = True
+            inside[asked.pool] = True
             scores = np.where(inside, scores, 0.0).astype(np.float32)
         order = np.argsort(-scores, kind="stable")[:_DEPTH]
         order = order[scores[order] > 0]
@@ -253,9 +250,16 @@ def _shelf(task: Task) -> Shelf:
     )
 
 
-def _judge(ranker: Ranker, task: Task) -> dict[str, Any]:
-    """All figures of a ranker; thresholds come from the questions of ``dev``."""
+def _judge(ranker: Ranker, task: Task, evidence: Evidence | None = None) -> dict[str, Any]:
+    """All figures of a ranker.
+
+    Thresholds come from the questions of ``dev`` and, if the ranker was trained, from what it said
+    of training questions that it had not seen.
+    """
     sure, correct, _ = _first(ranker, task.dev)
+    if evidence is not None:
+        sure = np.concatenate([sure, evidence.confidence])
+        correct = np.concatenate([correct, evidence.right])
     limits = {p: threshold_for(sure, correct, p) for p in _PROMISES}
     confidence, right, listed = _first(ranker, task.test)
     answerable = np.asarray([bool(asked.right) for asked in task.test])
@@ -274,7 +278,7 @@ def _judge(ranker: Ranker, task: Task) -> dict[str, Any]:
         accepted = confidence >= (limit[0] if limit is not None else np.inf)
         covered, kept = acceptance(accepted, right)
         # Without questions to choose a threshold on there is nothing to promise.
-        found[f"coverage_at_{name}"] = covered if task.dev else None
+        found[f"coverage_at_{name}"] = covered if len(sure) else None
         found[f"precision_at_{name}"] = kept
     judged = answerable.any() and not answerable.all()
     found["abstention_auroc"] = auroc(-confidence, ~answerable) if judged else None

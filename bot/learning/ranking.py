@@ -7,26 +7,32 @@ training child process.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from bot.candidates import FEATURES, RANKERS, CandidateIndex, KnowledgeItem
-from nlp.correction import Correction, Network
+from bot.candidates import FEATURES, RANKERS, KnowledgeItem
+from bot.learning.ranking_lists import (
+    Asked,
+    draw_folds,
+    merge_questions,
+    out_of_fold,
+    with_questions,
+)
+from nlp.correction import Correction, Evidence, Network, weighted_sum
+from nlp.metrics import expected_calibration_error
 from nlp.ranker import DualEncoder
-from nlp.text import normalise
 from nlp.train.correction import (
     Lists,
     Quality,
-    calibration_error,
     cross_logits,
     fit_calibration,
     fit_network,
+    held_out_confidence,
     quality,
-    weighted_sum,
 )
 from nlp.train.foreign import foreign_questions
 from nlp.train.loop import use_threads
@@ -41,7 +47,7 @@ LEAST_QUESTIONS = 50  # below, the fixed sum serves and nothing is fitted
 _FOREIGN = 0.1  # questions of other domains, a share of the company's own
 _NO_ANSWER = -1
 _TIE = 0.005  # of accuracy and reciprocal rank; a correction knows better when to be silent
-_MANY_QUESTIONS = 1000  # from here three folds say as much as five
+_JUDGING_FOLDS = 3  # where the lists themselves come from one held-out part
 _HIDDEN = {"linear": 0, "mlp": 16}
 
 
@@ -50,6 +56,7 @@ def train_ranking(
     questions: Sequence[Sample],
     folder: Path,
     *,
+    pools: Sequence[Collection[int] | None] | None = None,
     seed: int = 0,
     threads: int = 1,
     preset: str = "default",
@@ -62,6 +69,7 @@ def train_ranking(
         questions: question and the ``answer_id`` that was right; ids that are no article's count
             as "none of them is right".
         folder: existing folder of the bundle.
+        pools: for each question the articles that it was asked of, where that is not all of them.
         seed: of every random choice.
         threads: for torch.
         preset: ``fast`` halves the size and the passes of the towers.
@@ -74,24 +82,24 @@ def train_ranking(
     """
     tell = progress or _ignore
     use_threads(threads)
-    samples = _samples(items, questions)
-    if len(samples) < LEAST_QUESTIONS or not items:
-        return {"variant": "fixed", "questions": len(samples), "folds": 0, "trained": False}
+    asked = _asked(items, questions, pools)
+    if len(asked) < LEAST_QUESTIONS or not items:
+        return {"variant": "fixed", "questions": len(asked), "folds": 0, "trained": False}
     settings = EncoderSettings()
     if preset == "fast":
         settings = replace(settings, dimension=128, epochs=6)
-    figures = _train_correction(items, samples, settings, folder, seed=seed, tell=tell)
+    figures = _train_correction(items, asked, settings, folder, seed=seed, tell=tell)
     tell("ranker", 0.0)
     encoder = _fit(
-        items, samples, set(), settings, seed=seed, progress=lambda share: tell("ranker", share)
+        items, asked, set(), settings, seed=seed, progress=lambda share: tell("ranker", share)
     )
     encoder.save(folder / "ranker")
-    return {"trained": True, "questions": len(samples), **figures}
+    return {"trained": True, "questions": len(asked), **figures}
 
 
 def _train_correction(
     items: Sequence[KnowledgeItem],
-    samples: Sequence[Sample],
+    own: Sequence[Asked],
     settings: EncoderSettings,
     folder: Path,
     *,
@@ -100,25 +108,31 @@ def _train_correction(
 ) -> dict[str, object]:
     """Write ``folder/correction``, fitted and judged out of fold, and give its figures."""
     # What is not for this desk teaches what a faint likeness is worth; it counts in no figure.
-    asked = [*samples, *_foreign(len(samples), seed)]
-    folds = _folds(asked, seed)
-    lists, weights = _out_of_fold(items, asked, folds, settings, seed=seed, tell=tell)
+    asked = [*own, *_foreign(own, seed)]
+    drawn = draw_folds(len(asked), seed)
+
+    def fit(known: Sequence[Asked], held: set[str]) -> DualEncoder:
+        return _fit(items, known, held, settings, seed=seed)
+
+    lists, listed, weights = out_of_fold(items, asked, drawn, fit, seed=seed, tell=tell)
     tell("correction", 0.0)
+    folds = np.arange(len(lists)) % _JUDGING_FOLDS if drawn.min() < 0 else drawn[listed]
     logits = _variants(lists, folds, weights, seed=seed)
-    ours = np.arange(len(asked)) < len(samples)
+    ours = listed < len(own)
     rows = np.repeat(ours, lists.sizes)
-    own = lists.take(ours)
-    measured = {name: quality(values[rows], own) for name, values in logits.items()}
+    judged = lists.take(ours)
+    measured = {name: quality(values[rows], judged) for name, values in logits.items()}
     kept = _choose(measured)
     tell("correction", 0.7)
     network = _network(kept, lists, weights, seed=seed)
     calibration = fit_calibration(logits[kept], lists)
-    Correction(FEATURES, network, calibration, kept).save(folder / "correction")
+    evidence = Evidence(*held_out_confidence(logits[kept], lists, folds, ours))
+    Correction(FEATURES, network, calibration, kept, evidence).save(folder / "correction")
     return {
         "variant": kept,
-        "folds": int(folds.max()) + 1,
+        "folds": int(drawn.max()) + 1,
         **_figures(measured[kept]),
-        "ece": calibration_error(logits[kept], lists, folds, ours),
+        "ece": expected_calibration_error(evidence.confidence, evidence.right),
         "variants": {name: _figures(found) for name, found in measured.items()},
     }
 
@@ -127,116 +141,50 @@ def _ignore(stage: str, share: float) -> None:
     """Nobody listens."""
 
 
-def _samples(items: Sequence[KnowledgeItem], questions: Sequence[Sample]) -> list[Sample]:
+def _asked(
+    items: Sequence[KnowledgeItem],
+    questions: Sequence[Sample],
+    pools: Sequence[Collection[int] | None] | None,
+) -> list[Asked]:
     """Questions to learn from: those given and, if they are few, the articles' own as well.
 
     An article's only question is left out: without it nothing would lead to the article.
     """
-    samples = [(text, answer_id) for text, answer_id in questions if text.strip()]
-    if len(samples) < LEAST_QUESTIONS:
-        samples += [
-            (text, item.answer_id)
-            for item in items
-            if len(item.questions) > 1
-            for text in item.questions
-            if text.strip()
-        ]
-    return list(dict.fromkeys(samples))
+    among = list(pools) if pools is not None else [None] * len(questions)
+    given = merge_questions(questions, among)
+    if len(given) >= LEAST_QUESTIONS:
+        return given
+    own = [
+        (text, item.answer_id)
+        for item in items
+        if len(item.questions) > 1
+        for text in item.questions
+    ]
+    return merge_questions([*questions, *own], [*among, *[None] * len(own)])
 
 
-def _foreign(own: int, seed: int) -> list[Sample]:
-    """Questions of other domains, as many as suit the company's own."""
+def _foreign(own: Sequence[Asked], seed: int) -> list[Asked]:
+    """Questions of other domains, as many as suit the company's own, asked of the same pools."""
     texts = foreign_questions()
-    order = np.random.default_rng(seed).permutation(len(texts))[: round(own * _FOREIGN)]
-    return [(texts[place], _NO_ANSWER) for place in order.tolist()]
-
-
-def _folds(samples: Sequence[Sample], seed: int) -> Ids:
-    """A fold for each question; equal questions share one."""
-    count = 3 if len(samples) >= _MANY_QUESTIONS else 5
     rng = np.random.default_rng(seed)
-    keys = [normalise(text) for text, _ in samples]
-    distinct = sorted(set(keys))
-    fold_of = dict(zip(distinct, (rng.permutation(len(distinct)) % count).tolist(), strict=True))
-    return np.asarray([fold_of[key] for key in keys], np.int64)
-
-
-def _out_of_fold(
-    items: Sequence[KnowledgeItem],
-    samples: Sequence[Sample],
-    folds: Ids,
-    settings: EncoderSettings,
-    *,
-    seed: int,
-    tell: Progress,
-) -> tuple[Lists, dict[str, float]]:
-    """Candidate lists of every question from models of the other folds, and the fixed weights."""
-    same = _same_answers(items)
-    features: list[Floats] = [np.zeros((0, len(FEATURES)), np.float32)] * len(samples)
-    right: list[NDArray[np.bool_]] = [np.zeros(0, bool)] * len(samples)
-    count = int(folds.max()) + 1
-    weights: dict[str, float] = {}
-    for fold in range(count):
-        held = {normalise(samples[row][0]) for row in np.flatnonzero(folds == fold).tolist()}
-        known = [sample for sample, own in zip(samples, folds, strict=True) if own != fold]
-        encoder = _fit(items, known, held, settings, seed=seed)
-        index = CandidateIndex(encoder, "cpu")
-        index.put(_with_questions(items, known, held))
-        weights = index.fixed_weights()
-        tell("folds", (fold + 0.5) / count)
-        for row in np.flatnonzero(folds == fold).tolist():
-            text, answer_id = samples[row]
-            candidates = index.search(text)
-            wanted = same.get(answer_id, frozenset())
-            features[row] = candidates.features
-            right[row] = np.asarray([key in wanted for key in candidates.answer_ids], bool)
-    sizes = np.asarray([len(part) for part in right], np.int64)
-    return Lists(np.concatenate(features), sizes, np.concatenate(right)), weights
-
-
-def _same_answers(items: Sequence[KnowledgeItem]) -> dict[int, frozenset[int]]:
-    """Articles that are right where one is: itself, its twin, and those of the same text."""
-    by_text: dict[str, set[int]] = {}
-    for item in items:
-        by_text.setdefault(normalise(item.text), set()).add(item.answer_id)
-    return {
-        item.answer_id: frozenset(
-            by_text[normalise(item.text)] | ({item.twin_id} if item.twin_id is not None else set())
-        )
-        for item in items
-    }
-
-
-def _with_questions(
-    items: Sequence[KnowledgeItem], known: Sequence[Sample], held: set[str]
-) -> list[KnowledgeItem]:
-    """Articles with all past questions but those held out."""
-    more: dict[int, list[str]] = {}
-    for text, answer_id in known:
-        more.setdefault(answer_id, []).append(text)
+    order = rng.permutation(len(texts))[: round(len(own) * _FOREIGN)]
+    pools = [own[place].pool for place in rng.integers(0, len(own), len(order)).tolist()]
     return [
-        replace(
-            item,
-            questions=tuple(
-                text
-                for text in dict.fromkeys((*item.questions, *more.get(item.answer_id, ())))
-                if normalise(text) not in held
-            ),
-        )
-        for item in items
+        Asked(texts[place], frozenset({_NO_ANSWER}), pool)
+        for place, pool in zip(order.tolist(), pools, strict=True)
     ]
 
 
 def _fit(
     items: Sequence[KnowledgeItem],
-    known: Sequence[Sample],
+    known: Sequence[Asked],
     held: set[str],
     settings: EncoderSettings,
     *,
     seed: int,
     progress: Callable[[float], None] | None = None,
 ) -> DualEncoder:
-    full = _with_questions(items, known, held)
+    full = with_questions(items, known, held)
     pairs = [
         (text, position)
         for position, item in enumerate(full)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,14 +11,13 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from nlp.correction import Calibration, Network, probabilities
-from nlp.metrics import expected_calibration_error
 
 Ids = NDArray[np.int64]
 Floats = NDArray[np.float32]
 Bools = NDArray[np.bool_]
 
-_STEPS = 60
-_RATE = 0.02
+_STEPS = 120
+_RATE = 0.04
 _DECAY = 1e-2
 _HIDDEN = 16
 _STEEPEST = 3.0  # bound of the calibrated slope's logarithm
@@ -108,15 +106,6 @@ def fit_network(lists: Lists, *, seed: int, hidden: int = _HIDDEN) -> Network:
     )
 
 
-def weighted_sum(names: Sequence[str], weights: Mapping[str, float]) -> Network:
-    """A network that is nothing but a weighted sum of named features."""
-    width = len(names)
-    linear = np.asarray([weights.get(name, 0.0) for name in names], np.float32)
-    empty = np.zeros(0, np.float32)
-    zeros, ones = np.zeros(width, np.float32), np.ones(width, np.float32)
-    return Network(zeros, ones, linear, np.zeros((width, 0), np.float32), empty, empty)
-
-
 def fit_calibration(logits: Floats, lists: Lists) -> Calibration:
     """Slope and the logit of "none of them", by likelihood on questions the network did not see.
 
@@ -165,24 +154,25 @@ def cross_logits(lists: Lists, folds: Ids, *, seed: int, hidden: int = _HIDDEN) 
     return logits
 
 
-def calibration_error(
-    logits: Floats, lists: Lists, folds: Ids, counted: Bools | None = None
-) -> float:
-    """Expected calibration error of the best suggestion, calibrated on the other folds.
+def held_out_confidence(
+    logits: Floats, lists: Lists, folds: Ids, counted: Bools
+) -> tuple[Floats, Bools]:
+    """How sure the best suggestion of each question was, and whether it was right.
+
+    The calibration of a question is fitted on the other folds.
 
     Args:
         logits: of networks that did not see the question.
         lists: the questions.
         folds: fold of each question.
-        counted: questions that are judged, all by default.
+        counted: questions that are told of; those without candidates never are.
     """
-    judged = np.ones(len(lists), bool) if counted is None else counted
     confidence: list[float] = []
     hits: list[bool] = []
     for fold in np.unique(folds).tolist():
         others = folds != fold
         fitted = fit_calibration(logits[np.repeat(others, lists.sizes)], lists.take(others))
-        held = ~others & judged
+        held = ~others & counted
         rows = np.repeat(held, lists.sizes)
         rated = probabilities(logits[rows], lists.sizes[held], fitted)
         right = lists.right[rows]
@@ -191,7 +181,7 @@ def calibration_error(
                 best = start + int(rated[start:end].argmax())
                 confidence.append(float(rated[best]))
                 hits.append(bool(right[best]))
-    return expected_calibration_error(np.asarray(confidence), np.asarray(hits))
+    return np.asarray(confidence, np.float32), np.asarray(hits, bool)
 
 
 def quality(logits: Floats, lists: Lists) -> Quality:

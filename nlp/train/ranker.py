@@ -10,14 +10,17 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from nlp.ranker import DualEncoder, Tower
+from nlp.ranker import DualEncoder, Tower, counted
 from nlp.terms import tower_terms
-from nlp.train.towers import SparseTexts, Towers, in_batch_loss
-from nlp.train.translation import fit_translation
+from nlp.train.towers import LexicalTeacher, SparseTexts, Towers, distillation, in_batch_loss
+from nlp.train.translation import fit_translation, sample_pairs
 
 Ids = NDArray[np.int64]
 Floats = NDArray[np.float32]
 
+_MOST_PAIRS = 60_000  # a sample of more; what is read of them would be the most of the time
+_MOST_STEPS = 5  # times ``steps``, whatever the number of questions
+_PARAPHRASED = 2.5  # questions per answer from which they teach more than words do
 _ANSWER_TERMS = 1500  # n-grams of an answer that are trained on; the beginning says most
 
 
@@ -28,23 +31,28 @@ class EncoderSettings:
     Attributes:
         dimension: length of an encoding.
         epochs: passes over the questions, fewer where they would take more than ``steps`` steps.
-        steps: most steps, but at least a third of the passes are made.
-        batch: questions per step.
+        steps: most steps, but at least a third of the passes are made while that is not more than
+            five times as many.
+        batch: questions per step, twice as many where BM25 is imitated.
         rate: highest learning rate.
         dropout: share of n-grams left out of a text.
         paraphrases: weight of the question-question loss.
+        distil: weight of the imitation of BM25 where most answers have a single question.
+        terms: most terms that are learned, those in most texts.
         rare: terms in fewer texts than this are not learned.
         translation_from: pairs from which a translation table is fitted too.
     """
 
     dimension: int = 256
-    epochs: int = 12
+    epochs: int = 20
     steps: int = 200
     batch: int = 128
     rate: float = 2e-3
-    dropout: float = 0.2
+    dropout: float = 0.4
     paraphrases: float = 0.5
-    rare: int = 2
+    distil: float = 1.0
+    terms: int = 20_000
+    rare: int = 1
     translation_from: int = 500
 
 
@@ -75,82 +83,111 @@ def fit_encoder(
     if not pairs or any(not 0 <= position < len(answers) for _, position in pairs):
         raise ValueError("Training needs questions, each with the position of its answer.")
     torch.manual_seed(seed)
+    pairs = sample_pairs(pairs, _MOST_PAIRS, seed)
     answer_terms = [tower_terms(text)[:_ANSWER_TERMS] for text in answers]
     question_terms = [tower_terms(text) for text, _ in pairs]
-    vocabulary, idf = _vocabulary([*answer_terms, *question_terms], settings.rare)
+    vocabulary, idf = _vocabulary([*answer_terms, *question_terms], settings)
     model = Towers(max(len(vocabulary), 1), settings.dimension, settings.dropout)
-    owners = np.asarray([position for _, position in pairs], np.int64)
     if len(vocabulary):
-        texts = SparseTexts(question_terms, vocabulary, idf)
-        bodies = SparseTexts(answer_terms, vocabulary, idf)
-        _train(model, texts, bodies, owners, settings, seed=seed, progress=progress)
+        material = _Material(
+            SparseTexts(question_terms, vocabulary, idf),
+            SparseTexts(answer_terms, vocabulary, idf),
+            np.asarray([position for _, position in pairs], np.int64),
+            _teacher(question_terms, answer_terms, vocabulary, pairs),
+        )
+        _train(model, material, settings, seed=seed, progress=progress)
     table = _array(model.table.weight)[: len(vocabulary)]
-    translation = None
-    if len(pairs) >= settings.translation_from:
-        translation = fit_translation(answers, pairs)
+    translate = len(pairs) >= settings.translation_from
     return DualEncoder(
         vocabulary,
         idf,
         table,
         question=_tower(model.question),
         answer=_tower(model.answer),
-        translation=translation,
+        translation=fit_translation(answers, pairs, seed=seed) if translate else None,
     )
+
+
+@dataclass(frozen=True, slots=True)
+class _Material:
+    """What towers are trained on: questions, answers, and whose each question is."""
+
+    questions: SparseTexts
+    answers: SparseTexts
+    owners: Ids
+    teacher: LexicalTeacher | None
+
+
+def _teacher(
+    questions: Sequence[Ids],
+    answers: Sequence[Ids],
+    vocabulary: Ids,
+    pairs: Sequence[tuple[str, int]],
+) -> LexicalTeacher | None:
+    """BM25 to imitate, where few questions of an answer say how else it is asked for."""
+    if len(pairs) >= _PARAPHRASED * len({position for _, position in pairs}):
+        return None
+    places = np.concatenate([counted(answer, vocabulary)[0] for answer in answers])
+    df = np.bincount(places, minlength=len(vocabulary))
+    return LexicalTeacher(questions, answers, vocabulary, df)
 
 
 def _train(
     model: Towers,
-    texts: SparseTexts,
-    bodies: SparseTexts,
-    owners: Ids,
+    material: _Material,
     settings: EncoderSettings,
     *,
     seed: int,
     progress: Callable[[float], None] | None,
 ) -> None:
     rng = np.random.default_rng(seed)
-    partners = _Partners(owners, rng)
-    per_epoch = -(-len(texts) // settings.batch)
+    partners = _Partners(material.owners, rng)
+    teacher = material.teacher
+    # Where each answer has one question, more of them to tell apart at once teach more.
+    batch = settings.batch * (2 if teacher is not None else 1)
+    order = np.arange(len(material.owners))
+    per_epoch = -(-len(order) // batch)
     epochs = max(min(settings.epochs, settings.steps // per_epoch), -(-settings.epochs // 3))
-    steps = epochs * per_epoch
-    optimiser = torch.optim.Adam(model.parameters(), lr=settings.rate, fused=True)
+    steps = min(epochs * per_epoch, _MOST_STEPS * settings.steps)
+    weights = [*model.parameters(), *(teacher.parameters() if teacher is not None else ())]
+    optimiser = torch.optim.Adam(weights, lr=settings.rate, fused=True)
     schedule = torch.optim.lr_scheduler.LinearLR(optimiser, 1.0, 0.1, steps)
     model.train()
-    for epoch in range(epochs):
-        order = rng.permutation(len(texts))
-        for start in range(0, len(order), settings.batch):
-            rows = order[start : start + settings.batch]
-            other = partners.draw(rows)
-            weight = settings.paraphrases
-            loss = _loss(model, texts, bodies, owners, rows=rows, other=other, weight=weight)
-            optimiser.zero_grad()
-            torch.autograd.backward(loss)
-            optimiser.step()
-            schedule.step()
-        if progress is not None:
-            progress((epoch + 1) / epochs)
+    for step in range(steps):
+        start = step % per_epoch * batch
+        if start == 0:
+            rng.shuffle(order)
+        rows = order[start : start + batch]
+        loss = _loss(model, material, settings, rows=rows, other=partners.draw(rows))
+        optimiser.zero_grad()
+        torch.autograd.backward(loss)
+        optimiser.step()
+        schedule.step()
+        if progress is not None and (start + batch >= len(order) or step + 1 == steps):
+            progress((step + 1) / steps)
     model.eval()
 
 
 def _loss(
-    model: Towers,
-    texts: SparseTexts,
-    bodies: SparseTexts,
-    owners: Ids,
-    *,
-    rows: Ids,
-    other: Ids,
-    weight: float,
+    model: Towers, material: _Material, settings: EncoderSettings, *, rows: Ids, other: Ids
 ) -> Tensor:
+    owners = material.owners
     mine = torch.from_numpy(owners[rows])
     columns = np.unique(owners[rows])
-    questions = model.encode(texts.batch(rows.tolist()), model.question)
-    answers = model.encode(bodies.batch(columns.tolist()), model.answer)
-    loss = in_batch_loss(questions, answers, mine, torch.from_numpy(columns), model.scale())
-    if weight and len(other) > 1:
-        asked = model.encode(texts.batch(other.tolist()), model.question)
+    questions = model.encode(material.questions.batch(rows.tolist()), model.question)
+    answers = model.encode(material.answers.batch(columns.tolist()), model.answer)
+    logits = model.scale() * questions @ answers.T
+    loss = in_batch_loss(logits, mine, torch.from_numpy(columns))
+    if material.teacher is not None:
+        lexical = material.teacher.logits(rows.tolist(), columns.tolist())
+        loss = loss + settings.distil * distillation(logits, lexical.detach())
+        # The teacher's own scale is fitted beside.
+        loss = loss + in_batch_loss(lexical, mine, torch.from_numpy(columns))
+    if settings.paraphrases and len(other) > 1:
+        asked = model.encode(material.questions.batch(other.tolist()), model.question)
         theirs = torch.from_numpy(owners[other])
-        loss = loss + weight * in_batch_loss(questions, asked, mine, theirs, model.scale())
+        likeness = model.scale() * questions @ asked.T
+        loss = loss + settings.paraphrases * in_batch_loss(likeness, mine, theirs)
     return loss
 
 
@@ -176,11 +213,12 @@ class _Partners:
         return np.asarray(self._order[self._first[rows] + place], np.int64)
 
 
-def _vocabulary(documents: Sequence[Ids], rare: int) -> tuple[Ids, Floats]:
-    """Sorted terms that stand in at least ``rare`` texts, and their idf."""
+def _vocabulary(documents: Sequence[Ids], settings: EncoderSettings) -> tuple[Ids, Floats]:
+    """Sorted terms that are learned, and their idf."""
     unique = [np.unique(document) for document in documents]
     terms, df = np.unique(np.concatenate(unique), return_counts=True)
-    keep = df >= rare
+    order = np.argsort(-df, kind="stable")[: settings.terms]
+    keep = np.sort(order[df[order] >= settings.rare])
     idf = 1.0 + np.log((1.0 + len(documents)) / (1.0 + df[keep]))
     return terms[keep], idf.astype(np.float32)
 

@@ -10,13 +10,16 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
-from nlp.ranker import weigh
+from nlp.ranker import counted, weigh
 
 Ids = NDArray[np.int64]
 Floats = NDArray[np.float32]
 
 _START_SCALE = 10.0  # inverse temperature at the start; learned
 _MOST_SCALE = 100.0
+_TEACHER_SCALE = 0.5  # learned
+_K1 = 1.2
+_B = 0.75
 
 
 class SparseTexts:
@@ -81,9 +84,58 @@ class Towers(nn.Module):
         return self.log_scale.exp().clamp(max=_MOST_SCALE)
 
 
-def in_batch_loss(
-    questions: Tensor, columns: Tensor, owners: Tensor, column_owners: Tensor, scale: Tensor
-) -> Tensor:
+class LexicalTeacher(nn.Module):
+    """BM25 of questions and answers of one batch, as logits that a tower may learn from.
+
+    Towers generalise and lose rare words; imitating a ranker that lives by them brings some back.
+
+    Source: BM25 as in ``index.lexical``, over the terms of the towers. Distillation: Hinton et
+    al., "Distilling the Knowledge in a Neural Network", 2015.
+
+    Args:
+        questions: term ids with repeats.
+        answers: the same.
+        vocabulary: sorted term ids.
+        answer_df: answers that hold each term.
+    """
+
+    def __init__(
+        self, questions: Sequence[Ids], answers: Sequence[Ids], vocabulary: Ids, answer_df: Ids
+    ) -> None:
+        super().__init__()
+        idf = np.log1p((len(answers) - answer_df + 0.5) / (answer_df + 0.5)).astype(np.float32)
+        mean = max(float(np.mean([len(answer) for answer in answers])), 1.0)
+        self._terms = len(vocabulary)
+        self._questions = [counted(question, vocabulary)[0] for question in questions]
+        self._answers = []
+        for answer in answers:
+            places, counts = counted(answer, vocabulary)
+            norm = _K1 * (1.0 - _B + _B * len(answer) / mean)
+            weights = (idf[places] * counts / (counts + norm)).astype(np.float32)
+            self._answers.append((torch.from_numpy(places), torch.from_numpy(weights)))
+        self.scale = nn.Parameter(torch.tensor(_TEACHER_SCALE))
+
+    def logits(self, questions: Sequence[int], answers: Sequence[int]) -> Tensor:
+        """Scores ``(questions, answers)``."""
+        table = torch.zeros(self._terms, len(answers))
+        for column, row in enumerate(answers):
+            places, weights = self._answers[row]
+            table[places, column] = weights
+        asked = [self._questions[row] for row in questions]
+        starts = np.cumsum([0, *(len(part) for part in asked[:-1])])
+        places = torch.from_numpy(np.concatenate(asked))
+        found = functional.embedding_bag(places, table, torch.from_numpy(starts), mode="sum")
+        return self.scale * found
+
+
+def distillation(logits: Tensor, teacher: Tensor) -> Tensor:
+    """Mean divergence of the softmax of ``logits`` from that of a teacher, both ``(n, m)``."""
+    wanted = functional.log_softmax(teacher, dim=1)
+    given = functional.log_softmax(logits, dim=1)
+    return functional.kl_div(given, wanted, log_target=True, reduction="batchmean")
+
+
+def in_batch_loss(logits: Tensor, owners: Tensor, column_owners: Tensor) -> Tensor:
     """Mean negative log probability of the own column among the batch's columns.
 
     Columns of the same answer as the row's are right as well and share the numerator.
@@ -91,12 +143,11 @@ def in_batch_loss(
     Source: in-batch softmax as in Karpukhin et al., "Dense Passage Retrieval", EMNLP 2020.
 
     Shapes:
-        ``questions`` (n, d), ``columns`` (m, d), ``owners`` (n,), ``column_owners`` (m,).
+        ``logits`` (n, m), ``owners`` (n,), ``column_owners`` (m,).
     """
-    logits = scale * questions @ columns.T
     right = owners[:, None] == column_owners[None, :]
     found = right.any(dim=1)
     if not bool(found.any()):
-        return questions.sum() * 0.0
+        return logits.sum() * 0.0
     own = logits.masked_fill(~right, float("-inf")).logsumexp(dim=1)
     return (logits.logsumexp(dim=1) - own)[found].mean()

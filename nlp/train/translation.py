@@ -14,10 +14,13 @@ Ids = NDArray[np.int64]
 
 _ROUNDS = 5
 _ANSWER_STEMS = 150  # distinct stems of an answer, the first ones
+_MOST_PAIRS = 12_000  # more teach little and take memory
 _LEAST = 1e-3  # smaller probabilities are left out of the table
 
 
-def fit_translation(answers: Sequence[str], pairs: Sequence[tuple[str, int]]) -> Translation:
+def fit_translation(
+    answers: Sequence[str], pairs: Sequence[tuple[str, int]], *, seed: int = 0
+) -> Translation:
     """P(question term | answer term) by expectation maximisation.
 
     Source: model 1 of Brown et al., "The Mathematics of Statistical Machine Translation", 1993,
@@ -26,7 +29,9 @@ def fit_translation(answers: Sequence[str], pairs: Sequence[tuple[str, int]]) ->
     Args:
         answers: texts.
         pairs: question and the position of its answer.
+        seed: of the pairs that are learned from where there are too many.
     """
+    pairs = sample_pairs(pairs, _MOST_PAIRS, seed)
     asked = [np.unique(stem_terms(text)) for text, _ in pairs]
     bodies = [_first_distinct(stem_terms(text)) for text in answers]
     vocabulary = np.unique(np.concatenate([*asked, *bodies, np.empty(0, np.int64)]))
@@ -56,6 +61,16 @@ def fit_translation(answers: Sequence[str], pairs: Sequence[tuple[str, int]]) ->
         key_source[keep].astype(np.int32),
         probability[keep].astype(np.float32),
     )
+
+
+def sample_pairs(
+    pairs: Sequence[tuple[str, int]], most: int, seed: int
+) -> Sequence[tuple[str, int]]:
+    """At most so many pairs, drawn by chance, in their order."""
+    if len(pairs) <= most:
+        return pairs
+    drawn = np.random.default_rng(seed).permutation(len(pairs))[:most]
+    return [pairs[place] for place in np.sort(drawn).tolist()]
 
 
 def _first_distinct(ids: Ids) -> Ids:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import json
 import math
+from collections import Counter
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +16,8 @@ from admin.evaluate.corpus import read_corpus
 from admin.evaluate.pooled import PooledIndex
 from admin.evaluate.ranker import evaluate
 from admin.evaluate.retrieval import Shelf, build_peers
-from bot.candidates import KnowledgeItem
+from admin.evaluate.task import MOST_JUDGED, build_task
+from bot.candidates import RANKERS, KnowledgeItem
 
 KEYS = {
     "acc_at_1", "recall_at_5", "recall_at_10", "mrr", "ece", "ece_low", "ece_high",
@@ -170,18 +172,52 @@ def test_a_trained_folder_through_the_command(
 ) -> None:
     write(tmp_path, _paraphrases())
     command = ["evaluate", "ranker", str(tmp_path), "--fold", "2", "--preset", "fast"]
+    command += ["--past", "14"]
     assert run([*command, "--seeds", "2", "--json"]) == 0
     report = json.loads(capsys.readouterr().out)
     assert set(report) >= {"data", "preset", "ours", "peers", "seeds"}
     assert (report["preset"], [run_["seed"] for run_ in report["seeds"]]) == ("fast", [0, 1])
+    assert report["data"]["past"] == 14
+    assert report["data"]["train"] == 56
     ours = report["ours"]
     assert ours["acc_at_1"] > 0.9
+    assert ours["rankers"]["dense"]["acc_at_1"] > 0.5
     assert ours["model_bytes"] > 10_000
     assert ours["train_cpu_s"] > 0
     assert 0 <= ours["ece_low"] <= ours["ece"] <= ours["ece_high"]
     assert 0 < ours["query_ms"]["p50"] <= ours["query_ms"]["p99"]
     accuracies = sorted(one["acc_at_1"] for one in report["seeds"])
     assert ours["acc_at_1"] == pytest.approx(sum(accuracies) / 2, abs=1e-4)
+
+
+def test_single_rankers_are_reported(tmp_path: Path) -> None:
+    questions = [ask("reset a password", "pw"), ask("parcels arrive", "ship"), ask("no such")]
+    report = evaluate(
+        read_corpus(write(tmp_path, questions)),
+        cold=True, pool=None, preset="default", seeds=1, tell=quiet,
+    )  # fmt: skip
+    rankers = report["ours"]["rankers"]
+    assert set(rankers) == {*RANKERS, "untrained"}
+    assert rankers["stem"] == rankers["untrained"] == {"acc_at_1": 1.0, "mrr": 1.0}
+    assert rankers["dense"] == {"acc_at_1": 0.0, "mrr": 0.0}
+
+
+def test_past_limits_the_training_questions_of_each_answer(tmp_path: Path) -> None:
+    corpus = read_corpus(write(tmp_path, _paraphrases()), fold=0)
+    task = build_task(corpus, cold=False, pool=None, past=2)
+    kept = Counter(number for asked in task.train for number in asked.right)
+    assert kept == dict.fromkeys(range(4), 2)
+    assert build_task(corpus, cold=False, pool=None, past=2) == task
+    everything = build_task(corpus, cold=False, pool=None, past=None)
+    assert set(task.train) < set(everything.train)
+    assert task.test == everything.test
+
+
+def test_of_very_many_questions_a_sample_is_judged(tmp_path: Path) -> None:
+    many = [ask(f"question number {i}", "pw") for i in range(MOST_JUDGED + 50)]
+    task = build_task(read_corpus(write(tmp_path, many)), cold=True, pool=2, past=None)
+    assert len(task.test) == MOST_JUDGED
+    assert all(len(asked.pool) == 2 and 0 in asked.pool for asked in task.test)
 
 
 def test_the_table(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -5,8 +5,7 @@ import pytest
 
 from bot.answering import Answerer
 from bot.candidates import FEATURES, CandidateIndex, KnowledgeItem
-from nlp.correction import Calibration, Correction
-from nlp.train.correction import weighted_sum
+from nlp.correction import Calibration, Correction, weighted_sum
 
 RU = KnowledgeItem(
     1,

@@ -88,6 +88,19 @@ def test_no_more_than_top_by_the_fixed_sum():
     assert index.search("пароль", 0).answer_ids == ()
 
 
+def test_among_limits_the_search(index):
+    assert set(index.search("забыл пароль", among={2, 3, 77}).answer_ids) == {2, 3}
+    assert index.search("забыл пароль", among=()).answer_ids == ()
+    assert index.search("забыл пароль", among=None).answer_ids[0] == 1
+
+
+def test_past_questions_of_others_do_not_crowd_out_what_words_find():
+    asked = [KnowledgeItem(i, f"Ответ номер {i}.", questions=("верните деньги",)) for i in range(9)]
+    index = CandidateIndex()
+    index.put([*asked, KnowledgeItem(50, "Вернуть деньги можно в профиле.")])
+    assert 50 in index.search("верните деньги", 3).answer_ids
+
+
 def test_without_an_encoder_its_features_are_zero():
     index = CandidateIndex()
     index.put(ITEMS)

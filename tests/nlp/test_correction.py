@@ -3,15 +3,15 @@ import pytest
 import torch
 
 from nlp.artifacts import ArtifactDamaged
-from nlp.correction import Calibration, Correction, Network, contrast
+from nlp.correction import Calibration, Correction, Evidence, Network, contrast, weighted_sum
+from nlp.metrics import expected_calibration_error
 from nlp.train.correction import (
     Lists,
-    calibration_error,
     cross_logits,
     fit_calibration,
     fit_network,
+    held_out_confidence,
     quality,
-    weighted_sum,
 )
 
 NAMES = ("good", "noise", "still")
@@ -140,7 +140,19 @@ def test_calibration_error_is_small_after_cross_fitting():
     train = lists(500, seed=11)
     folds = np.arange(len(train)) % 4
     logits = cross_logits(train, folds, seed=0, hidden=0)
-    assert calibration_error(logits, train, folds) < 0.12
+    counted = np.arange(len(train)) >= 40
+    confidence, right = held_out_confidence(logits, train, folds, counted)
+    assert len(confidence) == len(right) == 460
+    assert expected_calibration_error(confidence, right) < 0.12
+
+
+def test_evidence_comes_back_from_disk(tmp_path):
+    evidence = Evidence(np.asarray([0.9, 0.2], np.float32), np.asarray([True, False]))
+    network = weighted_sum(("a",), {"a": 1})
+    Correction(("a",), network, Calibration(), "fixed", evidence).save(tmp_path)
+    again = Correction.load(tmp_path).evidence
+    assert again.confidence.tolist() == evidence.confidence.tolist()
+    assert again.right.tolist() == [True, False]
 
 
 def test_large_logits_do_not_overflow():

@@ -1,0 +1,151 @@
+"""Candidate lists of training questions, from models and indexes that have not seen them.
+
+A correction learns from these; were the models shown the question before, it would learn to trust
+them too much. The cost is bounded: of many questions a sample is listed, and beyond a few thousand
+one part is held out in place of folds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bot.candidates import FEATURES, CandidateIndex, KnowledgeItem
+from nlp.ranker import DualEncoder
+from nlp.text import normalise
+from nlp.train.correction import Lists
+
+Ids = NDArray[np.int64]
+
+_MANY = 1000  # questions from which three folds say as much as five
+_HELD_OUT_FROM = 3000  # questions from which one part is held out and there are no folds
+_MOST_LISTED = 1800
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A question, the articles that were right, and those it was asked of (None: all)."""
+
+    text: str
+    right: frozenset[int]
+    pool: NDArray[np.int32] | None = None
+
+
+Fit = Callable[[Sequence[Asked], set[str]], DualEncoder | None]
+
+
+def merge_questions(
+    questions: Sequence[tuple[str, int]], pools: Sequence[Collection[int] | None]
+) -> list[Asked]:
+    """Equal questions as one, with the right articles and pools of all."""
+    merged: dict[str, Asked] = {}
+    for (text, answer_id), among in zip(questions, pools, strict=True):
+        if not text.strip():
+            continue
+        pool = None if among is None else np.asarray(list(among), np.int32)
+        key = normalise(text)
+        known = merged.get(key)
+        if known is None:
+            merged[key] = Asked(text, frozenset({answer_id}), pool)
+            continue
+        both = None if known.pool is None or pool is None else np.union1d(known.pool, pool)
+        merged[key] = Asked(known.text, known.right | {answer_id}, both)
+    return list(merged.values())
+
+
+def draw_folds(count: int, seed: int) -> Ids:
+    """A fold for each question; -1 for those that no model has to be blind to."""
+    rng = np.random.default_rng(seed)
+    order = rng.permutation(count)
+    if count < _HELD_OUT_FROM:
+        return np.asarray(order % (3 if count >= _MANY else 5), np.int64)
+    return np.where(order < min(_MOST_LISTED, count // 3), 0, -1).astype(np.int64)
+
+
+def out_of_fold(
+    items: Sequence[KnowledgeItem],
+    asked: Sequence[Asked],
+    folds: Ids,
+    fit: Fit,
+    *,
+    seed: int,
+    tell: Callable[[str, float], None],
+) -> tuple[Lists, Ids, dict[str, float]]:
+    """Candidate lists from models of the other folds.
+
+    Args:
+        items: articles with their past questions.
+        asked: the questions.
+        folds: fold of each.
+        fit: gives an encoder for known questions; the texts in the set may not be used.
+        seed: of the questions that are listed where there are too many.
+        tell: told the finished share.
+
+    Returns:
+        The lists, the position in ``asked`` of the question of each, and the fixed weights.
+    """
+    same = same_answers(items)
+    listed = np.flatnonzero(folds >= 0)
+    if len(listed) > _MOST_LISTED:
+        listed = np.sort(np.random.default_rng(seed).permutation(listed)[:_MOST_LISTED])
+    features = [np.zeros((0, len(FEATURES)), np.float32)] * len(asked)
+    right = [np.zeros(0, bool)] * len(asked)
+    count = int(folds.max()) + 1
+    weights: dict[str, float] = {}
+    for fold in range(count):
+        held = {normalise(asked[row].text) for row in np.flatnonzero(folds == fold).tolist()}
+        known = [one for one, own in zip(asked, folds, strict=True) if own != fold]
+        index = CandidateIndex(fit(known, held), "cpu")
+        index.put(with_questions(items, known, held))
+        weights = index.fixed_weights()
+        tell("folds", (fold + 0.5) / count)
+        for row in listed[folds[listed] == fold].tolist():
+            pool = asked[row].pool
+            among = None if pool is None else pool.tolist()
+            found = index.search(asked[row].text, among=among)
+            wanted = frozenset[int]().union(*(same.get(one, ()) for one in asked[row].right))
+            features[row] = found.features
+            right[row] = np.asarray([one in wanted for one in found.answer_ids], bool)
+        tell("folds", (fold + 1) / count)
+    chosen = listed.tolist()
+    sizes = np.asarray([len(right[row]) for row in chosen], np.int64)
+    rows = np.concatenate([features[row] for row in chosen])
+    return Lists(rows, sizes, np.concatenate([right[row] for row in chosen])), listed, weights
+
+
+def same_answers(items: Sequence[KnowledgeItem]) -> dict[int, frozenset[int]]:
+    """Articles that are right where one is: itself, its twin, and those of the same text."""
+    by_text: dict[str, set[int]] = {}
+    keys = {item.answer_id: normalise(item.text) for item in items}
+    for answer_id, key in keys.items():
+        by_text.setdefault(key, set()).add(answer_id)
+    return {
+        item.answer_id: frozenset(
+            by_text[keys[item.answer_id]] | ({item.twin_id} if item.twin_id is not None else set())
+        )
+        for item in items
+    }
+
+
+def with_questions(
+    items: Sequence[KnowledgeItem], known: Sequence[Asked], held: set[str]
+) -> list[KnowledgeItem]:
+    """Articles with all past questions but those held out."""
+    more: dict[int, list[str]] = {}
+    for one in known:
+        for answer_id in sorted(one.right):
+            more.setdefault(answer_id, []).append(one.text)
+    return [
+        replace(
+            item,
+            questions=tuple(
+                text
+                for text in dict.fromkeys((*item.questions, *more.get(item.answer_id, ())))
+                if normalise(text) not in held
+            ),
+        )
+        for item in items
+    ]
