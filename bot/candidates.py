@@ -18,8 +18,8 @@ from index.ann import Device, open_index
 from index.passages import FLOORS, PassageIndex, PassageScores
 from index.vectors import VectorIndex
 from nlp.correction import contrast
+from nlp.encoders import Encoder
 from nlp.function_words import FUNCTION_WORDS
-from nlp.ranker import DualEncoder
 from nlp.terms import MAX_CHARS, Terms, read_terms, word_stems
 from nlp.text import normalise, words
 
@@ -116,7 +116,7 @@ class CandidateIndex:
         device: ``auto``, ``cpu`` or ``gpu``, for the dense index.
     """
 
-    def __init__(self, encoder: DualEncoder | None = None, device: str = "auto") -> None:
+    def __init__(self, encoder: Encoder | None = None, device: str = "auto") -> None:
         self._encoder = encoder
         self._requested = device
         self.device = Device("cpu", "lexical search only: no encoder is trained")
@@ -335,7 +335,7 @@ class CandidateIndex:
 class _Dense:
     """Encodings of articles and of past questions, by row."""
 
-    encoder: DualEncoder
+    encoder: Encoder
     answers: VectorIndex
     questions: VectorIndex
 

@@ -26,7 +26,7 @@ from index.ann import Device
 from nlp.artifacts import ArtifactDamaged, load_json, verify
 from nlp.classifier import TicketClassifier
 from nlp.correction import Correction
-from nlp.ranker import DualEncoder
+from nlp.encoders import Encoder, load_encoder
 
 _LOG = logging.getLogger(__name__)
 
@@ -44,7 +44,7 @@ class Bundle:
 
     version: str
     classifier: TicketClassifier | None
-    encoder: DualEncoder | None
+    encoder: Encoder | None
     correction: Correction | None
     metrics: Mapping[str, Any] = field(default_factory=dict)
     created_at: float = 0.0
@@ -74,7 +74,7 @@ def load_bundle(folder: Path) -> Bundle:
         return Bundle(
             version=str(about["version"]),
             classifier=_part(folder / "classifier", TicketClassifier.load),
-            encoder=_part(folder / "ranker", DualEncoder.load),
+            encoder=_part(folder / "ranker", load_encoder),
             correction=_part(folder / "correction", Correction.load),
             metrics=about.get("metrics", {}),
             created_at=float(about["created_at"]),
@@ -266,9 +266,7 @@ async def tied_questions(store: Store, ids: Sequence[int] | None = None) -> list
     return tied + [(row.answer_id, row.question) for row in rows]
 
 
-def _build(
-    encoder: DualEncoder | None, device: str, items: Sequence[KnowledgeItem]
-) -> CandidateIndex:
+def _build(encoder: Encoder | None, device: str, items: Sequence[KnowledgeItem]) -> CandidateIndex:
     index = CandidateIndex(encoder, device)
     index.put(items)
     return index

@@ -79,6 +79,12 @@ def read_pieces(texts: Sequence[str], buckets: int, most_words: int) -> Pieces:
     )
 
 
+def has_words(texts: Sequence[str]) -> NDArray[np.bool_]:
+    """Whether there is anything to read in each folded text."""
+    found = (_TOKEN.search(text[:MAX_CHARS]) is not None for text in texts)
+    return np.fromiter(found, np.bool_, len(texts))
+
+
 def _whole(
     points: NDArray[np.uint64], starts: Ints, room: Ints, lengths: Ints
 ) -> NDArray[np.uint64]:

@@ -41,9 +41,9 @@ class SequenceShape:
     kind: Kind
     buckets: int = 20_000
     dimension: int = 64
-    char_dimension: int = 16
+    char_dimension: int = 8
     char_width: int = 5
-    char_filters: int = 64
+    char_filters: int = 32
     widths: tuple[int, ...] = (1, 2, 3)
     units: int = 128
     most_words: int = 64

@@ -9,7 +9,7 @@ from __future__ import annotations
 import tempfile
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final, Protocol
 
@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from admin.evaluate.judging import (
+    CHOSEN,
     acceptance,
     calibration_figures,
     latency,
@@ -139,10 +140,14 @@ class Judged:
 
 @dataclass(frozen=True, slots=True)
 class Trained:
-    """A model and the confidence from which it keeps each promised precision."""
+    """A model and the confidence from which it keeps each promised precision.
+
+    ``chosen`` is what ``auto`` kept and what it tried.
+    """
 
     model: Model
     thresholds: dict[str, float]
+    chosen: dict[str, Any] = field(default_factory=dict)
 
 
 def evaluate(plan: Plan, tell: Tell) -> dict[str, Any]:
@@ -157,7 +162,7 @@ def evaluate(plan: Plan, tell: Tell) -> dict[str, Any]:
     for seed in range(plan.seeds):
         tell(f"training, seed {seed}")
         ours = [_ours(plan, train, seed, tell) for train, _ in splits]
-        seeds.append(_figures(plan, ours, [test for _, test in splits]))
+        seeds.append(_figures(plan, ours, [test for _, test in splits]) | ours[0].chosen)
     peers = {}
     for name in PEERS:
         tell(f"training {name}")
@@ -216,7 +221,7 @@ def _ours(plan: Plan, train: Sequence[TicketRow], seed: int, tell: Tell) -> Trai
     with tempfile.TemporaryDirectory(prefix="neurobot-evaluate-") as name:
         folder = Path(name) / "classifier"
         began = time.process_time()
-        fit_classifier(
+        metrics = fit_classifier(
             rows, folder, seed=seed, preset=plan.preset, unlabelled=plan.unlabelled,
             progress=lambda stage, _: tell(stage),
         )  # fmt: skip
@@ -225,7 +230,10 @@ def _ours(plan: Plan, train: Sequence[TicketRow], seed: int, tell: Tell) -> Trai
         served = [path for path in folder.iterdir() if path.name != "metrics.json"]
         size = sum(path.stat().st_size for path in served)
         classifier = TicketClassifier.load(folder)
-    return _trained(plan, Ours(classifier, spent, size), dict(classifier.thresholds))
+    trained = _trained(plan, Ours(classifier, spent, size), dict(classifier.thresholds))
+    if "kept" not in metrics:
+        return trained
+    return replace(trained, chosen={key: metrics[key] for key in CHOSEN})
 
 
 def _peer(plan: Plan, name: str, train: Sequence[TicketRow]) -> Trained:

@@ -18,6 +18,7 @@ Bools = NDArray[np.bool_]
 
 BINS: Final = 15
 _ROUNDS: Final = 200
+CHOSEN: Final = ("kept", "tried")
 _DIGITS: Final = 4
 
 
@@ -131,8 +132,11 @@ def rounded(value: Any) -> Any:
 
 
 def median_of(runs: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """The median of every number; None where a run has none; texts as in the first run."""
-    return {key: _middle([run.get(key) for run in runs]) for key in runs[0]}
+    """The median of every number; None where a run has none; texts as in the first run.
+
+    What ``auto`` chose and from what is a matter of each run and left out.
+    """
+    return {key: _middle([run.get(key) for run in runs]) for key in runs[0] if key not in CHOSEN}
 
 
 def _middle(values: Sequence[Any]) -> Any:

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from bot.candidates import CandidateIndex, Candidates
-from nlp.ranker import DualEncoder
+from nlp.encoders import Encoder
 
 
 class PooledIndex(CandidateIndex):
     """Candidates from a given set of articles; from all of them until one is given."""
 
-    def __init__(self, encoder: DualEncoder | None = None, device: str = "cpu") -> None:
+    def __init__(self, encoder: Encoder | None = None, device: str = "cpu") -> None:
         super().__init__(encoder, device)
         self._allowed: frozenset[int] | None = None
 

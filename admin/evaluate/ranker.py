@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from admin.evaluate.corpus import Corpus
 from admin.evaluate.judging import (
+    CHOSEN,
     acceptance,
     calibration_figures,
     latency,
@@ -36,8 +37,8 @@ from bot.serving import Bundle
 from bot.settings import Preset
 from nlp.calibration import threshold_for
 from nlp.correction import Correction, Evidence, weighted_sum
+from nlp.encoders import load_encoder
 from nlp.metrics import auroc
-from nlp.ranker import DualEncoder
 
 Ids = NDArray[np.int64]
 Floats = NDArray[np.float32]
@@ -138,7 +139,7 @@ def _ours(task: Task, preset: Preset, seed: int, tell: Tell) -> dict[str, Any]:
         spent = time.process_time() - began
         size = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
         trained = bool(training["trained"])
-        encoder = DualEncoder.load(folder / "ranker") if trained else None
+        encoder = load_encoder(folder / "ranker") if trained else None
         correction = Correction.load(folder / "correction") if trained else None
     index = PooledIndex(encoder, "cpu")
     index.put(_with_questions(items, task.train))
@@ -152,6 +153,7 @@ def _ours(task: Task, preset: Preset, seed: int, tell: Tell) -> dict[str, Any]:
         "variant": training["variant"],
         "rankers": _single_rankers(index, task.test),
     }
+    extra |= {key: training[key] for key in CHOSEN if key in training}
     return {**figures, **extra}
 
 

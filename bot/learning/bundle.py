@@ -47,7 +47,8 @@ def train_bundle(
 ) -> tuple[str, dict[str, Any]]:
     """Train, publish, and give version and metrics.
 
-    ``budget_s`` is what the preset ``auto`` may spend on comparing classifiers.
+    ``budget_s`` is what the preset ``auto`` may spend on comparing classifiers, and again on
+    comparing rankers.
 
     Raises:
         NothingToTrain: no part could be trained; nothing is published.
@@ -116,6 +117,7 @@ def _train_parts(
         seed=seed,
         threads=threads,
         preset=preset,
+        budget_s=budget_s,
         progress=lambda stage, share: progress(
             f"ranking: {stage}", _within(_RANKING.get(stage, (0.3, 0.3)), share)
         ),

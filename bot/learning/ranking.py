@@ -8,13 +8,13 @@ training child process.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from bot.candidates import FEATURES, RANKERS, KnowledgeItem
+from bot.learning.ranking_encoders import FitEncoder, choose_encoder
 from bot.learning.ranking_lists import (
     Asked,
     draw_folds,
@@ -23,8 +23,8 @@ from bot.learning.ranking_lists import (
     with_questions,
 )
 from nlp.correction import Correction, Evidence, Network, weighted_sum
+from nlp.encoders import Encoder
 from nlp.metrics import expected_calibration_error
-from nlp.ranker import DualEncoder
 from nlp.train.correction import (
     Lists,
     Quality,
@@ -36,7 +36,6 @@ from nlp.train.correction import (
 )
 from nlp.train.foreign import foreign_questions
 from nlp.train.loop import use_threads
-from nlp.train.ranker import EncoderSettings, fit_encoder
 
 Ids = NDArray[np.int64]
 Floats = NDArray[np.float32]
@@ -60,6 +59,7 @@ def train_ranking(
     seed: int = 0,
     threads: int = 1,
     preset: str = "default",
+    budget_s: float = 600.0,
     progress: Callable[[str, float], None] | None = None,
 ) -> dict[str, object]:
     """Write ``folder/ranker`` and ``folder/correction`` and give what was measured.
@@ -72,26 +72,30 @@ def train_ranking(
         pools: for each question the articles that it was asked of, where that is not all of them.
         seed: of every random choice.
         threads: for torch.
-        preset: ``fast`` halves the size and the passes of the towers.
+        preset: ``fast`` halves the size and the passes of the towers; ``seed``, ``ff``, ``cnn``
+            and ``rnn`` have other encoders; ``auto`` compares them all.
+        budget_s: wall seconds after which ``auto`` begins with no other encoder.
         progress: told the stage and its finished share, 0..1.
 
     Returns:
         Cross-validated ``acc_at_1``, ``recall_at_5``, ``mrr`` and ``ece`` of the kept ``variant``,
         the same of each variant under ``variants``, ``questions`` and ``folds``. With too few
-        questions nothing is written and ``variant`` is ``fixed``.
+        questions nothing is written and ``variant`` is ``fixed``. From ``auto`` also the name of
+        the ``kept`` encoder and what it was chosen from under ``tried``.
     """
     tell = progress or _ignore
     use_threads(threads)
     asked = _asked(items, questions, pools)
     if len(asked) < LEAST_QUESTIONS or not items:
         return {"variant": "fixed", "questions": len(asked), "folds": 0, "trained": False}
-    settings = EncoderSettings()
-    if preset == "fast":
-        settings = replace(settings, dimension=128, epochs=6)
-    figures = _train_correction(items, asked, settings, folder, seed=seed, tell=tell)
+
+    def correct(fit: FitEncoder, place: Path, told: Progress) -> dict[str, object]:
+        return _train_correction(items, asked, fit, place, seed=seed, tell=told)
+
+    fit, figures = choose_encoder(preset, correct, folder, budget_s=budget_s, tell=tell)
     tell("ranker", 0.0)
     encoder = _fit(
-        items, asked, set(), settings, seed=seed, progress=lambda share: tell("ranker", share)
+        items, asked, set(), fit, seed=seed, progress=lambda share: tell("ranker", share)
     )
     encoder.save(folder / "ranker")
     return {"trained": True, "questions": len(asked), **figures}
@@ -100,7 +104,7 @@ def train_ranking(
 def _train_correction(
     items: Sequence[KnowledgeItem],
     own: Sequence[Asked],
-    settings: EncoderSettings,
+    fit: FitEncoder,
     folder: Path,
     *,
     seed: int,
@@ -111,10 +115,10 @@ def _train_correction(
     asked = [*own, *_foreign(own, seed)]
     drawn = draw_folds(len(asked), seed)
 
-    def fit(known: Sequence[Asked], held: set[str]) -> DualEncoder:
-        return _fit(items, known, held, settings, seed=seed)
+    def encoder_of(known: Sequence[Asked], held: set[str]) -> Encoder:
+        return _fit(items, known, held, fit, seed=seed)
 
-    lists, listed, weights = out_of_fold(items, asked, drawn, fit, seed=seed, tell=tell)
+    lists, listed, weights = out_of_fold(items, asked, drawn, encoder_of, seed=seed, tell=tell)
     tell("correction", 0.0)
     folds = np.arange(len(lists)) % _JUDGING_FOLDS if drawn.min() < 0 else drawn[listed]
     logits = _variants(lists, folds, weights, seed=seed)
@@ -179,11 +183,11 @@ def _fit(
     items: Sequence[KnowledgeItem],
     known: Sequence[Asked],
     held: set[str],
-    settings: EncoderSettings,
+    fit: FitEncoder,
     *,
     seed: int,
     progress: Callable[[float], None] | None = None,
-) -> DualEncoder:
+) -> Encoder:
     full = with_questions(items, known, held)
     pairs = [
         (text, position)
@@ -192,7 +196,7 @@ def _fit(
         if text.strip()
     ]
     texts = [f"{item.title}\n{item.text}" for item in full]
-    return fit_encoder(texts, pairs, settings, seed=seed, progress=progress)
+    return fit(texts, pairs, seed=seed, progress=progress)
 
 
 def _variants(

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bot.candidates import FEATURES, CandidateIndex, KnowledgeItem
-from nlp.ranker import DualEncoder
+from nlp.encoders import Encoder
 from nlp.text import normalise
 from nlp.train.correction import Lists
 
@@ -34,7 +34,7 @@ class Asked:
     pool: NDArray[np.int32] | None = None
 
 
-Fit = Callable[[Sequence[Asked], set[str]], DualEncoder | None]
+Fit = Callable[[Sequence[Asked], set[str]], Encoder | None]
 
 
 def merge_questions(

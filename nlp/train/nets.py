@@ -19,6 +19,8 @@ from nlp.train.losses import r_drop
 
 Ints = NDArray[np.int64]
 
+_MOST_EPOCHS = 60
+
 
 @dataclass(frozen=True, slots=True)
 class NetRecipe:
@@ -37,6 +39,11 @@ class NetRecipe:
     one_cycle: bool
     weighting: Weighting
 
+    def steps(self, rows: int) -> int:
+        """Optimiser steps for so many rows: few rows are seen more often, within reason."""
+        per_epoch = -(-rows // self.batch)
+        return max(self.epochs * per_epoch, min(self.min_steps, _MOST_EPOCHS * per_epoch))
+
 
 SMALL = NetRecipe(
     hidden=(128,), residual=False, dropout=0.5, token_dropout=0.2, r_drop=False,
@@ -44,8 +51,8 @@ SMALL = NetRecipe(
     weighting="none",
 )  # fmt: skip
 SEED = NetRecipe(
-    hidden=(96, 96), residual=False, dropout=0.15, token_dropout=0.0, r_drop=False,
-    learning_rate=3e-3, weight_decay=1e-4, batch=128, epochs=15, min_steps=600, one_cycle=False,
+    hidden=(96, 96), residual=False, dropout=0.5, token_dropout=0.0, r_drop=False,
+    learning_rate=1e-2, weight_decay=1e-2, batch=128, epochs=30, min_steps=600, one_cycle=True,
     weighting="sqrt",
 )  # fmt: skip
 
@@ -129,7 +136,7 @@ def fit_network(
     truth = torch.from_numpy(target)
 
     def loss_of(chosen: Ints) -> torch.Tensor:
-        arrays = _batch(rows, chosen)
+        arrays = batch_rows(rows, chosen)
         expected = truth[torch.from_numpy(chosen)]
         logits = model(*arrays)
         if recipe.r_drop:
@@ -140,7 +147,7 @@ def fit_network(
         model,
         loss_of,
         len(target),
-        steps=max(recipe.min_steps, recipe.epochs * -(-len(target) // recipe.batch)),
+        steps=recipe.steps(len(target)),
         batch=recipe.batch,
         learning_rate=recipe.learning_rate,
         weight_decay=recipe.weight_decay,
@@ -159,7 +166,8 @@ def take(rows: Rows, chosen: Ints) -> Rows:
     return Rows(indptr, rows.indices[where], rows.values[where], rows.width, rows.words)
 
 
-def _batch(rows: Rows, chosen: Ints) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+def batch_rows(rows: Rows, chosen: Ints) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    """The chosen rows as ``BagNet`` reads them: columns, where each row starts, values."""
     part = take(rows, chosen)
     return (
         torch.from_numpy(part.indices),

@@ -141,7 +141,7 @@ def _train(
     progress: Callable[[float], None] | None,
 ) -> None:
     rng = np.random.default_rng(seed)
-    partners = _Partners(material.owners, rng)
+    partners = Partners(material.owners, rng)
     teacher = material.teacher
     # Where each answer has one question, more of them to tell apart at once teach more.
     batch = settings.batch * (2 if teacher is not None else 1)
@@ -191,7 +191,7 @@ def _loss(
     return loss
 
 
-class _Partners:
+class Partners:
     """Draws another question of the same answer."""
 
     def __init__(self, owners: Ids, rng: np.random.Generator) -> None:

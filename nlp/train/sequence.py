@@ -11,36 +11,35 @@ from numpy.typing import NDArray
 from torch import nn
 from torch.nn import functional
 
+from nlp.labels import Weighting, class_weights
 from nlp.pieces import ALPHABET, read_pieces
 from nlp.sequence import SequenceNetwork, SequenceShape, gapped_places
 from nlp.train.loop import run_steps, use_threads
-from nlp.train.losses import r_drop
 
 Floats = NDArray[np.float32]
 Ints = NDArray[np.int64]
 
-_START = 0.05  # spread of the table before training
+_START = 0.3  # spread of the rarest table row before training
 
 
 @dataclass(frozen=True, slots=True)
 class SequenceRecipe:
     """Shape and training of a network over sequences; drops as shares.
 
-    It is trained for ``epochs``, where these are fewer than ``min_steps`` for longer, but then for
-    no more than ``most_epochs``.
+    Few rows are seen in more than ``epochs``, up to ``min_steps`` or ``most_epochs``.
     """
 
     shape: SequenceShape
     dropout: float = 0.5
     word_dropout: float = 0.2
     piece_dropout: float = 0.2
-    r_drop: bool = False
     learning_rate: float = 3e-3
     weight_decay: float = 1e-2
     batch: int = 64
-    epochs: int = 12
-    min_steps: int = 600
-    most_epochs: int = 40
+    epochs: int = 10
+    min_steps: int = 500
+    most_epochs: int = 30
+    weighting: Weighting = "sqrt"
 
     def steps(self, rows: int) -> int:
         """Optimiser steps for so many rows."""
@@ -49,7 +48,7 @@ class SequenceRecipe:
 
 
 CNN = SequenceRecipe(SequenceShape("cnn"))
-RNN = SequenceRecipe(SequenceShape("rnn", units=96))
+RNN = SequenceRecipe(SequenceShape("rnn", units=96, most_words=48))
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +67,16 @@ class SequenceTexts:
     """Folded texts cut into pieces once, ready to be batched."""
 
     def __init__(self, texts: Sequence[str], shape: SequenceShape) -> None:
+        self._buckets = shape.buckets
         self._pieces = [read_pieces([text], shape.buckets, shape.most_words) for text in texts]
+
+    def idf(self) -> Floats:
+        """How rare each table row is among the texts, 0..1. Shapes: (buckets,)."""
+        found = np.zeros(self._buckets)
+        for pieces in self._pieces:
+            found[np.unique(pieces.ids)] += 1
+        idf = 1 + np.log((1 + len(self._pieces)) / (1 + found))
+        return np.asarray(idf / idf.max(), np.float32)
 
     def batch(self, rows: Sequence[int]) -> Batch:
         """The chosen texts in that order."""
@@ -103,6 +111,11 @@ class SequenceNet(nn.Module):
                 shape.word_size, shape.units, batch_first=True, bidirectional=True
             )
         self.output = nn.Linear(shape.pooled_size, outputs)
+
+    def begin_with(self, texts: SequenceTexts) -> None:
+        """Let common pieces of the texts to be trained on begin faint, as if weighed by idf."""
+        with torch.no_grad():
+            self.table.weight.mul_(torch.from_numpy(texts.idf())[:, None])
 
     def forward(self, batch: Batch) -> torch.Tensor:
         """Logits. Shapes: n texts -> (n, outputs)."""
@@ -174,14 +187,13 @@ def fit_sequence(
     torch.manual_seed(seed)
     model = SequenceNet(recipe, outputs)
     prepared = SequenceTexts(texts, recipe.shape)
+    model.begin_with(prepared)
     truth = torch.from_numpy(target)
+    weight = torch.from_numpy(class_weights(target, outputs, recipe.weighting))
 
     def loss_of(chosen: Ints) -> torch.Tensor:
-        batch = prepared.batch(chosen.tolist())
-        expected = truth[torch.from_numpy(chosen)]
-        if recipe.r_drop:
-            return r_drop(model(batch), model(batch), expected)
-        return functional.cross_entropy(model(batch), expected)
+        logits = model(prepared.batch(chosen.tolist()))
+        return functional.cross_entropy(logits, truth[torch.from_numpy(chosen)], weight)
 
     run_steps(
         model,

@@ -103,6 +103,8 @@ def test_median_over_seeds() -> None:
         {"accuracy": 0.9, "bytes": 30, "ms": {"p50": 5.0}, "oos": 0.1, "variant": "fixed"},
         {"accuracy": 0.6, "bytes": 20, "ms": {"p50": 2.0}, "oos": 0.2, "variant": "mlp"},
     ]
+    for run, name in zip(runs, ("cnn", "ff", "cnn"), strict=True):
+        run |= {"kept": name, "tried": {name: {"accuracy": 0.5}}}
     assert median_of(runs) == {
         "accuracy": 0.6, "bytes": 20, "ms": {"p50": 2.0}, "oos": None, "variant": "mlp",
     }  # fmt: skip

@@ -1,11 +1,15 @@
+from functools import partial
+
 import numpy as np
 import pytest
 
 from bot.answering import Answerer
 from bot.candidates import FEATURES, CandidateIndex, KnowledgeItem
-from bot.learning.ranking import LEAST_QUESTIONS, train_ranking
+from bot.learning.ranking import LEAST_QUESTIONS, _train_correction, train_ranking
+from bot.learning.ranking_encoders import compare
+from bot.learning.ranking_lists import Asked
 from nlp.correction import Correction
-from nlp.ranker import DualEncoder
+from nlp.encoders import load_encoder
 
 TOPICS = {
     "пароль": ["забыл пароль", "сменить пароль", "пароль не подходит", "восстановить доступ"],
@@ -62,7 +66,7 @@ def test_no_articles_train_nothing(tmp_path):
 
 def test_both_folders_are_written_and_load(trained):
     _, _, folder, _, _ = trained
-    assert DualEncoder.load(folder / "ranker").dimension > 0
+    assert load_encoder(folder / "ranker").dimension > 0
     assert Correction.load(folder / "correction").feature_names == FEATURES
 
 
@@ -95,7 +99,7 @@ def test_it_answers_unseen_words_of_a_topic(trained):
         classifier = None
         correction = Correction.load(folder / "correction")
 
-    index = CandidateIndex(DualEncoder.load(folder / "ranker"))
+    index = CandidateIndex(load_encoder(folder / "ranker"))
     past = {item.answer_id: [] for item in items}
     for text, answer_id in questions:
         past[answer_id].append(text)
@@ -115,7 +119,7 @@ def test_the_same_seed_gives_the_same_model(trained, tmp_path):
     again = train_ranking(items, questions, tmp_path, seed=1, threads=1, preset="fast")
     assert again == metrics
     text = ["забыл пароль"]
-    rows = [DualEncoder.load(f / "ranker").encode_questions(text) for f in (folder, tmp_path)]
+    rows = [load_encoder(f / "ranker").encode_questions(text) for f in (folder, tmp_path)]
     assert np.array_equal(*rows)
 
 
@@ -140,3 +144,61 @@ def test_questions_of_unknown_articles_teach_abstention(tmp_path):
     metrics = train_ranking(items, questions + foreign, tmp_path, preset="fast")
     assert metrics["questions"] == 150
     assert metrics["acc_at_1"] < 0.85
+
+
+def test_auto_within_no_time_keeps_the_default_and_says_so(tmp_path):
+    metrics = train_ranking(*company(), tmp_path, preset="auto", budget_s=0.0)
+    assert metrics["kept"] == "default"
+    assert metrics["tried"]["default"].keys() == {"acc_at_1", "mrr", "variant", "cpu_s"}
+    assert [name for name, line in metrics["tried"].items() if line == {"reached": False}] == [
+        "ff", "seed", "cnn", "rnn",
+    ]  # fmt: skip
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["correction", "ranker"]
+
+
+class Oracle:
+    """Knows the topic of a question that shares no word with its answer, or nothing at all."""
+
+    translation = None
+    dimension = 5
+
+    def __init__(self, *, wise):
+        self._wise = wise
+
+    def encode_questions(self, texts):
+        topics = [int(text[-1]) if text[-1:].isdigit() else 5 for text in texts]
+        return np.eye(6, 5, dtype=np.float32)[topics] * self._wise
+
+    def encode_answers(self, texts):
+        return self.encode_questions(texts)
+
+    def save(self, folder):
+        raise NotImplementedError
+
+
+def test_the_encoder_with_which_the_whole_ranks_best_is_kept(tmp_path):
+    items = [KnowledgeItem(number, f"ответ {number}") for number in range(5)]
+    rng = np.random.default_rng(0)
+    words = ["".join(rng.choice(list("бвгджзклмнпрст"), 9)) for _ in range(60)]
+    questions = [(f"{word}{number % 5}", number % 5) for number, word in enumerate(words)]
+
+    def fit(answers, pairs, *, seed, progress=None, wise):
+        del answers, pairs, seed, progress
+        return Oracle(wise=wise)
+
+    known = {"blind": partial(fit, wise=False), "wise": partial(fit, wise=True)}
+    known |= {"late": known["wise"]}
+    asked = [Asked(text, frozenset({number})) for text, number in questions]
+    kept, figures = compare(
+        known,
+        lambda fit, place, told: _train_correction(items, asked, fit, place, seed=1, tell=told),
+        tmp_path,
+        budget_s=600.0,
+        tell=lambda stage, share: None,
+    )
+    scores = {name: line["acc_at_1"] for name, line in figures["tried"].items()}
+    assert (kept, figures["kept"], figures["acc_at_1"]) == ("wise", "wise", scores["wise"])
+    assert scores["wise"] > scores["blind"] + 0.3
+    assert scores["late"] == scores["wise"]
+    assert [path.name for path in tmp_path.iterdir()] == ["correction"]
+    assert Correction.load(tmp_path / "correction").feature_names == FEATURES
