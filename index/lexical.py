@@ -7,12 +7,15 @@ into the main one when it has grown. Which text a term id stands for is not know
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
+
+from index.selection import best_rows
 
 Ids = NDArray[np.int64]
 Floats = NDArray[np.float32]
@@ -20,6 +23,9 @@ Weighting = Literal["bm25", "cosine"]
 
 _EXACT_BELOW = 2000  # up to so many documents every change refreshes all weights
 _MOST_POSTINGS = 120_000  # read for one query; beyond, the most common terms are left out
+_MOST_COUNT = 255  # of a term in a document; more of it changes no score by a hundredth
+_LOGARITHMS = np.append(0, 1 + np.log(np.arange(1, _MOST_COUNT + 1))).astype(np.float32)
+_BLOCK = 4_000_000  # postings measured at once
 _RECENT = 256  # documents kept apart before a merge, or a fiftieth of all if more
 
 
@@ -31,8 +37,16 @@ class _Segment:
     starts: Ids  # (terms + 1,)
     df: NDArray[np.int32]  # (terms,) living documents
     rows: NDArray[np.int32]  # (postings,)
-    counts: Floats  # (postings,) how often the term stands in the row; 0 once removed
-    weights: Floats  # (postings,) the document's part of the score
+    counts: NDArray[np.uint8]  # (postings,) how often the term stands in the row; 0 once removed
+
+
+@dataclass(frozen=True, slots=True)
+class _Read:
+    """Postings of a query's terms: row, count, and the place of the term in the query."""
+
+    rows: NDArray[np.int32]
+    counts: NDArray[np.uint8]
+    terms: Ids
 
 
 class LexicalIndex:
@@ -60,7 +74,10 @@ class LexicalIndex:
         self._pending: dict[int, Ids] = {}
         self._gone: list[int] = []  # removed rows whose postings are still there
         self._stale = False
-        self._weighed_at = 0
+        # By row, BM25: what a count is compared with; cosine: one by the document's length. That of
+        # a removed row makes its scores 0, since its postings may wait to be erased together.
+        self._norms = np.zeros(0, np.float32)
+        self._measured_at = 0
 
     def __len__(self) -> int:
         """Number of living documents."""
@@ -97,26 +114,33 @@ class LexicalIndex:
 
     def scores(self, terms: Ids) -> Floats:
         """Score of every row for a query, shape ``(rows,)``; 0 where nothing is shared."""
-        self._settle()
-        if not len(terms) or not self.rows:
-            return np.zeros(self.rows, np.float32)
+        total = np.zeros(self.rows, np.float32)
+        self.add_scores(total, terms)
+        return total
+
+    def add_scores(self, total: Floats, terms: Ids, scale: float = 1.0) -> None:
+        """Add ``scale`` times the score of every row to ``total``, shape ``(rows,)``."""
         unique, repeats = np.unique(terms, return_counts=True)
-        idf = self._weight_of(unique)
-        if self.weighting == "bm25":
-            factors = repeats * idf
-        else:
-            query = (1.0 + np.log(repeats)) * idf
-            factors = query * idf / max(float(np.linalg.norm(query)), 1e-9)
-        return self._sum(unique, factors)
+        factors = scale * self._factors(unique, repeats)
+        for read in self._postings(unique):
+            np.add.at(total, read.rows, self._weigh(read, factors))
 
     def coverage(self, terms: Ids) -> Floats:
         """Share of the query's idf mass that each row holds, 0..1, shape ``(rows,)``."""
-        self._settle()
-        if not len(terms) or not self.rows:
-            return np.zeros(self.rows, np.float32)
-        unique = np.unique(terms)
-        idf = self._weight_of(unique)
-        return self._sum(unique, idf / max(float(idf.sum()), 1e-9), presence=True)
+        return self.scores_and_coverage(terms)[1]
+
+    def scores_and_coverage(self, terms: Ids) -> tuple[Floats, Floats]:
+        """``scores`` and ``coverage`` for one reading of the postings."""
+        unique, repeats = np.unique(terms, return_counts=True)
+        factors = self._factors(unique, repeats)
+        idf = self.idf(unique)
+        shares = (idf / max(float(idf.sum()), 1e-9)).astype(np.float32)
+        total, coverage = np.zeros((2, self.rows), np.float32)
+        for read in self._postings(unique):
+            np.add.at(total, read.rows, self._weigh(read, factors))
+            there = self._alive[read.rows] & (read.counts > 0)
+            np.add.at(coverage, read.rows, shares[read.terms] * there)
+        return total, coverage
 
     def known(self, terms: Ids) -> NDArray[np.bool_]:
         """Which terms stand in some living document, shape ``(terms,)``."""
@@ -130,13 +154,8 @@ class LexicalIndex:
     def search(self, terms: Ids, k: int) -> tuple[Ids, Floats]:
         """Rows of the best ``k`` documents with a positive score, best first, and the scores."""
         scores = self.scores(terms)
-        k = min(k, len(scores))
-        if k <= 0:
-            return np.empty(0, np.int64), np.empty(0, np.float32)
-        part = np.argpartition(-scores, k - 1)[:k]
-        order = part[np.lexsort((part, -scores[part]))]
-        order = order[scores[order] > 0]
-        return order.astype(np.int64), scores[order]
+        order = best_rows(scores, k)
+        return order, scores[order]
 
     def search_many(self, queries: Sequence[Ids], k: int) -> list[tuple[Ids, Floats]]:
         """``search`` for each query."""
@@ -168,21 +187,19 @@ class LexicalIndex:
         index = cls("bm25" if is_bm25 else "cosine", k1=k1, b=b)
         index._lengths = arrays["lengths"].astype(np.float32)
         index._alive = arrays["alive"].astype(bool)
-        counts = arrays["counts"].astype(np.float32)
         index._main = _Segment(
             arrays["vocabulary"].astype(np.int64),
             arrays["starts"].astype(np.int64),
             arrays["df"].astype(np.int32),
             arrays["rows"].astype(np.int32),
-            counts,
-            np.zeros_like(counts),
+            arrays["counts"].astype(np.uint8),
         )
         index._stale = True
-        index._weighed_at = -len(index) - 1
+        index._measured_at = -len(index) - 1
         return index
 
     def _settle(self, *, merge: bool = False) -> None:
-        """Bring segments and weights up to date with the additions and removals so far."""
+        """Bring segments and norms up to date with the additions and removals so far."""
         if not (self._stale or (merge and (self._pending or self._gone))):
             return
         living = len(self)
@@ -194,12 +211,12 @@ class LexicalIndex:
         if self._pending and (merge or len(self._pending) > max(_RECENT, self.rows // 50)):
             fresh = _build(list(self._pending), list(self._pending.values()))
             self._main = _merge(self._main, fresh)
-            self._weighed_at = -len(self) - 1
+            self._measured_at = -len(self) - 1
             self._pending = {}
             self._recent = None
         if self._pending and self._recent is None:
             self._recent = _build(list(self._pending), list(self._pending.values()))
-        self._weigh()
+        self._measure()
         self._stale = False
 
     def _segments(self) -> list[_Segment]:
@@ -215,52 +232,82 @@ class LexicalIndex:
             return np.asarray(np.log(1.0 + (total - df + 0.5) / (df + 0.5)))
         return np.asarray(1.0 + np.log((1.0 + total) / (1.0 + df)))
 
-    def _weigh(self) -> None:
-        """Refresh the recent weights, and the main ones where they have drifted.
+    def _measure(self) -> None:
+        """Refresh the norms; those of a large cosine index only where they have drifted.
 
-        Mean length and idf move little with one more document, and weighing a large main segment
-        takes tens of milliseconds, so there it waits for a change of a twentieth.
+        Idf moves little with one more document, and measuring a large main segment takes tens of
+        milliseconds, so there it waits for a change of a twentieth.
         """
-        living = len(self)
-        if living < _EXACT_BELOW or abs(living - self._weighed_at) * 20 > living:
-            self._weigh_segment(self._main)
-            self._weighed_at = living
-        if self._recent is not None:
-            self._weigh_segment(self._recent)
-
-    def _weigh_segment(self, segment: _Segment) -> None:
-        tf = segment.counts
         if self.weighting == "bm25":
             mean = float(self._lengths[self._alive].mean()) if self._alive.any() else 1.0
-            norm = self._k1 * (1.0 - self._b + self._b * self._lengths / max(mean, 1e-9))
-            share = tf / (tf + norm[segment.rows] + 1e-9)
-            segment.weights = ((self._k1 + 1.0) * share).astype(np.float32)
+            share = self._b * self._lengths / max(mean, 1e-9)
+            norms = self._k1 * (1.0 - self._b + share) + 1e-9
+            self._norms = np.where(self._alive, norms, np.inf).astype(np.float32)
             return
-        idf = self._weight_of(segment.vocabulary).astype(np.float32)
-        weights = np.where(tf > 0, 1.0 + np.log(np.maximum(tf, 1.0)), 0.0).astype(np.float32)
-        full = weights * np.repeat(idf, np.diff(segment.starts))
-        squares = np.bincount(segment.rows, full * full, minlength=self.rows)
-        lengths = np.sqrt(np.maximum(squares, 1e-12)).astype(np.float32)
-        segment.weights = weights / lengths[segment.rows]
+        living = len(self)
+        first = len(self._norms)
+        self._norms = np.concatenate([self._norms, np.zeros(self.rows - first, np.float32)])
+        if living < _EXACT_BELOW or abs(living - self._measured_at) * 20 > living:
+            self._measured_at = living
+            squares = self._squares(self._main)
+            if self._recent is not None:
+                squares += self._squares(self._recent)
+            self._norms = _inverse_root(squares)
+        elif self._recent is not None:
+            squares = self._squares(self._recent)
+            self._norms = np.where(squares > 0, _inverse_root(squares), self._norms)
+        self._norms[~self._alive] = 0.0
 
-    def _sum(self, terms: Ids, factors: NDArray[np.float64], *, presence: bool = False) -> Floats:
-        total = np.zeros(self.rows)
+    def _squares(self, segment: _Segment) -> NDArray[np.float64]:
+        """Squared length of every row's weights, as far as the segment holds them."""
+        idf = self._weight_of(segment.vocabulary).astype(np.float32)
+        squares = np.zeros(self.rows)
+        cuts = np.searchsorted(segment.starts, np.arange(0, len(segment.rows), _BLOCK))
+        for first, last in pairwise(np.append(cuts, len(idf)).tolist()):
+            start, end = segment.starts[first], segment.starts[last]
+            weights = _LOGARITHMS[segment.counts[start:end]]
+            weights *= np.repeat(idf[first:last], np.diff(segment.starts[first : last + 1]))
+            squares += np.bincount(segment.rows[start:end], weights**2, minlength=self.rows)
+        return squares
+
+    def _factors(self, unique: Ids, repeats: NDArray[np.int64]) -> Floats:
+        """What the query says of each of its terms."""
+        idf = self.idf(unique)
+        if self.weighting == "bm25":
+            return np.asarray((self._k1 + 1.0) * repeats * idf, np.float32)
+        query = (1.0 + np.log(repeats)) * idf
+        return np.asarray(query * idf / max(float(np.linalg.norm(query)), 1e-9), np.float32)
+
+    def _weigh(self, read: _Read, factors: Floats) -> Floats:
+        """Part of the score in each posting."""
+        norms = self._norms[read.rows]
+        if self.weighting == "bm25":
+            counts = read.counts.astype(np.float32)
+            weights = counts / (counts + norms)
+        else:
+            weights = _LOGARITHMS[read.counts] * norms
+        weights *= factors[read.terms]
+        return weights
+
+    def _postings(self, terms: Ids) -> Iterator[_Read]:
+        """Postings of distinct terms, segment by segment."""
+        self._settle()
         for segment in self._segments():
-            where, found = _locate(segment, terms)
+            where, found = _rarest(segment, *_locate(segment, terms))
             if not len(where):
                 continue
-            where, found = _rarest(segment, where, found)
-            starts = segment.starts[where]
-            sizes = segment.starts[where + 1] - starts
-            # Positions of all postings of all found terms, without a Python loop.
-            shift = np.repeat(starts - np.concatenate([[0], np.cumsum(sizes)[:-1]]), sizes)
-            at = shift + np.arange(len(shift))
-            weights = segment.counts[at] > 0 if presence else segment.weights[at]
-            total += np.bincount(
-                segment.rows[at], weights * np.repeat(factors[found], sizes), minlength=self.rows
+            starts, ends = segment.starts[where], segment.starts[where + 1]
+            # Slices are copied whole; an index of all their places would take four times as long.
+            spans = [slice(*span) for span in zip(starts.tolist(), ends.tolist(), strict=True)]
+            yield _Read(
+                np.concatenate([segment.rows[span] for span in spans]),
+                np.concatenate([segment.counts[span] for span in spans]),
+                np.repeat(found, ends - starts),
             )
-        # Postings of removed rows may wait to be erased together.
-        return np.where(self._alive, total, 0.0).astype(np.float32)
+
+
+def _inverse_root(squares: NDArray[np.float64]) -> Floats:
+    return np.where(squares > 0, 1.0 / np.sqrt(np.maximum(squares, 1e-12)), 0.0).astype(np.float32)
 
 
 def _rarest(segment: _Segment, where: Ids, found: Ids) -> tuple[Ids, Ids]:
@@ -293,11 +340,11 @@ def _build(rows: Sequence[int], documents: Sequence[Ids]) -> _Segment:
     first = np.ones(len(terms), bool)
     first[1:] = (terms[1:] != terms[:-1]) | (owners[1:] != owners[:-1])
     places = np.flatnonzero(first)
-    counts = np.diff(np.append(places, len(terms))).astype(np.float32)
+    counts = np.minimum(np.diff(np.append(places, len(terms))), _MOST_COUNT).astype(np.uint8)
     return _index(terms[places], owners[places], counts)
 
 
-def _index(terms: Ids, rows: NDArray[np.int32], counts: Floats) -> _Segment:
+def _index(terms: Ids, rows: NDArray[np.int32], counts: NDArray[np.uint8]) -> _Segment:
     """A segment of postings already sorted by (term, row), one a pair."""
     vocabulary, starts, df = np.unique(terms, return_index=True, return_counts=True)
     return _Segment(
@@ -306,7 +353,6 @@ def _index(terms: Ids, rows: NDArray[np.int32], counts: Floats) -> _Segment:
         df.astype(np.int32),
         rows,
         counts,
-        np.zeros_like(counts),
     )
 
 
@@ -329,6 +375,5 @@ def _erase(segment: _Segment, gone: NDArray[np.bool_]) -> None:
     if not hit.any():
         return
     segment.counts[hit] = 0
-    segment.weights[hit] = 0
     owners = np.searchsorted(segment.starts, np.flatnonzero(hit), side="right") - 1
     segment.df -= np.bincount(owners, minlength=len(segment.df)).astype(np.int32)
