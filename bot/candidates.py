@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from index.ann import Device, open_index
 from index.passages import FLOORS, PassageIndex, PassageScores
+from index.selection import best_rows
 from index.vectors import VectorIndex
 from nlp.correction import contrast
 from nlp.function_words import FUNCTION_WORDS
@@ -44,6 +45,7 @@ _FLOORS = tuple(FLOORS.get(name, 0.0) for name in RANKERS)
 _DENSE_ANSWERS = 15
 _DENSE_QUESTIONS = 30
 _COMPACT_FROM = 256  # rows, before a mostly dead index is rebuilt
+_AT_ONCE = 10_000  # articles whose terms are in memory together
 _ARTICLE_CHARS = 20_000  # of an article, read by the lexical rankers
 
 
@@ -148,12 +150,12 @@ class CandidateIndex:
         fresh = {item.answer_id: item for item in items}
         for answer_id in fresh:
             self.remove(answer_id)
-        if not fresh:
-            return
         if len(self._entries) > _COMPACT_FROM and len(self._row_of) * 2 < len(self._entries):
             fresh = {item.answer_id: item for item in self.items()} | fresh
             self._reset()
-        self._append(list(fresh.values()))
+        items = list(fresh.values())
+        for start in range(0, len(items), _AT_ONCE):
+            self._append(items[start : start + _AT_ONCE])
 
     def remove(self, answer_id: int) -> None:
         """Forget an article and its past questions at once; an unknown id is passed over."""
@@ -191,7 +193,10 @@ class CandidateIndex:
         return Candidates(
             tuple(entry.item.answer_id for entry in entries),
             features,
-            tuple(self._texts[row] if row >= 0 else None for row in scores.nearest[rows].tolist()),
+            tuple(
+                self._texts[row] if row >= 0 else None
+                for row in self._passages.nearest(scores.asked, rows)
+            ),
         )
 
     def _entry(self, answer_id: int) -> _Entry | None:
@@ -244,8 +249,7 @@ class CandidateIndex:
     def _choose(self, scores: PassageScores, vector: Floats | None, top: int) -> Ids:
         """Rows of the candidates, best by the fixed sum first, dense finds after them."""
         total = scores.weighted(self.fixed_weights())
-        living = np.flatnonzero(total > 0)
-        order = living[np.lexsort((living, -total[living]))][:top]
+        order = best_rows(total, top)
         if vector is None or self._dense is None:
             return order
         found = self._dense.answers.search(vector, _DENSE_ANSWERS)[1][0]
@@ -293,12 +297,14 @@ class _Dense:
     ) -> None:
         encoded = self.encoder.encode_answers(texts)
         self.answers.add(rows, encoded)
-        # One search each, so that what is built on demand is built here and not for a customer.
-        self.answers.search(encoded[:1], 1)
+        past = self.encoder.encode_questions(questions)
         if questions:
-            past = self.encoder.encode_questions(questions)
             self.questions.add(np.concatenate(asked), past)
-            self.questions.search(past[:1], 1)
+        # Searched once, so that what is built on demand is built here and not for a customer, and
+        # tuned to questions.
+        known = past[np.linspace(0, len(past) - 1, min(len(past), 200)).astype(np.int64)]
+        self.answers.search(known if len(known) else encoded[:1], 1)
+        self.questions.search(known, 1)
 
     def likeness(self, vector: Floats, rows: Ids, asked: Sequence[Ids]) -> Floats:
         """Inner product with each article and with its nearest past question, ``(n, 2)``."""

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from index.lexical import LexicalIndex
+from index.selection import best_rows
 
 Ids = NDArray[np.int64]
 Floats = NDArray[np.float32]
@@ -51,7 +52,7 @@ class PassageScores:
         pair: BM25 of pairs of stems.
         past: likeness of the nearest past question, 0..1.
         vote: share of the ten nearest past questions, weighted by likeness, 0..1.
-        nearest: row of the nearest past question, -1 for none.
+        asked: likeness of every question row, 0..1, shape ``(question rows,)``.
         coverage: share of the question's idf mass that the passage holds, 0..1.
         familiar: share of the question's stems that any passage or past question holds, 0..1; one
             number.
@@ -62,16 +63,18 @@ class PassageScores:
     pair: Floats
     past: Floats
     vote: Floats
-    nearest: Ids
+    asked: Floats
     coverage: Floats
     familiar: float
 
     def weighted(self, weights: Mapping[str, float]) -> Floats:
         """Weighted sum of named scores, each divided by its best."""
         total = np.zeros(len(self.stem), np.float32)
+        part = np.empty_like(total)
         for name, weight in weights.items():
             scores = getattr(self, name)
-            total += weight * scores / max(float(scores.max(initial=0.0)), FLOORS.get(name, 1e-9))
+            best = max(float(scores.max(initial=0.0)), FLOORS.get(name, 1e-9))
+            total += np.multiply(scores, np.float32(weight / best), out=part)
         return total
 
 
@@ -84,7 +87,9 @@ class PassageIndex:
         self._pair = LexicalIndex(k1=0.6, b=0.5)
         self._past_stem = LexicalIndex("cosine")
         self._past_char = LexicalIndex("cosine")
-        self._owner = np.empty(0, np.int64)  # passage row, by question row
+        self._owner = np.empty(0, np.int64)  # passage row, by question row; never falls
+        self._owning = np.empty(0, np.int64)  # passage rows that were given questions
+        self._first = np.empty(0, np.int64)  # first question row of each of them
         self._asked = np.empty(0, np.int64)  # number of past questions, by passage row
         self._questions: list[Ids] = []  # question rows, by passage row
 
@@ -106,6 +111,9 @@ class PassageIndex:
         question_rows = self._past_stem.add([question.stems for question in past])
         self._past_char.add([question.chars for question in past])
         sizes = np.asarray([len(questions) for questions in asked], np.int64)
+        starts = len(self._owner) + np.cumsum(sizes) - sizes
+        self._owning = np.concatenate([self._owning, rows[sizes > 0]])
+        self._first = np.concatenate([self._first, starts[sizes > 0]])
         self._owner = np.concatenate([self._owner, np.repeat(rows, sizes)])
         self._asked = np.concatenate([self._asked, sizes])
         self._questions += np.split(question_rows, np.cumsum(sizes)[:-1]) if len(sizes) else []
@@ -147,23 +155,32 @@ class PassageIndex:
 
     def score(self, terms: TermSet) -> PassageScores:
         """What every ranker says of every passage."""
-        stem, char = self._past_stem.scores(terms.stems), self._past_char.scores(terms.chars)
-        asked = np.asarray(0.5 * (stem + char), np.float32)
+        asked = np.zeros(len(self._owner), np.float32)
+        self._past_stem.add_scores(asked, terms.stems, 0.5)
+        self._past_char.add_scores(asked, terms.chars, 0.5)
         past = np.zeros(self.rows, np.float32)
-        np.maximum.at(past, self._owner, asked)
-        nearest = np.full(self.rows, -1, np.int64)
-        hits = np.flatnonzero((asked > 0) & (asked == past[self._owner]))
-        nearest[self._owner[hits]] = hits
+        if len(self._first):
+            past[self._owning] = np.maximum.reduceat(asked, self._first)
+        stem, coverage = self._stem.scores_and_coverage(terms.stems)
         return PassageScores(
-            stem=self._stem.scores(terms.stems),
+            stem=stem,
             char=self._char.scores(terms.chars),
             pair=self._pair.scores(terms.pairs),
             past=past,
             vote=self._vote(asked),
-            nearest=nearest,
-            coverage=self._stem.coverage(terms.stems),
+            asked=asked,
+            coverage=coverage,
             familiar=self._familiar(terms.stems),
         )
+
+    def nearest(self, asked: Floats, rows: Ids) -> list[int]:
+        """Question row of the nearest past question of some passages, -1 for none."""
+        found = []
+        for questions in (self._questions[row] for row in rows.tolist()):
+            best = int(asked[questions].argmax()) if len(questions) else 0
+            like = len(questions) and asked[questions[best]] > 0
+            found.append(int(questions[best]) if like else -1)
+        return found
 
     def _familiar(self, stems: Ids) -> float:
         unique = np.unique(stems)
@@ -172,10 +189,8 @@ class PassageIndex:
         return float((self._stem.known(unique) | self._past_stem.known(unique)).mean())
 
     def _vote(self, asked: Floats) -> Floats:
-        take = min(_NEIGHBOURS, len(asked))
-        if not take:
-            return np.zeros(self.rows, np.float32)
-        nearest = np.argpartition(-asked, take - 1)[:take]
-        weights = asked[nearest].astype(np.float64) ** 2
-        votes = np.bincount(self._owner[nearest], weights, minlength=self.rows)
-        return np.asarray(votes / max(float(weights.sum()), 1e-9), np.float32)
+        nearest = best_rows(asked, _NEIGHBOURS)
+        weights = asked[nearest] ** 2
+        votes = np.zeros(self.rows, np.float32)
+        np.add.at(votes, self._owner[nearest], weights / max(float(weights.sum()), 1e-9))
+        return votes
