@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -130,14 +131,7 @@ class CandidateIndex:
         entry = self._entry(answer_id)
         if entry is None:
             return ()
-        shared = [
-            (word, ids)
-            for word in dict.fromkeys(words(text[:MAX_CHARS]))
-            if len(word) > 1
-            and word not in FUNCTION_WORDS
-            and (ids := word_stems(word))
-            and ids <= entry.stems
-        ]
+        shared = [(word, ids) for word, ids in _telling(text[:MAX_CHARS]) if ids <= entry.stems]
         if not shared:
             return ()
         idf = self._passages.idf(np.asarray([min(ids) for _, ids in shared], np.int64))
@@ -266,6 +260,7 @@ class CandidateIndex:
         vector: Floats | None,
         terms: Terms,
     ) -> Floats:
+        self._passages.complete(scores, rows)
         ranked = np.zeros((len(rows), len(RANKERS)), np.float32)
         for column, name in enumerate(("stem", "char", "pair", "past", "vote")):
             ranked[:, column] = getattr(scores, name)[rows]
@@ -278,7 +273,7 @@ class CandidateIndex:
         levels = np.zeros((len(rows), len(LEVELS)), np.float32)
         levels[:, 0] = scores.past[rows]
         levels[:, 1:3] = ranked[:, 5:7]
-        levels[:, 3] = scores.coverage[rows]
+        levels[:, 3] = self._passages.coverage(scores, rows)
         levels[:, 4] = self._passages.popularity(rows)
         levels[:, 5] = scores.familiar
         return np.concatenate([contrast(ranked, _FLOORS), levels], axis=1)
@@ -317,6 +312,19 @@ class _Dense:
             np.maximum.at(nearest, np.repeat(np.arange(len(rows)), sizes), similarity)
             found[:, 1] = np.maximum(nearest, 0.0)
         return found
+
+
+@lru_cache(maxsize=64)
+def _telling(text: str) -> tuple[tuple[str, frozenset[int]], ...]:
+    """Distinct words with their stems, without function words and single letters.
+
+    Asked for every article that is shown for the same question.
+    """
+    return tuple(
+        (word, ids)
+        for word in dict.fromkeys(words(text))
+        if len(word) > 1 and word not in FUNCTION_WORDS and (ids := word_stems(word))
+    )
 
 
 def _full_text(item: KnowledgeItem) -> str:

@@ -8,7 +8,7 @@ into the main one when it has grown. Which text a term id stands for is not know
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Literal
 
@@ -23,6 +23,11 @@ Weighting = Literal["bm25", "cosine"]
 
 _EXACT_BELOW = 2000  # up to so many documents every change refreshes all weights
 _MOST_POSTINGS = 120_000  # read for one query; beyond, the most common terms are left out
+# Terms in more than an eighth of the documents are looked up for promising documents alone where
+# reading them would exceed this.
+_FEW_POSTINGS = 10_000
+_COMMON = 8
+_TABLE_FROM = 2000  # documents
 _MOST_COUNT = 255  # of a term in a document; more of it changes no score by a hundredth
 _LOGARITHMS = np.append(0, 1 + np.log(np.arange(1, _MOST_COUNT + 1))).astype(np.float32)
 _BLOCK = 4_000_000  # postings measured at once
@@ -38,15 +43,59 @@ class _Segment:
     df: NDArray[np.int32]  # (terms,) living documents
     rows: NDArray[np.int32]  # (postings,)
     counts: NDArray[np.uint8]  # (postings,) how often the term stands in the row; 0 once removed
+    common: Ids  # places of terms in so many rows that their counts are kept by row as well
+    table: NDArray[np.uint8]  # (rows, common) those counts
 
 
 @dataclass(frozen=True, slots=True)
-class _Read:
-    """Postings of a query's terms: row, count, and the place of the term in the query."""
+class _Part:
+    """Terms of a query in one segment: which are read for all rows, which for chosen ones."""
 
-    rows: NDArray[np.int32]
-    counts: NDArray[np.uint8]
-    terms: Ids
+    segment: _Segment
+    read: tuple[Ids, Ids]  # places in the vocabulary, and which terms of the query they are
+    left: tuple[Ids, Ids]  # columns of the table of common terms, and which terms
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """The distinct terms of a query, looked up once for all that is asked of an index.
+
+    Attributes:
+        idf: weight of each term.
+        repeats: how often each stands in the query.
+        known: which of them stand in some living document.
+    """
+
+    idf: NDArray[np.float64]
+    repeats: NDArray[np.int64]
+    known: NDArray[np.bool_]
+    _parts: tuple[_Part, ...]
+
+    def postings(
+        self, factors: Floats
+    ) -> Iterator[tuple[NDArray[np.int32], NDArray[np.uint8], Floats]]:
+        """Row, count and factor of what is read for all rows, segment by segment."""
+        for part in self._parts:
+            where, which = part.read
+            if not len(where):
+                continue
+            segment = part.segment
+            starts, ends = segment.starts[where], segment.starts[where + 1]
+            # Slices are copied whole; an index of all their places would take four times as long.
+            spans = list(map(slice, starts.tolist(), ends.tolist()))
+            yield (
+                np.concatenate([segment.rows[span] for span in spans]),
+                np.concatenate([segment.counts[span] for span in spans]),
+                np.repeat(factors[which], ends - starts),
+            )
+
+    def left(self, factors: Floats, rows: Ids) -> Iterator[tuple[Ids, NDArray[np.uint8], Floats]]:
+        """Places in ``rows``, counts ``(places, terms)`` and factors of what is not."""
+        for part in self._parts:
+            columns, which = part.left
+            if len(columns):
+                there = np.flatnonzero(rows < len(part.segment.table))
+                yield there, part.segment.table[np.ix_(rows[there], columns)], factors[which]
 
 
 class LexicalIndex:
@@ -115,41 +164,72 @@ class LexicalIndex:
     def scores(self, terms: Ids) -> Floats:
         """Score of every row for a query, shape ``(rows,)``; 0 where nothing is shared."""
         total = np.zeros(self.rows, np.float32)
-        self.add_scores(total, terms)
+        self.add_scores(total, self.look_up(terms, whole=True))
         return total
 
-    def add_scores(self, total: Floats, terms: Ids, scale: float = 1.0) -> None:
-        """Add ``scale`` times the score of every row to ``total``, shape ``(rows,)``."""
-        unique, repeats = np.unique(terms, return_counts=True)
-        factors = scale * self._factors(unique, repeats)
-        for read in self._postings(unique):
-            np.add.at(total, read.rows, self._weigh(read, factors))
+    def look_up(self, terms: Ids, *, whole: bool = False) -> Query:
+        """What is known of a query's terms; good until the index changes.
 
-    def coverage(self, terms: Ids) -> Floats:
-        """Share of the query's idf mass that each row holds, 0..1, shape ``(rows,)``."""
-        return self.scores_and_coverage(terms)[1]
-
-    def scores_and_coverage(self, terms: Ids) -> tuple[Floats, Floats]:
-        """``scores`` and ``coverage`` for one reading of the postings."""
-        unique, repeats = np.unique(terms, return_counts=True)
-        factors = self._factors(unique, repeats)
-        idf = self.idf(unique)
-        shares = (idf / max(float(idf.sum()), 1e-9)).astype(np.float32)
-        total, coverage = np.zeros((2, self.rows), np.float32)
-        for read in self._postings(unique):
-            np.add.at(total, read.rows, self._weigh(read, factors))
-            there = self._alive[read.rows] & (read.counts > 0)
-            np.add.at(coverage, read.rows, shares[read.terms] * there)
-        return total, coverage
-
-    def known(self, terms: Ids) -> NDArray[np.bool_]:
-        """Which terms stand in some living document, shape ``(terms,)``."""
+        Args:
+            terms: with repeats.
+            whole: read common terms for all rows, not for those alone that are completed.
+        """
         self._settle()
-        df = np.zeros(len(terms))
-        for segment in self._segments():
-            where, found = _locate(segment, terms)
-            df[found] += segment.df[where]
-        return df > 0
+        unique, repeats = _count(terms)
+        places = self._places(unique)
+        df = _documents(len(unique), places)
+        parts = tuple(_part(*place, whole=whole) for place in places)
+        return Query(self._weights(df), repeats, df > 0, parts)
+
+    def idf(self, terms: Ids) -> NDArray[np.float64]:
+        """Weight of terms as the index knows them now, rare ones high, shape ``(terms,)``."""
+        self._settle()
+        return self._weights(_documents(len(terms), self._places(terms)))
+
+    def add_scores(self, total: Floats, query: Query, scale: float = 1.0) -> None:
+        """Add ``scale`` times the score of every row to ``total``, shape ``(rows,)``.
+
+        The part of common terms may be left to ``complete``.
+        """
+        for rows, counts, factors in query.postings(self._factors(query, scale)):
+            np.add.at(total, rows, self._impacts(counts, self._norms[rows]) * factors)
+
+    def complete(self, total: Floats, query: Query, rows: Ids, scale: float = 1.0) -> None:
+        """Add what ``add_scores`` has left out, for distinct ``rows``."""
+        for there, counts, factors in query.left(self._factors(query, scale), rows):
+            norms = self._norms[rows[there], None]
+            total[rows[there]] += self._impacts(counts, norms) @ factors
+
+    def coverage(self, query: Query, rows: Ids) -> Floats:
+        """Share of the query's idf mass that each of ``rows`` holds, 0..1."""
+        shares = (query.idf / max(float(query.idf.sum()), 1e-9)).astype(np.float32)
+        held = np.zeros(self.rows, np.float32)
+        for owners, counts, factors in query.postings(shares):
+            np.add.at(held, owners, (counts > 0) * factors)
+        found = held[rows]
+        for there, counts, factors in query.left(shares, rows):
+            found[there] += (counts > 0) @ factors
+        return np.where(self._alive[rows], found, np.float32(0.0))
+
+    def _factors(self, query: Query, scale: float) -> Floats:
+        """What the query says of each of its terms."""
+        if self.weighting == "bm25":
+            return (scale * (self._k1 + 1.0) * query.repeats * query.idf).astype(np.float32)
+        weights = (1.0 + np.log(query.repeats)) * query.idf
+        length = max(float(np.linalg.norm(weights)), 1e-9)
+        return np.asarray(scale / length * weights * query.idf, np.float32)
+
+    def _impacts(self, counts: NDArray[np.uint8], norms: Floats) -> Floats:
+        """What documents say of their terms."""
+        if self.weighting == "bm25":
+            impacts = counts.astype(np.float32)
+            impacts /= impacts + norms
+            return impacts
+        # Nearly all counts are 1, whose weight is 1.
+        impacts = np.broadcast_to(norms, counts.shape).copy()
+        more = np.nonzero(counts != 1)
+        impacts[more] *= _LOGARITHMS[counts[more]]
+        return impacts
 
     def search(self, terms: Ids, k: int) -> tuple[Ids, Floats]:
         """Rows of the best ``k`` documents with a positive score, best first, and the scores."""
@@ -160,11 +240,6 @@ class LexicalIndex:
     def search_many(self, queries: Sequence[Ids], k: int) -> list[tuple[Ids, Floats]]:
         """``search`` for each query."""
         return [self.search(query, k) for query in queries]
-
-    def idf(self, terms: Ids) -> NDArray[np.float64]:
-        """Weight of terms as the index knows them now, rare ones high, shape ``(terms,)``."""
-        self._settle()
-        return self._weight_of(terms)
 
     def to_arrays(self) -> dict[str, NDArray[np.generic]]:
         """Everything needed to go on, as plain arrays."""
@@ -193,7 +268,10 @@ class LexicalIndex:
             arrays["df"].astype(np.int32),
             arrays["rows"].astype(np.int32),
             arrays["counts"].astype(np.uint8),
+            np.empty(0, np.int64),
+            np.empty((0, 0), np.uint8),
         )
+        index._main = _tabled(index._main)
         index._stale = True
         index._measured_at = -len(index) - 1
         return index
@@ -222,11 +300,11 @@ class LexicalIndex:
     def _segments(self) -> list[_Segment]:
         return [self._main] if self._recent is None else [self._main, self._recent]
 
-    def _weight_of(self, terms: Ids) -> NDArray[np.float64]:
-        df = np.zeros(len(terms))
-        for segment in self._segments():
-            where, found = _locate(segment, terms)
-            df[found] += segment.df[where]
+    def _places(self, terms: Ids) -> tuple[tuple[_Segment, Ids, Ids], ...]:
+        return tuple((segment, *_locate(segment, terms)) for segment in self._segments())
+
+    def _weights(self, df: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Idf of terms that stand in so many documents."""
         total = len(self)
         if self.weighting == "bm25":
             return np.asarray(np.log(1.0 + (total - df + 0.5) / (df + 0.5)))
@@ -260,7 +338,9 @@ class LexicalIndex:
 
     def _squares(self, segment: _Segment) -> NDArray[np.float64]:
         """Squared length of every row's weights, as far as the segment holds them."""
-        idf = self._weight_of(segment.vocabulary).astype(np.float32)
+        vocabulary = segment.vocabulary
+        df = _documents(len(vocabulary), self._places(vocabulary))
+        idf = self._weights(df).astype(np.float32)
         squares = np.zeros(self.rows)
         cuts = np.searchsorted(segment.starts, np.arange(0, len(segment.rows), _BLOCK))
         for first, last in pairwise(np.append(cuts, len(idf)).tolist()):
@@ -270,56 +350,48 @@ class LexicalIndex:
             squares += np.bincount(segment.rows[start:end], weights**2, minlength=self.rows)
         return squares
 
-    def _factors(self, unique: Ids, repeats: NDArray[np.int64]) -> Floats:
-        """What the query says of each of its terms."""
-        idf = self.idf(unique)
-        if self.weighting == "bm25":
-            return np.asarray((self._k1 + 1.0) * repeats * idf, np.float32)
-        query = (1.0 + np.log(repeats)) * idf
-        return np.asarray(query * idf / max(float(np.linalg.norm(query)), 1e-9), np.float32)
-
-    def _weigh(self, read: _Read, factors: Floats) -> Floats:
-        """Part of the score in each posting."""
-        norms = self._norms[read.rows]
-        if self.weighting == "bm25":
-            counts = read.counts.astype(np.float32)
-            weights = counts / (counts + norms)
-        else:
-            weights = _LOGARITHMS[read.counts] * norms
-        weights *= factors[read.terms]
-        return weights
-
-    def _postings(self, terms: Ids) -> Iterator[_Read]:
-        """Postings of distinct terms, segment by segment."""
-        self._settle()
-        for segment in self._segments():
-            where, found = _rarest(segment, *_locate(segment, terms))
-            if not len(where):
-                continue
-            starts, ends = segment.starts[where], segment.starts[where + 1]
-            # Slices are copied whole; an index of all their places would take four times as long.
-            spans = [slice(*span) for span in zip(starts.tolist(), ends.tolist(), strict=True)]
-            yield _Read(
-                np.concatenate([segment.rows[span] for span in spans]),
-                np.concatenate([segment.counts[span] for span in spans]),
-                np.repeat(found, ends - starts),
-            )
-
 
 def _inverse_root(squares: NDArray[np.float64]) -> Floats:
     return np.where(squares > 0, 1.0 / np.sqrt(np.maximum(squares, 1e-12)), 0.0).astype(np.float32)
 
 
-def _rarest(segment: _Segment, where: Ids, found: Ids) -> tuple[Ids, Ids]:
-    """Terms whose postings fit the time of a query, rare ones first; they say most."""
+def _part(segment: _Segment, where: Ids, found: Ids, *, whole: bool) -> _Part:
+    """Which terms are read: the rarest, which say most, as far as the time of a query goes."""
+    nothing = np.empty(0, np.int64)
     sizes = segment.starts[where + 1] - segment.starts[where]
-    if int(sizes.sum()) <= _MOST_POSTINGS:
-        return where, found
+    enough = _MOST_POSTINGS if whole else _FEW_POSTINGS
+    if int(sizes.sum()) <= enough:
+        return _Part(segment, (where, found), (nothing, nothing))
     order = np.argsort(sizes, kind="stable")
-    fits = np.cumsum(sizes[order]) <= _MOST_POSTINGS
-    fits[0] = True
-    keep = np.sort(order[fits])
-    return where[keep], found[keep]
+    where, found = where[order], found[order]
+    read = np.cumsum(sizes[order])
+    column = np.searchsorted(segment.common, where)
+    tabled = np.zeros(len(where), bool)
+    inside = column < len(segment.common)
+    tabled[inside] = segment.common[column[inside]] == where[inside]
+    kept = np.where(tabled, read <= enough, read <= _MOST_POSTINGS)
+    kept[0] = True
+    left = ~kept & tabled
+    return _Part(segment, (where[kept], found[kept]), (column[left], found[left]))
+
+
+def _documents(size: int, places: Sequence[tuple[_Segment, Ids, Ids]]) -> NDArray[np.float64]:
+    """Number of documents that each term stands in, over all segments."""
+    df = np.zeros(size)
+    for segment, where, found in places:
+        df[found] += segment.df[where]
+    return df
+
+
+def _count(terms: Ids) -> tuple[Ids, NDArray[np.int64]]:
+    """Distinct terms, sorted, and how often each stands there; ``np.unique`` at half the price."""
+    if not len(terms):
+        return np.empty(0, np.int64), np.empty(0, np.int64)
+    ordered = np.sort(terms)
+    first = np.ones(len(ordered) + 1, bool)
+    np.not_equal(ordered[1:], ordered[:-1], out=first[1:-1])
+    starts = np.flatnonzero(first)
+    return ordered[starts[:-1]], np.diff(starts)
 
 
 def _locate(segment: _Segment, terms: Ids) -> tuple[Ids, Ids]:
@@ -329,6 +401,19 @@ def _locate(segment: _Segment, terms: Ids) -> tuple[Ids, Ids]:
     where = np.minimum(np.searchsorted(segment.vocabulary, terms), len(segment.vocabulary) - 1)
     found = np.flatnonzero(segment.vocabulary[where] == terms)
     return where[found], found
+
+
+def _tabled(segment: _Segment) -> _Segment:
+    """The segment with a table of its common terms, for which a document has a byte each."""
+    height = int(segment.rows.max(initial=-1)) + 1
+    if height < _TABLE_FROM:
+        return segment
+    common = np.flatnonzero(np.diff(segment.starts) * _COMMON > height)
+    table = np.zeros((height, len(common)), np.uint8)
+    for column, place in enumerate(common.tolist()):
+        span = slice(segment.starts[place], segment.starts[place + 1])
+        table[segment.rows[span], column] = segment.counts[span]
+    return replace(segment, common=common, table=table)
 
 
 def _build(rows: Sequence[int], documents: Sequence[Ids]) -> _Segment:
@@ -353,6 +438,8 @@ def _index(terms: Ids, rows: NDArray[np.int32], counts: NDArray[np.uint8]) -> _S
         df.astype(np.int32),
         rows,
         counts,
+        np.empty(0, np.int64),
+        np.empty((0, 0), np.uint8),
     )
 
 
@@ -367,7 +454,7 @@ def _merge(main: _Segment, recent: _Segment) -> _Segment:
     # Recent rows are always higher, so a stable sort by term alone keeps rows in order; timsort
     # finds the two sorted runs, which makes this a linear merge.
     order = np.argsort(terms, kind="stable")
-    return _index(terms[order], rows[order], counts[order])
+    return _tabled(_index(terms[order], rows[order], counts[order]))
 
 
 def _erase(segment: _Segment, gone: NDArray[np.bool_]) -> None:

@@ -14,7 +14,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from index.lexical import LexicalIndex
+from index.lexical import LexicalIndex, Query
 from index.selection import best_rows
 
 Ids = NDArray[np.int64]
@@ -22,6 +22,7 @@ Floats = NDArray[np.float32]
 
 # The least that a ranker's best counts for: below it are likenesses of a few letters.
 FLOORS: Mapping[str, float] = MappingProxyType({"past": 0.25})
+_COMPLETED = 128  # most promising passages and questions, whose scores are made exact
 _NEIGHBOURS = 10  # past questions that vote
 _MOST_PAST = 5.0  # weight of past questions in the fixed sum where each passage has many
 
@@ -42,6 +43,25 @@ class TermSet(Protocol):
         """Unordered pairs of stems."""
 
 
+class _Scored:
+    """A sum of scores by row, and the queries that it still lacks common terms of."""
+
+    def __init__(self, total: Floats, parts: Sequence[tuple[LexicalIndex, Query, float]]) -> None:
+        self.total = total
+        self.queries = [query for _, query, _ in parts]
+        self._parts = parts
+        self._done = np.zeros(len(total), bool)
+        for table, query, scale in parts:
+            table.add_scores(total, query, scale)
+
+    def complete(self, rows: Ids) -> None:
+        """Make the scores of distinct rows exact."""
+        rows = rows[~self._done[rows]]
+        self._done[rows] = True
+        for table, query, scale in self._parts:
+            table.complete(self.total, query, rows, scale)
+
+
 @dataclass(frozen=True, slots=True)
 class PassageScores:
     """Scores of every passage row for one question, shape ``(rows,)`` each.
@@ -53,9 +73,11 @@ class PassageScores:
         past: likeness of the nearest past question, 0..1.
         vote: share of the ten nearest past questions, weighted by likeness, 0..1.
         asked: likeness of every question row, 0..1, shape ``(question rows,)``.
-        coverage: share of the question's idf mass that the passage holds, 0..1.
         familiar: share of the question's stems that any passage or past question holds, 0..1; one
             number.
+
+    Scores are exact for passages that were completed, the most promising ones among them; those of
+    others may lack common terms.
     """
 
     stem: Floats
@@ -64,8 +86,9 @@ class PassageScores:
     past: Floats
     vote: Floats
     asked: Floats
-    coverage: Floats
     familiar: float
+    bodies: Sequence[_Scored]
+    questions: _Scored
 
     def weighted(self, weights: Mapping[str, float]) -> Floats:
         """Weighted sum of named scores, each divided by its best."""
@@ -87,9 +110,7 @@ class PassageIndex:
         self._pair = LexicalIndex(k1=0.6, b=0.5)
         self._past_stem = LexicalIndex("cosine")
         self._past_char = LexicalIndex("cosine")
-        self._owner = np.empty(0, np.int64)  # passage row, by question row; never falls
-        self._owning = np.empty(0, np.int64)  # passage rows that were given questions
-        self._first = np.empty(0, np.int64)  # first question row of each of them
+        self._owner = np.empty(0, np.int64)  # passage row, by question row
         self._asked = np.empty(0, np.int64)  # number of past questions, by passage row
         self._questions: list[Ids] = []  # question rows, by passage row
 
@@ -111,9 +132,6 @@ class PassageIndex:
         question_rows = self._past_stem.add([question.stems for question in past])
         self._past_char.add([question.chars for question in past])
         sizes = np.asarray([len(questions) for questions in asked], np.int64)
-        starts = len(self._owner) + np.cumsum(sizes) - sizes
-        self._owning = np.concatenate([self._owning, rows[sizes > 0]])
-        self._first = np.concatenate([self._first, starts[sizes > 0]])
         self._owner = np.concatenate([self._owner, np.repeat(rows, sizes)])
         self._asked = np.concatenate([self._asked, sizes])
         self._questions += np.split(question_rows, np.cumsum(sizes)[:-1]) if len(sizes) else []
@@ -156,22 +174,52 @@ class PassageIndex:
     def score(self, terms: TermSet) -> PassageScores:
         """What every ranker says of every passage."""
         asked = np.zeros(len(self._owner), np.float32)
-        self._past_stem.add_scores(asked, terms.stems, 0.5)
-        self._past_char.add_scores(asked, terms.chars, 0.5)
-        past = np.zeros(self.rows, np.float32)
-        if len(self._first):
-            past[self._owning] = np.maximum.reduceat(asked, self._first)
-        stem, coverage = self._stem.scores_and_coverage(terms.stems)
-        return PassageScores(
-            stem=stem,
-            char=self._char.scores(terms.chars),
-            pair=self._pair.scores(terms.pairs),
-            past=past,
+        past = _Scored(asked, [
+            (self._past_stem, self._past_stem.look_up(terms.stems), 0.5),
+            (self._past_char, self._past_char.look_up(terms.chars), 0.5),
+        ])  # fmt: skip
+        past.complete(best_rows(asked, _COMPLETED))
+        best = np.zeros(self.rows, np.float32)
+        touched = np.flatnonzero(asked)
+        np.maximum.at(best, self._owner[touched], asked[touched])
+        stem, char, pair = (
+            _Scored(np.zeros(self.rows, np.float32), [(table, table.look_up(ids), 1.0)])
+            for table, ids in (
+                (self._stem, terms.stems), (self._char, terms.chars), (self._pair, terms.pairs)
+            )
+        )  # fmt: skip
+        familiar = stem.queries[0].known | past.queries[0].known
+        scores = PassageScores(
+            stem=stem.total,
+            char=char.total,
+            pair=pair.total,
+            past=best,
             vote=self._vote(asked),
             asked=asked,
-            coverage=coverage,
-            familiar=self._familiar(terms.stems),
+            familiar=float(familiar.mean()) if len(familiar) else 0.0,
+            bodies=(stem, char, pair),
+            questions=past,
         )
+        promising = best_rows(scores.weighted(self.fixed_weights()), _COMPLETED)
+        for body in scores.bodies:
+            body.complete(promising)
+        return scores
+
+    def complete(self, scores: PassageScores, rows: Ids) -> None:
+        """Make the scores of some passages exact: common terms wait until they are wanted."""
+        for body in scores.bodies:
+            body.complete(rows)
+        questions = [self._questions[row] for row in rows.tolist()]
+        sizes = [len(own) for own in questions]
+        if not sum(sizes):
+            return
+        every = np.concatenate(questions)
+        scores.questions.complete(every)
+        np.maximum.at(scores.past, np.repeat(rows, sizes), scores.asked[every])
+
+    def coverage(self, scores: PassageScores, rows: Ids) -> Floats:
+        """Share of the question's idf mass that each of some passages holds, 0..1."""
+        return self._stem.coverage(scores.bodies[0].queries[0], rows)
 
     def nearest(self, asked: Floats, rows: Ids) -> list[int]:
         """Question row of the nearest past question of some passages, -1 for none."""
@@ -181,12 +229,6 @@ class PassageIndex:
             like = len(questions) and asked[questions[best]] > 0
             found.append(int(questions[best]) if like else -1)
         return found
-
-    def _familiar(self, stems: Ids) -> float:
-        unique = np.unique(stems)
-        if not len(unique):
-            return 0.0
-        return float((self._stem.known(unique) | self._past_stem.known(unique)).mean())
 
     def _vote(self, asked: Floats) -> Floats:
         nearest = best_rows(asked, _NEIGHBOURS)

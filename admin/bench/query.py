@@ -24,7 +24,7 @@ from bot.serving import Bundle, load_bundle
 
 Tell = Callable[[str], None]
 
-_ASKED: Final = 500
+_ASKED: Final = 200
 _CHUNK: Final = 10_000  # articles made and put at once
 
 

@@ -32,7 +32,7 @@ def test_an_empty_index_finds_nothing(weighting):
 def test_an_empty_query_scores_zero(weighting):
     index = build(weighting)
     assert index.scores(ids()).tolist() == [0, 0, 0, 0]
-    assert index.coverage(ids()).tolist() == [0, 0, 0, 0]
+    assert index.coverage(index.look_up(ids()), np.arange(4)).tolist() == [0, 0, 0, 0]
     assert len(index.search(ids(), 3)[0]) == 0
 
 
@@ -108,10 +108,13 @@ def test_cosine_of_the_same_words_is_one_and_unknown_words_lower_it():
 
 
 def test_coverage_is_the_share_of_what_the_query_says():
-    coverage = build().coverage(ids(1, 6, 99))
+    index = build()
+    coverage = index.coverage(index.look_up(ids(1, 6, 99)), np.arange(4))
     assert coverage[3] > coverage[0] > 0
     assert coverage.max() < 1
-    assert build().coverage(ids(1, 2, 3))[0] == pytest.approx(1)
+    assert index.coverage(index.look_up(ids(1, 2, 3)), ids(0)) == pytest.approx(1)
+    index.remove([3])
+    assert index.coverage(index.look_up(ids(1, 6)), ids(3)).tolist() == [0]
 
 
 def test_it_survives_as_arrays(weighting):
