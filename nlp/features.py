@@ -29,6 +29,10 @@ _TOKEN: Final = re.compile(r"[^\W_]+")
 _PAIR_WORDS: Final = 25
 _FEW_TEXTS: Final = 5000  # above, words of a single text only make the model larger
 _CHAR_SIZES: Final = (2, 3, 4, 5)
+_REMEMBERED: Final = 20_000  # words whose columns are kept
+_LONGEST_REMEMBERED: Final = 40
+# 1 + log of a count; a text has fewer terms than this, whichever of them it repeats.
+_SUBLINEAR: Final = np.append(0, 1 + np.log(np.arange(1, 4 * MAX_CHARS + 2)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +77,10 @@ class VocabularyFeatures:
     def __init__(self, vocabularies: Mapping[str, dict[str, int]], idf: Floats) -> None:
         self._vocabularies = vocabularies
         self._idf = idf
+        sizes = [len(vocabulary) for vocabulary in vocabularies.values()]
+        self._ends = np.cumsum(sizes)  # columns of a block lie together, blocks in order
+        self._weights = [self.WEIGHT[block] for block in vocabularies]
+        self._columns: dict[str, NDArray[np.int64]] = {}  # of words seen, the words come again
 
     @classmethod
     def fit(cls, texts: Sequence[str], *, pairs: bool) -> Self:
@@ -142,15 +150,40 @@ class VocabularyFeatures:
         return cls(vocabularies, idf)
 
     def _row(self, text: str) -> tuple[NDArray[np.int64], Floats]:
-        ids: list[NDArray[np.int64]] = []
-        values: list[Floats] = []
-        for block, vocabulary in self._vocabularies.items():
-            known = [i for i in map(vocabulary.get, self.terms(text, block)) if i is not None]
-            if known:
-                columns, counts = np.unique(np.array(known, np.int64), return_counts=True)
-                ids.append(columns)
-                values.append(_weigh(counts, self._idf[columns], self.WEIGHT[block]))
-        return _join(ids, values)
+        tokens = _TOKEN.findall(text[:MAX_CHARS])
+        found = [self._of_word(token) for token in tokens]
+        joined = _lookup(self._vocabularies["words"], _bigrams(tokens))
+        if "pairs" in self._vocabularies:
+            joined += _lookup(self._vocabularies["pairs"], _pairs(tokens[:_PAIR_WORDS]))
+        columns = np.concatenate([np.array(joined, np.int64), *found])
+        columns.sort()
+        first = np.ones(len(columns) + 1, bool)
+        np.not_equal(columns[1:], columns[:-1], out=first[1:-1])
+        starts = np.flatnonzero(first)
+        columns = columns[starts[:-1]]
+        values = _SUBLINEAR.take(starts[1:] - starts[:-1]) * self._idf.take(columns)
+        start = 0
+        ends = columns.searchsorted(self._ends).tolist()
+        for end, weight in zip(ends, self._weights, strict=True):
+            block = values[start:end]
+            length = math.sqrt(float(block @ block))
+            if length:
+                block *= weight / length
+            start = end
+        return columns, values.astype(np.float32)
+
+    def _of_word(self, word: str) -> NDArray[np.int64]:
+        """Columns of a word itself and of its characters."""
+        columns = self._columns.get(word)
+        if columns is None:
+            known = _lookup(self._vocabularies["words"], [word])
+            known += _lookup(self._vocabularies["chars"], _characters(word))
+            columns = np.array(known, np.int64)
+            if len(self._columns) >= _REMEMBERED:
+                self._columns.clear()
+            if len(word) <= _LONGEST_REMEMBERED:
+                self._columns[word] = columns
+        return columns
 
 
 class HashedTrigrams:
@@ -233,16 +266,24 @@ def prepare(texts: Iterable[str]) -> list[str]:
 def _terms(text: str, block: str) -> list[str]:
     tokens = _TOKEN.findall(text)
     if block == "words":
-        return tokens + [f"{a} {b}" for a, b in pairwise(tokens)]
+        return tokens + _bigrams(tokens)
     if block == "pairs":
         return _pairs(tokens[:_PAIR_WORDS])
-    found = []
-    for token in tokens:
-        padded = f" {token} "
-        length = len(padded)
-        for size in _CHAR_SIZES:
-            found += [padded[i : i + size] for i in range(length - size + 1)]
-    return found
+    return [term for token in tokens for term in _characters(token)]
+
+
+def _bigrams(tokens: Sequence[str]) -> list[str]:
+    return [f"{a} {b}" for a, b in pairwise(tokens)]
+
+
+def _characters(token: str) -> list[str]:
+    padded = f" {token} "
+    length = len(padded)
+    return [padded[i : i + size] for size in _CHAR_SIZES for i in range(length - size + 1)]
+
+
+def _lookup(vocabulary: Mapping[str, int], terms: Iterable[str]) -> list[int]:
+    return [column for column in map(vocabulary.get, terms) if column is not None]
 
 
 def _pairs(tokens: Sequence[str]) -> list[str]:
