@@ -131,8 +131,8 @@ class FaissIndex:
     def add(self, ids: Ids, vectors: Floats) -> None:
         """Add rows ``(n, dimension)``; a known id gets the new vector."""
         keys, rows = checked(ids, vectors, self.dimension)
-        if len(keys) > 1:
-            _, last = np.unique(keys[::-1], return_index=True)  # of equal ids the last one counts
+        _, last = np.unique(keys[::-1], return_index=True)  # of equal ids the last one counts
+        if len(last) < len(keys):
             keep = np.sort(len(keys) - 1 - last)
             keys, rows = keys[keep], rows[keep]
         self._forget(keys)
