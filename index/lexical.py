@@ -54,6 +54,7 @@ class _Part:
     segment: _Segment
     read: tuple[Ids, Ids]  # places in the vocabulary, and which terms of the query they are
     left: tuple[Ids, Ids]  # columns of the table of common terms, and which terms
+    rest: tuple[Ids, Ids]  # places in the vocabulary and which terms, of those in no table
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +98,9 @@ class Query:
                 there = np.flatnonzero(rows < len(part.segment.table))
                 # Whole rows first: memory is read in a line, not picked from all over it.
                 yield there, part.segment.table[rows[there]][:, columns], factors[which]
+            where, which = part.rest
+            if len(where):
+                yield np.arange(len(rows)), _pick(part.segment, where, rows), factors[which]
 
 
 class LexicalIndex:
@@ -360,7 +364,7 @@ def _part(segment: _Segment, where: Ids, found: Ids, *, whole: bool) -> _Part:
     sizes = segment.starts[where + 1] - segment.starts[where]
     enough = _MOST_POSTINGS if whole else _FEW_POSTINGS
     if int(sizes.sum()) <= enough:
-        return _Part(segment, (where, found), (nothing, nothing))
+        return _Part(segment, (where, found), (nothing, nothing), (nothing, nothing))
     order = np.argsort(sizes, kind="stable")
     where, found = where[order], found[order]
     read = np.cumsum(sizes[order])
@@ -370,8 +374,25 @@ def _part(segment: _Segment, where: Ids, found: Ids, *, whole: bool) -> _Part:
     tabled[inside] = segment.common[column[inside]] == where[inside]
     kept = np.where(tabled, read <= enough, read <= _MOST_POSTINGS)
     kept[0] = True
-    left = ~kept & tabled
-    return _Part(segment, (where[kept], found[kept]), (column[left], found[left]))
+    left, rest = ~kept & tabled, ~kept & ~tabled
+    return _Part(
+        segment,
+        (where[kept], found[kept]),
+        (column[left], found[left]),
+        (where[rest], found[rest]),
+    )
+
+
+def _pick(segment: _Segment, where: Ids, rows: Ids) -> NDArray[np.uint8]:
+    """Counts of terms in a few rows, shape ``(rows, terms)``."""
+    counts = np.zeros((len(rows), len(where)), np.uint8)
+    wanted = rows.astype(np.int32)  # of the postings' kind, or those would be copied
+    starts, ends = segment.starts[where].tolist(), segment.starts[where + 1].tolist()
+    for column, (start, end) in enumerate(zip(starts, ends, strict=True)):
+        owners = segment.rows[start:end]
+        at = np.minimum(owners.searchsorted(wanted), end - start - 1)
+        counts[:, column] = segment.counts[start + at] * (owners[at] == wanted)
+    return counts
 
 
 def _documents(size: int, places: Sequence[tuple[_Segment, Ids, Ids]]) -> NDArray[np.float64]:

@@ -23,6 +23,7 @@ Floats = NDArray[np.float32]
 # The least that a ranker's best counts for: below it are likenesses of a few letters.
 FLOORS: Mapping[str, float] = MappingProxyType({"past": 0.25})
 _COMPLETED = 64  # most promising passages and questions, whose scores are made exact
+_NEAR = 1024  # past questions that may lead to a passage whose own words do not
 _NEIGHBOURS = 10  # past questions that vote
 _MOST_PAST = 5.0  # weight of past questions in the fixed sum where each passage has many
 
@@ -77,7 +78,7 @@ class PassageScores:
             number.
 
     Scores are exact for passages that were completed, the most promising ones among them; those of
-    others may lack common terms.
+    others may lack common terms, and past questions that are not among the nearest.
     """
 
     stem: Floats
@@ -178,10 +179,10 @@ class PassageIndex:
             (self._past_stem, self._past_stem.look_up(terms.stems), 0.5),
             (self._past_char, self._past_char.look_up(terms.chars), 0.5),
         ])  # fmt: skip
-        past.complete(best_rows(asked, _COMPLETED))
+        near = best_rows(asked, _NEAR)
+        past.complete(near[:_COMPLETED])
         best = np.zeros(self.rows, np.float32)
-        touched = np.flatnonzero(asked)
-        np.maximum.at(best, self._owner[touched], asked[touched])
+        np.maximum.at(best, self._owner[near], asked[near])
         stem, char, pair = (
             _Scored(np.zeros(self.rows, np.float32), [(table, table.look_up(ids), 1.0)])
             for table, ids in (
@@ -194,13 +195,16 @@ class PassageIndex:
             char=char.total,
             pair=pair.total,
             past=best,
-            vote=self._vote(asked),
+            vote=self._vote(asked, near[:_COMPLETED]),
             asked=asked,
             familiar=float(familiar.mean()) if len(familiar) else 0.0,
             bodies=(stem, char, pair),
             questions=past,
         )
-        promising = best_rows(scores.weighted(self.fixed_weights()), _COMPLETED)
+        weights = self.fixed_weights()
+        words = scores.weighted({**weights, "past": 0.0})
+        self.complete(scores, best_rows(words, _COMPLETED))
+        promising = best_rows(scores.weighted(weights), _COMPLETED)
         for body in scores.bodies:
             body.complete(promising)
         return scores
@@ -230,8 +234,8 @@ class PassageIndex:
             found.append(int(questions[best]) if like else -1)
         return found
 
-    def _vote(self, asked: Floats) -> Floats:
-        nearest = best_rows(asked, _NEIGHBOURS)
+    def _vote(self, asked: Floats, near: Ids) -> Floats:
+        nearest = near[np.argsort(-asked[near], kind="stable")[:_NEIGHBOURS]]
         weights = asked[nearest] ** 2
         votes = np.zeros(self.rows, np.float32)
         np.add.at(votes, self._owner[nearest], weights / max(float(weights.sum()), 1e-9))

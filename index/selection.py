@@ -21,7 +21,8 @@ def best_rows(scores: Floats, k: int) -> Ids:
         return np.empty(0, np.int64)
     whole = len(scores) // _BLOCK
     if whole > k:
-        maxima = scores[: whole * _BLOCK].reshape(whole, _BLOCK).max(axis=1)
+        # Any blocks will do; these lie across the rows, which is a maximum of whole arrays.
+        maxima = scores[: whole * _BLOCK].reshape(_BLOCK, whole).max(axis=0)
         bound = float(np.partition(maxima, whole - k)[whole - k])
         rows = np.flatnonzero(scores >= bound) if bound > 0 else np.flatnonzero(scores > 0)
     else:

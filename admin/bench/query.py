@@ -1,6 +1,6 @@
 """The whole path of a question, as the server answers it, over a knowledge base of any size.
 
-The bundle is trained on the demo company; articles and questions are made of its texts.
+The bundle is trained on the texts that articles and questions are made of.
 """
 
 from __future__ import annotations
@@ -34,6 +34,7 @@ def bench(
     *,
     past: int,
     device: str,
+    name: str,
     tell: Tell,
     bundle: Bundle | None = None,
 ) -> dict[str, Any]:
@@ -44,12 +45,14 @@ def bench(
         sizes: numbers of articles.
         past: past questions of each article, beside its title.
         device: of the dense index: ``auto``, ``cpu`` or ``gpu``.
+        name: of the texts, for the report.
         tell: told what is done.
         bundle: trained models; None trains them on the sources.
     """
     models = bundle or _train(sources, tell)
     return {
         "data": {
+            "texts": name,
             "sources": len(sources),
             "questions": _ASKED,
             "past_questions": past,

@@ -74,6 +74,37 @@ def index(*, sizes: tuple[int, ...], device: str, folder: Path | None, as_json: 
     return 0
 
 
+@command.command("query")
+@click.option("--n", "sizes", type=_Sizes(), default="10000", show_default=True)
+@click.option("--past", type=click.IntRange(0, 100), default=1, show_default=True,
+              help="Past questions of each article.")  # fmt: skip
+@click.option("--device", type=click.Choice(["auto", "cpu", "gpu"]), default="cpu")
+@_folder_option
+@json_option
+def query(
+    *, sizes: tuple[int, ...], past: int, device: str, folder: Path | None, as_json: bool
+) -> int:
+    """The whole path of a question, as the server answers it.
+
+    A bundle is trained on the texts, then support articles of 60-150 words are made of them. A
+    hundred thousand articles take some ten minutes and 5 GB.
+
+    \b
+    Example:
+      neurobot bench query --n 10000,100000 --past 5 --json
+    """
+    from admin.bench import query as benchmark
+
+    sources, name = _sources(folder)
+    progress = Progress()
+    report = benchmark.bench(
+        sources, sizes, past=past, device=device, name=name, tell=progress.update
+    )
+    progress.close()
+    show(report, as_json=as_json, text=_query_text(report))
+    return 0
+
+
 def _sources(folder: Path | None) -> tuple[Sequence[Any], str]:
     from admin.bench.texts import Source, corpus_sources
     from admin.evaluate.corpus import read_corpus
@@ -112,3 +143,20 @@ def _index_row(size: int, figures: Mapping[str, Any]) -> list[str]:
         "-" if share is None else f"{share:.2f}", f"{figures['build_cpu_s']:.1f}",
         f"{figures['bytes'] / 1e6:.0f}",
     ]  # fmt: skip
+
+
+def _query_text(report: Mapping[str, Any]) -> str:
+    heads = ("articles", "ms p50", "p99", "CPU", "search CPU", "classify CPU", "build s",
+             "bytes each")  # fmt: skip
+    rows = [
+        [
+            f"{found['n']:,}", f"{found['query_ms']['p50']:.2f}", f"{found['query_ms']['p99']:.2f}",
+            f"{found['query_ms']['cpu_p50']:.2f}", f"{found['search_ms']['cpu_p50']:.2f}",
+            f"{found['classify_ms']['cpu_p50']:.2f}" if "classify_ms" in found else "-",
+            f"{found['build_cpu_s']:.1f}", f"{found['bytes_per_answer']:,.0f}",
+        ]
+        for found in report["results"]
+    ]  # fmt: skip
+    data = report["data"]
+    about = f"{data['texts']}, {data['sources']} sources, {data['past_questions']} past questions"
+    return "\n".join([table(heads, rows), "", f"{about}; trained: {', '.join(data['parts'])}"])

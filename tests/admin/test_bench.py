@@ -3,9 +3,11 @@ import json
 
 import pytest
 
+from admin.bench import query
 from admin.bench.measuring import cpu_bandwidth, gpu_bandwidth, percentiles
 from admin.bench.texts import Source, TextMaker
 from admin.cli import run
+from bot.serving import Bundle
 from index.ann import choose_device
 
 SOURCES = [
@@ -122,3 +124,24 @@ def test_the_table_of_the_index(folder, capsys):
     assert "recall@10" in shown
     assert "Flat" in shown
     assert folder.name in shown
+
+
+def test_the_report_of_a_query(folder, capsys):
+    assert run(["bench", "query", "--n", "80", "--past", "2", "--folder", str(folder)]) == 0
+    shown = capsys.readouterr().out
+    assert "bytes each" in shown
+    assert "2 past questions; trained: " in shown
+    assert "encoder, correction" in shown
+
+
+def test_a_query_without_a_trained_bundle(capsys):
+    bundle = Bundle("none", None, None, None)
+    report = query.bench(
+        SOURCES, [50, 100], past=1, device="cpu", name="buttons", tell=print, bundle=bundle
+    )
+    assert report["data"]["parts"] == []
+    assert [found["n"] for found in report["results"]] == [50, 100]
+    for found in report["results"]:
+        assert found["query_ms"]["p99"] >= found["query_ms"]["p50"] > 0
+        assert found["search_ms"]["cpu_p50"] > 0
+        assert "classify_ms" not in found
