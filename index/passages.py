@@ -14,7 +14,8 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from index.lexical import LexicalIndex, Query
+from index.lexical import LexicalIndex
+from index.postings import Query
 from index.selection import best_rows
 
 Ids = NDArray[np.int64]
