@@ -82,7 +82,7 @@ class Candidates:
 class _Entry:
     item: KnowledgeItem
     key: str  # the text in normal form
-    stems: frozenset[int]
+    stems: NDArray[np.uint32]  # sorted; of the article and its past questions
     places: Ids  # terms in the translation table
 
 
@@ -131,7 +131,11 @@ class CandidateIndex:
         entry = self._entry(answer_id)
         if entry is None:
             return ()
-        shared = [(word, ids) for word, ids in _telling(text[:MAX_CHARS]) if ids <= entry.stems]
+        shared = [
+            (word, ids)
+            for word, ids in _telling(text[:MAX_CHARS])
+            if all(_holds(entry.stems, one) for one in ids)
+        ]
         if not shared:
             return ()
         idf = self._passages.idf(np.asarray([min(ids) for _, ids in shared], np.int64))
@@ -223,7 +227,7 @@ class CandidateIndex:
         self._texts += [text for texts in asked for text in texts]
         for item, body, questions, row in zip(items, bodies, past, rows.tolist(), strict=True):
             stems = np.concatenate([body.stems, *(question.stems for question in questions)])
-            known = frozenset(stems.tolist())
+            known = np.unique(stems.astype(np.uint32))
             self._row_of[item.answer_id] = row
             self._entries.append(_Entry(item, normalise(item.text), known, self._places(body)))
         if self._dense is not None:
@@ -325,6 +329,11 @@ def _telling(text: str) -> tuple[tuple[str, frozenset[int]], ...]:
         for word in dict.fromkeys(words(text))
         if len(word) > 1 and word not in FUNCTION_WORDS and (ids := word_stems(word))
     )
+
+
+def _holds(ordered: NDArray[np.uint32], value: int) -> bool:
+    at = int(ordered.searchsorted(np.uint32(value)))
+    return at < len(ordered) and int(ordered[at]) == value
 
 
 def _full_text(item: KnowledgeItem) -> str:
