@@ -24,7 +24,7 @@ Floats = NDArray[np.float32]
 # The least that a ranker's best counts for: below it are likenesses of a few letters.
 FLOORS: Mapping[str, float] = MappingProxyType({"past": 0.25})
 _COMPLETED = 64  # most promising passages and questions, whose scores are made exact
-_NEAR = 1024  # past questions that may lead to a passage whose own words do not
+_NEAR = 256  # past questions that may lead to a passage whose own words do not
 _NEIGHBOURS = 10  # past questions that vote
 _MOST_PAST = 5.0  # weight of past questions in the fixed sum where each passage has many
 

@@ -19,10 +19,11 @@ def best_rows(scores: Floats, k: int) -> Ids:
     """
     if k <= 0 or not len(scores):
         return np.empty(0, np.int64)
-    whole = len(scores) // _BLOCK
-    if whole > k:
+    block = min(_BLOCK, len(scores) // (2 * k))  # blocks enough for the bound to be a near one
+    if block > 1:
+        whole = len(scores) // block
         # Any blocks will do; these lie across the rows, which is a maximum of whole arrays.
-        maxima = scores[: whole * _BLOCK].reshape(_BLOCK, whole).max(axis=0)
+        maxima = scores[: whole * block].reshape(block, whole).max(axis=0)
         bound = float(np.partition(maxima, whole - k)[whole - k])
         rows = np.flatnonzero(scores >= bound) if bound > 0 else np.flatnonzero(scores > 0)
     else:
