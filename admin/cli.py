@@ -33,6 +33,7 @@ _COMMANDS = {
     "train": ("train", "Train the models on what the desk knows."),
     "models": ("models", "List, show, promote and roll back trained models."),
     "evaluate": ("evaluate", "Measure the product on a corpus of your own."),
+    "bench": ("bench", "Measure speed on knowledge bases of any size."),
     "users": ("users", "People who work here and their sign-in links."),
     "backup": ("backup", "Copy the database while the server runs, and verify the copy."),
     "restore": ("restore", "Put a verified backup in place of the database."),

@@ -210,7 +210,8 @@ class Answerer:
         self, language: str, candidates: Candidates, confidence: Floats, near: NDArray[np.bool_]
     ) -> list[_Ranked]:
         """Best first; an article and its twin, or two with one text, become one entry."""
-        level = candidates.features[:, FEATURES.index("past_level")]
+        level = candidates.features[:, FEATURES.index("past_level")].tolist()
+        sure, certain = confidence.tolist(), near.tolist()
         merged: dict[str, _Ranked] = {}
         for row in np.argsort(-confidence, kind="stable").tolist():
             found = self.index.item(candidates.answer_ids[row])
@@ -223,16 +224,16 @@ class Answerer:
                 matched = candidates.matched_questions[row] if level[row] >= _MATCHED_FROM else None
                 merged[key] = _Ranked(
                     item,
-                    float(confidence[row]),
-                    bool(near[row]),
+                    sure[row],
+                    certain[row],
                     matched,
                     bool(language and item.language and item.language != language),
                 )
             else:
                 # Probabilities of the same answer add up; cautious guesses do not.
-                if near[row]:
-                    known.confidence += float(confidence[row])
-                known.near = known.near or bool(near[row])
+                if certain[row]:
+                    known.confidence += sure[row]
+                known.near = known.near or certain[row]
         return sorted(merged.values(), key=lambda entry: -entry.confidence)
 
     def _in_language(self, item: KnowledgeItem, language: str) -> KnowledgeItem:

@@ -9,14 +9,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from types import MappingProxyType
 
 import numpy as np
 from numpy.typing import NDArray
 
+from bot.dense import NEAREST_ANSWERS, DenseIndex
 from index.ann import Device, open_index
 from index.passages import FLOORS, PassageIndex, PassageScores
-from index.vectors import VectorIndex
+from index.selection import best_rows
 from nlp.correction import contrast
 from nlp.encoders import Encoder
 from nlp.function_words import FUNCTION_WORDS
@@ -56,8 +58,6 @@ FEATURES: tuple[str, ...] = (
     *LEVELS,
 )
 _FLOORS = tuple(FLOORS.get(name, 0.0) for name in RANKERS)
-_DENSE_ANSWERS = 15
-_DENSE_QUESTIONS = 30
 # What adds to the plain sum without training: a linear correction fitted on the made-up company
 # that the product ships with (its customers' questions and its titles, put to its articles with
 # and without titles and past questions), as one part to three of the sum.
@@ -69,6 +69,7 @@ _LEARNT: Mapping[str, float] = MappingProxyType({
     "adjacent": 0.08, "coverage": 0.49, "length": -0.33,
 })  # fmt: skip
 _COMPACT_FROM = 256  # rows, before a mostly dead index is rebuilt
+_AT_ONCE = 10_000  # articles whose terms are in memory together
 _ARTICLE_CHARS = 20_000  # of an article, read by the lexical rankers
 
 
@@ -104,7 +105,7 @@ class Candidates:
 class _Entry:
     item: KnowledgeItem
     key: str  # the text in normal form
-    stems: frozenset[int]
+    stems: NDArray[np.uint32]  # sorted; of the article and its past questions
     places: Ids  # terms in the translation table
 
 
@@ -159,11 +160,8 @@ class CandidateIndex:
             return ()
         shared = [
             (word, ids)
-            for word in dict.fromkeys(words(text[:MAX_CHARS]))
-            if len(word) > 1
-            and word not in FUNCTION_WORDS
-            and (ids := word_stems(word))
-            and ids <= entry.stems
+            for word, ids in _telling(text[:MAX_CHARS])
+            if all(_holds(entry.stems, one) for one in ids)
         ]
         if not shared:
             return ()
@@ -177,12 +175,12 @@ class CandidateIndex:
         fresh = {item.answer_id: item for item in items}
         for answer_id in fresh:
             self.remove(answer_id)
-        if not fresh:
-            return
         if len(self._entries) > _COMPACT_FROM and len(self._row_of) * 2 < len(self._entries):
             fresh = {item.answer_id: item for item in self.items()} | fresh
             self._reset()
-        self._append(list(fresh.values()))
+        items = list(fresh.values())
+        for start in range(0, len(items), _AT_ONCE):
+            self._append(items[start : start + _AT_ONCE])
 
     def remove(self, answer_id: int) -> None:
         """Forget an article and its past questions at once; an unknown id is passed over."""
@@ -228,7 +226,10 @@ class CandidateIndex:
         return Candidates(
             tuple(entry.item.answer_id for entry in entries),
             features,
-            tuple(self._texts[row] if row >= 0 else None for row in scores.nearest[rows].tolist()),
+            tuple(
+                self._texts[row] if row >= 0 else None
+                for row in self._passages.nearest(scores.asked, rows)
+            ),
         )
 
     def _rows(self, answer_ids: Iterable[int]) -> Ids:
@@ -244,11 +245,11 @@ class CandidateIndex:
         self._entries: list[_Entry | None] = []  # by passage row
         self._row_of: dict[int, int] = {}
         self._texts: list[str] = []  # by question row
-        self._dense: _Dense | None = None
+        self._dense: DenseIndex | None = None
         if self._encoder is not None:
             answers, self.device = open_index(self._encoder.dimension, self._requested)
             questions, _ = open_index(self._encoder.dimension, self._requested)
-            self._dense = _Dense(self._encoder, answers, questions)
+            self._dense = DenseIndex(self._encoder, answers, questions)
 
     def _encode(self, question: str) -> Floats | None:
         """Encoding ``(1, d)``; None without an encoder or without a word that it knows."""
@@ -265,7 +266,7 @@ class CandidateIndex:
         self._texts += [text for texts in asked for text in texts]
         for item, body, questions, row in zip(items, bodies, past, rows.tolist(), strict=True):
             stems = np.concatenate([body.stems, *(question.stems for question in questions)])
-            known = frozenset(stems.tolist())
+            known = np.unique(stems.astype(np.uint32))
             self._row_of[item.answer_id] = row
             self._entries.append(_Entry(item, normalise(item.text), known, self._places(body)))
         if self._dense is not None:
@@ -297,7 +298,7 @@ class CandidateIndex:
                 more += self._dense.finds(vector, self._passages)
             else:
                 likeness = self._dense.likeness(vector[0], field, self._questions(field))
-                more += [field[_best(column, _DENSE_ANSWERS, None)] for column in likeness.T]
+                more += [field[_best(column, NEAREST_ANSWERS, None)] for column in likeness.T]
         found = np.setdiff1d(np.concatenate(more), order)
         return np.concatenate([order, found[: 2 * top]])
 
@@ -310,6 +311,7 @@ class CandidateIndex:
         terms: Terms,
     ) -> Floats:
         look = self._passages.look(rows, terms.stems)
+        self._passages.complete(scores, rows)
         ranked = np.zeros((len(rows), len(RANKERS)), np.float32)
         for column, name in enumerate(("stem", "char", "pair", "past", "vote")):
             ranked[:, column] = getattr(scores, name)[rows]
@@ -324,61 +326,36 @@ class CandidateIndex:
         levels = np.zeros((len(rows), len(LEVELS)), np.float32)
         levels[:, 0] = scores.past[rows]
         levels[:, 1:3] = ranked[:, 5:7]
-        levels[:, 3] = scores.coverage[rows]
+        levels[:, 3] = self._passages.coverage(scores, rows)
         levels[:, 4] = self._passages.popularity(rows)
         levels[:, 5] = scores.familiar
         levels[:, 7] = look.length
         return np.concatenate([contrast(ranked, _FLOORS), levels], axis=1)
 
 
-@dataclass(frozen=True, slots=True)
-class _Dense:
-    """Encodings of articles and of past questions, by row."""
-
-    encoder: Encoder
-    answers: VectorIndex
-    questions: VectorIndex
-
-    def add(
-        self, rows: Ids, texts: Sequence[str], asked: Sequence[Ids], questions: Sequence[str]
-    ) -> None:
-        encoded = self.encoder.encode_answers(texts)
-        self.answers.add(rows, encoded)
-        # One search each, so that what is built on demand is built here and not for a customer.
-        self.answers.search(encoded[:1], 1)
-        if questions:
-            past = self.encoder.encode_questions(questions)
-            self.questions.add(np.concatenate(asked), past)
-            self.questions.search(past[:1], 1)
-
-    def finds(self, vector: Floats, passages: PassageIndex) -> list[Ids]:
-        """Rows of the nearest articles, and of the articles of the nearest past questions."""
-        found = self.answers.search(vector, _DENSE_ANSWERS)[1][0]
-        asked = self.questions.search(vector, _DENSE_QUESTIONS)[1][0]
-        return [found[found >= 0], passages.owners(asked[asked >= 0])]
-
-    def likeness(self, vector: Floats, rows: Ids, asked: Sequence[Ids]) -> Floats:
-        """Inner product with each article and with its nearest past question, ``(n, 2)``."""
-        found = np.zeros((len(rows), 2), np.float32)
-        found[:, 0] = self.answers.vectors(rows) @ vector
-        sizes = [len(questions) for questions in asked]
-        if sum(sizes):
-            similarity = self.questions.vectors(np.concatenate(asked)) @ vector
-            nearest = np.full(len(rows), -np.inf, np.float32)
-            np.maximum.at(nearest, np.repeat(np.arange(len(rows)), sizes), similarity)
-            found[:, 1] = np.maximum(nearest, 0.0)
-        return found
-
-
 def _best(total: Floats, top: int, field: Ids | None) -> Ids:
     """Rows of the highest sums, best first: of all that share something, or of a given field."""
-    rows = np.flatnonzero(total > 0) if field is None else field
-    values = total[rows]
-    if 0 < top < len(rows):
-        # Sorting all of a large knowledge base would take most of the time of a query.
-        least = np.partition(values, len(values) - top)[len(values) - top]
-        rows, values = rows[values >= least], values[values >= least]
-    return rows[np.lexsort((rows, -values))][:top]
+    if field is None:
+        return best_rows(total, top)
+    return field[np.lexsort((field, -total[field]))][:top]
+
+
+@lru_cache(maxsize=64)
+def _telling(text: str) -> tuple[tuple[str, frozenset[int]], ...]:
+    """Distinct words with their stems, without function words and single letters.
+
+    Asked for every article that is shown for the same question.
+    """
+    return tuple(
+        (word, ids)
+        for word in dict.fromkeys(words(text))
+        if len(word) > 1 and word not in FUNCTION_WORDS and (ids := word_stems(word))
+    )
+
+
+def _holds(ordered: NDArray[np.uint32], value: int) -> bool:
+    at = int(ordered.searchsorted(np.uint32(value)))
+    return at < len(ordered) and int(ordered[at]) == value
 
 
 def _full_text(item: KnowledgeItem) -> str:

@@ -1,7 +1,7 @@
 """FAISS behind the vector index protocol, and the choice of a device with its reason.
 
-Exact search (Flat) up to 20,000 vectors, an inverted file (IVF) above, with the number of probed
-lists raised until recall against exact search holds. The exact NumPy index stays beside it as the
+Exact search (Flat) for a few thousand vectors, an inverted file (IVF) above, built anew in a thread
+when it has outgrown itself while the old one serves. The exact NumPy index stays beside it as the
 truth: whatever fails in FAISS or on a GPU, search goes on there. Without FAISS it serves alone.
 """
 
@@ -9,22 +9,24 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
+import threading
+from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from index.inverted import build
 from index.vectors import ExactIndex, VectorIndex, checked
 
 Ids = NDArray[np.int64]
 Floats = NDArray[np.float32]
 
-FLAT_UP_TO = 20_000
+FLAT_UP_TO = 4_000
 GPU_FROM = 100_000  # below, one query is bound by transfer and launch
-_RECALL = 0.97
-_PROBES = 200  # own vectors that measure recall
-_FOUND = 10
+_QUERIES = 256  # newest ones kept, to choose the number of probed lists on
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,11 +37,33 @@ class Device:
     reason: str
 
 
+class _Renewal:
+    """A structure that is built in a thread from a copy of the vectors."""
+
+    def __init__(self, ids: Ids, rows: Floats, queries: Floats, flat_up_to: int) -> None:
+        self.changed: set[int] = set()  # ids added or removed since the copy was made
+        self.size = len(ids)
+        self.result: tuple[Any, float] | Exception | None = None
+        self._work = (ids, rows, queries, flat_up_to)
+        self._thread = threading.Thread(target=self._run, name="index-build", daemon=True)
+        self._thread.start()
+
+    def wait(self) -> None:
+        """Until ``result`` is there."""
+        self._thread.join()
+
+    def _run(self) -> None:
+        try:
+            self.result = build(*self._work)
+        except (RuntimeError, AssertionError, MemoryError) as error:
+            self.result = error
+
+
 class FaissIndex:
     """FAISS with the exact index as its truth.
 
     The FAISS structure is built when it is first needed and follows additions and removals after
-    that; it is built anew when the size has doubled.
+    that. One thread at a time may use an index.
 
     Args:
         dimension: length of a vector.
@@ -61,9 +85,11 @@ class FaissIndex:
         self.problem = ""  # why FAISS does not serve, if it does not
         self._faiss: Any = importlib.import_module("faiss")
         self._exact = ExactIndex(dimension)
+        self._asked: deque[Floats] = deque(maxlen=_QUERIES)
         self._built: Any = None
-        self._on_gpu: Any = None
         self._built_size = 0
+        self._renewal: _Renewal | None = None
+        self._on_gpu: Any = None
         self._gpu = gpu
         self._gpu_from = gpu_from
         self._resources: Any = None
@@ -74,9 +100,28 @@ class FaissIndex:
         return len(self._exact)
 
     @property
+    def kind(self) -> str:
+        """``Flat``, ``IVF``, or ``NumPy`` while FAISS does not serve."""
+        if self._built is None:
+            return "NumPy"
+        return "IVF" if self.lists else "Flat"
+
+    @property
+    def lists(self) -> int:
+        """Number of inverted lists; 0 while search is exhaustive."""
+        return int(getattr(self._built, "nlist", 0))
+
+    @property
     def probes(self) -> int:
         """Lists searched per query; 0 while search is exhaustive."""
         return int(getattr(self._built, "nprobe", 0))
+
+    @property
+    def size_bytes(self) -> int:
+        """Vectors, ids and lists in memory, the exact ones included; about."""
+        vector = 4 * self.dimension + 8
+        copies = 1 if self._built is None else 2
+        return len(self) * vector * copies + self.lists * 4 * self.dimension
 
     @property
     def on_gpu(self) -> bool:
@@ -86,17 +131,21 @@ class FaissIndex:
     def add(self, ids: Ids, vectors: Floats) -> None:
         """Add rows ``(n, dimension)``; a known id gets the new vector."""
         keys, rows = checked(ids, vectors, self.dimension)
-        if len(keys) > 1:
-            _, last = np.unique(keys[::-1], return_index=True)  # of equal ids the last one counts
+        _, last = np.unique(keys[::-1], return_index=True)  # of equal ids the last one counts
+        if len(last) < len(keys):
             keep = np.sort(len(keys) - 1 - last)
             keys, rows = keys[keep], rows[keep]
         self._forget(keys)
         self._exact.add(keys, rows)
-        self._on_gpu = None
-        if self._built is None or len(self) > 2 * max(self._built_size, 1):
-            self._built = None
-        else:
+        if self._built is not None:
+            self._on_gpu = None
             self._attempt(lambda: self._built.add_with_ids(rows, keys))
+        if self._renewal is not None:
+            self._renewal.changed.update(keys.tolist())
+        elif self._outgrown():
+            queries = self._queries()
+            ids, rows = self._exact.ids.copy(), self._exact.rows.copy()
+            self._renewal = _Renewal(ids, rows, queries, self._flat_up_to)
 
     def remove(self, ids: Ids) -> None:
         """Forget ids at once; unknown ones are passed over."""
@@ -109,6 +158,8 @@ class FaissIndex:
         queries = np.ascontiguousarray(queries, np.float32).reshape(-1, self.dimension)
         if k <= 0 or not len(queries) or not len(self):
             return self._exact.search(queries, k)
+        self._asked.extend(queries[:_QUERIES])
+        self._take_over()
         if self._built is None and not self._broken:
             self._attempt(self._build)
         if self._on_gpu is None and self._gpu and self._built is not None:
@@ -128,6 +179,12 @@ class FaissIndex:
         """Stored rows ``(n, dimension)``; zeros for unknown ids."""
         return self._exact.vectors(ids)
 
+    def settle(self) -> None:
+        """Wait for what is being built and let it serve."""
+        if self._renewal is not None:
+            self._renewal.wait()
+            self._take_over()
+
     def _failed(self, index: Any, error: Exception) -> None:
         """Take what failed out of service; the next best serves."""
         if index is not None and index is self._on_gpu:
@@ -139,55 +196,58 @@ class FaissIndex:
         self._broken = True
         self.problem = f"FAISS failed, the exact index serves: {error}"
 
-    def _attempt(self, action: Any) -> None:
+    def _attempt(self, action: Callable[[], object]) -> None:
         try:
             action()
         except (RuntimeError, AssertionError, MemoryError) as error:
             self._failed(None, error)
 
     def _forget(self, keys: Ids) -> None:
-        if self._built is None or not len(keys):
+        keys = self._exact.known(keys)
+        if not len(keys):
             return
-        selector = self._faiss.IDSelectorArray(keys)
-        self._on_gpu = None
-        self._attempt(lambda: self._built.remove_ids(selector))
+        if self._renewal is not None:
+            self._renewal.changed.update(keys.tolist())
+        if self._built is not None:
+            self._on_gpu = None
+            self._attempt(lambda: _remove(self._faiss, self._built, keys))
+
+    def _outgrown(self) -> bool:
+        """What serves was made for far fewer vectors."""
+        limit = 2 * self._built_size if self.lists else self._flat_up_to
+        return self._built is not None and len(self) > limit
 
     def _build(self) -> None:
-        faiss = self._faiss
-        ids = self._exact.ids.copy()
-        rows = self._exact.vectors(ids)
-        size = len(ids)
-        if size <= self._flat_up_to:
-            built = faiss.IndexIDMap2(faiss.IndexFlatIP(self.dimension))
-        else:
-            lists = max(1, min(int(4 * np.sqrt(size)), size // 39 or 1))
-            quantiser = faiss.IndexFlatIP(self.dimension)
-            built = faiss.IndexIVFFlat(quantiser, self.dimension, lists, faiss.METRIC_INNER_PRODUCT)
-            built.cp.seed = 1234
-            built.train(rows)
-            # A hash table of places makes removal microseconds instead of a pass over all lists.
-            built.set_direct_map_type(faiss.DirectMap.Hashtable)
-        built.add_with_ids(rows, ids)
-        self.recall = self._tune(built, rows) if size > self._flat_up_to else 1.0
-        self._built = built
-        self._built_size = size
+        exact = self._exact
+        self._built, self.recall = build(exact.ids, exact.rows, self._queries(), self._flat_up_to)
+        self._built_size = len(exact)
 
-    def _tune(self, built: Any, rows: Floats) -> float:
-        """Raise the number of probed lists until recall holds; gives the recall reached."""
-        sample = rows[:: max(1, len(rows) // _PROBES)][:_PROBES]
-        # Off the stored vectors, as questions are; a stored vector finds itself too easily.
-        noise = np.random.default_rng(0).standard_normal(sample.shape).astype(np.float32)
-        sample = sample + 0.5 * noise / np.sqrt(self.dimension)
-        truth = self._exact.search(sample, _FOUND)[1]
-        probes = 1
-        while True:
-            built.nprobe = min(probes, built.nlist)
-            found = built.search(sample, _FOUND)[1]
-            shared = [len(np.intersect1d(a, b)) for a, b in zip(found, truth, strict=True)]
-            recall = float(np.mean(shared) / truth.shape[1])
-            if recall >= _RECALL or probes >= built.nlist:
-                return recall
-            probes = max(probes + 1, int(probes * 1.5))
+    def _take_over(self) -> None:
+        """Let a finished renewal serve, with what has changed meanwhile."""
+        renewal = self._renewal
+        if renewal is None or renewal.result is None:
+            return
+        self._renewal = None
+        if isinstance(renewal.result, Exception):
+            # The old structure is whole and goes on; it is renewed when it has doubled again.
+            self._built_size = len(self)
+            self._flat_up_to = max(self._flat_up_to, 2 * len(self))
+            self.problem = f"the index could not be built anew: {renewal.result}"
+            return
+        built, recall = renewal.result
+        changed = np.asarray(sorted(renewal.changed), np.int64)
+        living = self._exact.known(changed)
+        try:
+            _remove(self._faiss, built, changed)
+            built.add_with_ids(self._exact.vectors(living), living)
+        except (RuntimeError, AssertionError, MemoryError) as error:
+            self._failed(None, error)
+            return
+        self._built, self._built_size, self.recall = built, renewal.size, recall
+        self._on_gpu = None
+
+    def _queries(self) -> Floats:
+        return np.asarray(self._asked, np.float32).reshape(-1, self.dimension)
 
     def _to_gpu(self) -> None:
         """Copy to the GPU if it is worth it; after a failure the CPU serves and says why."""
@@ -200,6 +260,14 @@ class FaissIndex:
             self._on_gpu = None
             self._gpu = False
             self.problem = f"the GPU failed, the CPU serves: {error}"
+
+
+def _remove(faiss: Any, built: Any, keys: Ids) -> None:
+    if not len(keys):
+        return
+    # The hash table of an inverted file takes an array; the others look each id up in a set.
+    selector = faiss.IDSelectorArray if hasattr(built, "nlist") else faiss.IDSelectorBatch
+    built.remove_ids(selector(keys))
 
 
 def choose_device(requested: str = "auto") -> Device:

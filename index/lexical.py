@@ -8,31 +8,35 @@ into the main one when it has grown. Which text a term id stands for is not know
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from itertools import pairwise
 from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
+
+from index.postings import (
+    MOST_COUNT,
+    Query,
+    Segment,
+    build_segment,
+    count_terms,
+    document_counts,
+    erase,
+    locate,
+    merge_segments,
+    read_part,
+    tabled,
+)
+from index.selection import best_rows
 
 Ids = NDArray[np.int64]
 Floats = NDArray[np.float32]
 Weighting = Literal["bm25", "cosine"]
 
 _EXACT_BELOW = 2000  # up to so many documents every change refreshes all weights
-_MOST_POSTINGS = 120_000  # read for one query; beyond, the most common terms are left out
+_LOGARITHMS = np.append(0, 1 + np.log(np.arange(1, MOST_COUNT + 1))).astype(np.float32)
+_BLOCK = 4_000_000  # postings measured at once
 _RECENT = 256  # documents kept apart before a merge, or a fiftieth of all if more
-
-
-@dataclass(slots=True)
-class _Segment:
-    """Postings sorted by (term, row)."""
-
-    vocabulary: Ids  # (terms,) sorted
-    starts: Ids  # (terms + 1,)
-    df: NDArray[np.int32]  # (terms,) living documents
-    rows: NDArray[np.int32]  # (postings,)
-    counts: Floats  # (postings,) how often the term stands in the row; 0 once removed
-    weights: Floats  # (postings,) the document's part of the score
 
 
 class LexicalIndex:
@@ -55,12 +59,15 @@ class LexicalIndex:
         self._b = b
         self._lengths = np.zeros(0, np.float32)
         self._alive = np.zeros(0, bool)
-        self._main = _build([], [])
-        self._recent: _Segment | None = None
+        self._main = build_segment([], [])
+        self._recent: Segment | None = None
         self._pending: dict[int, Ids] = {}
         self._gone: list[int] = []  # removed rows whose postings are still there
         self._stale = False
-        self._weighed_at = 0
+        # By row, BM25: what a count is compared with; cosine: one by the document's length. That of
+        # a removed row makes its scores 0, since its postings may wait to be erased together.
+        self._norms = np.zeros(0, np.float32)
+        self._measured_at = 0
 
     def __len__(self) -> int:
         """Number of living documents."""
@@ -97,55 +104,81 @@ class LexicalIndex:
 
     def scores(self, terms: Ids) -> Floats:
         """Score of every row for a query, shape ``(rows,)``; 0 where nothing is shared."""
+        total = np.zeros(self.rows, np.float32)
+        self.add_scores(total, self.look_up(terms, whole=True))
+        return total
+
+    def look_up(self, terms: Ids, *, whole: bool = False) -> Query:
+        """What is known of a query's terms; good until the index changes.
+
+        Args:
+            terms: with repeats.
+            whole: read common terms for all rows, not for those alone that are completed.
+        """
         self._settle()
-        if not len(terms) or not self.rows:
-            return np.zeros(self.rows, np.float32)
-        unique, repeats = np.unique(terms, return_counts=True)
-        idf = self._weight_of(unique)
-        if self.weighting == "bm25":
-            factors = repeats * idf
-        else:
-            query = (1.0 + np.log(repeats)) * idf
-            factors = query * idf / max(float(np.linalg.norm(query)), 1e-9)
-        return self._sum(unique, factors)
-
-    def coverage(self, terms: Ids) -> Floats:
-        """Share of the query's idf mass that each row holds, 0..1, shape ``(rows,)``."""
-        self._settle()
-        if not len(terms) or not self.rows:
-            return np.zeros(self.rows, np.float32)
-        unique = np.unique(terms)
-        idf = self._weight_of(unique)
-        return self._sum(unique, idf / max(float(idf.sum()), 1e-9), presence=True)
-
-    def known(self, terms: Ids) -> NDArray[np.bool_]:
-        """Which terms stand in some living document, shape ``(terms,)``."""
-        self._settle()
-        df = np.zeros(len(terms))
-        for segment in self._segments():
-            where, found = _locate(segment, terms)
-            df[found] += segment.df[where]
-        return df > 0
-
-    def search(self, terms: Ids, k: int) -> tuple[Ids, Floats]:
-        """Rows of the best ``k`` documents with a positive score, best first, and the scores."""
-        scores = self.scores(terms)
-        k = min(k, len(scores))
-        if k <= 0:
-            return np.empty(0, np.int64), np.empty(0, np.float32)
-        part = np.argpartition(-scores, k - 1)[:k]
-        order = part[np.lexsort((part, -scores[part]))]
-        order = order[scores[order] > 0]
-        return order.astype(np.int64), scores[order]
-
-    def search_many(self, queries: Sequence[Ids], k: int) -> list[tuple[Ids, Floats]]:
-        """``search`` for each query."""
-        return [self.search(query, k) for query in queries]
+        unique, repeats = count_terms(terms)
+        places = self._places(unique)
+        df = document_counts(len(unique), places)
+        parts = tuple(read_part(*place, whole=whole) for place in places)
+        return Query(self._weights(df), repeats, df > 0, parts)
 
     def idf(self, terms: Ids) -> NDArray[np.float64]:
         """Weight of terms as the index knows them now, rare ones high, shape ``(terms,)``."""
         self._settle()
-        return self._weight_of(terms)
+        return self._weights(document_counts(len(terms), self._places(terms)))
+
+    def add_scores(self, total: Floats, query: Query, scale: float = 1.0) -> None:
+        """Add ``scale`` times the score of every row to ``total``, shape ``(rows,)``.
+
+        The part of common terms may be left to ``complete``.
+        """
+        for rows, counts, factors in query.postings(self._factors(query, scale)):
+            np.add.at(total, rows, self._impacts(counts, self._norms.take(rows)) * factors)
+
+    def complete(self, total: Floats, query: Query, rows: Ids, scale: float = 1.0) -> None:
+        """Add what ``add_scores`` has left out, for distinct ``rows``."""
+        for there, counts, factors in query.left(self._factors(query, scale), rows):
+            norms = self._norms[rows[there], None]
+            total[rows[there]] += self._impacts(counts, norms) @ factors
+
+    def coverage(self, query: Query, rows: Ids) -> Floats:
+        """Share of the query's idf mass that each of ``rows`` holds, 0..1."""
+        shares = (query.idf / max(float(query.idf.sum()), 1e-9)).astype(np.float32)
+        held = np.zeros(self.rows, np.float32)
+        for owners, counts, factors in query.postings(shares):
+            np.add.at(held, owners, (counts > 0) * factors)
+        found = held[rows]
+        for there, counts, factors in query.left(shares, rows):
+            found[there] += (counts > 0) @ factors
+        return np.where(self._alive[rows], found, np.float32(0.0))
+
+    def _factors(self, query: Query, scale: float) -> Floats:
+        """What the query says of each of its terms."""
+        if self.weighting == "bm25":
+            return (scale * (self._k1 + 1.0) * query.repeats * query.idf).astype(np.float32)
+        weights = (1.0 + np.log(query.repeats)) * query.idf
+        length = max(float(np.linalg.norm(weights)), 1e-9)
+        return np.asarray(scale / length * weights * query.idf, np.float32)
+
+    def _impacts(self, counts: NDArray[np.uint8], norms: Floats) -> Floats:
+        """What documents say of their terms."""
+        if self.weighting == "bm25":
+            impacts = counts.astype(np.float32)
+            impacts /= impacts + norms
+            return impacts
+        impacts = _LOGARITHMS.take(counts)
+        impacts *= norms
+        return impacts
+
+    def search(self, terms: Ids, k: int) -> tuple[Ids, Floats]:
+        """Rows of the best ``k`` documents with a positive score, best first, and the scores."""
+        scores = self.scores(terms)
+        order = best_rows(scores, k)
+        return order, scores[order]
+
+    def search_many(self, queries: Sequence[Ids], k: int) -> list[tuple[Ids, Floats]]:
+        """``search`` for each query."""
+        return [self.search(query, k) for query in queries]
 
     def to_arrays(self) -> dict[str, NDArray[np.generic]]:
         """Everything needed to go on, as plain arrays."""
@@ -168,167 +201,94 @@ class LexicalIndex:
         index = cls("bm25" if is_bm25 else "cosine", k1=k1, b=b)
         index._lengths = arrays["lengths"].astype(np.float32)
         index._alive = arrays["alive"].astype(bool)
-        counts = arrays["counts"].astype(np.float32)
-        index._main = _Segment(
+        index._main = Segment(
             arrays["vocabulary"].astype(np.int64),
             arrays["starts"].astype(np.int64),
             arrays["df"].astype(np.int32),
             arrays["rows"].astype(np.int32),
-            counts,
-            np.zeros_like(counts),
+            arrays["counts"].astype(np.uint8),
+            np.empty(0, np.int64),
+            np.empty((0, 0), np.uint8),
         )
+        index._main = tabled(index._main)
         index._stale = True
-        index._weighed_at = -len(index) - 1
+        index._measured_at = -len(index) - 1
         return index
 
     def _settle(self, *, merge: bool = False) -> None:
-        """Bring segments and weights up to date with the additions and removals so far."""
+        """Bring segments and norms up to date with the additions and removals so far."""
         if not (self._stale or (merge and (self._pending or self._gone))):
             return
         living = len(self)
         if self._gone and (merge or living < _EXACT_BELOW or len(self._gone) * 20 > living):
             gone = np.zeros(self.rows, bool)
             gone[self._gone] = True
-            _erase(self._main, gone)
+            erase(self._main, gone)
             self._gone = []
         if self._pending and (merge or len(self._pending) > max(_RECENT, self.rows // 50)):
-            fresh = _build(list(self._pending), list(self._pending.values()))
-            self._main = _merge(self._main, fresh)
-            self._weighed_at = -len(self) - 1
+            fresh = build_segment(list(self._pending), list(self._pending.values()))
+            self._main = merge_segments(self._main, fresh)
+            self._measured_at = -len(self) - 1
             self._pending = {}
             self._recent = None
         if self._pending and self._recent is None:
-            self._recent = _build(list(self._pending), list(self._pending.values()))
-        self._weigh()
+            self._recent = build_segment(list(self._pending), list(self._pending.values()))
+        self._measure()
         self._stale = False
 
-    def _segments(self) -> list[_Segment]:
+    def _segments(self) -> list[Segment]:
         return [self._main] if self._recent is None else [self._main, self._recent]
 
-    def _weight_of(self, terms: Ids) -> NDArray[np.float64]:
-        df = np.zeros(len(terms))
-        for segment in self._segments():
-            where, found = _locate(segment, terms)
-            df[found] += segment.df[where]
+    def _places(self, terms: Ids) -> tuple[tuple[Segment, Ids, Ids], ...]:
+        return tuple((segment, *locate(segment, terms)) for segment in self._segments())
+
+    def _weights(self, df: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Idf of terms that stand in so many documents."""
         total = len(self)
         if self.weighting == "bm25":
             return np.asarray(np.log(1.0 + (total - df + 0.5) / (df + 0.5)))
         return np.asarray(1.0 + np.log((1.0 + total) / (1.0 + df)))
 
-    def _weigh(self) -> None:
-        """Refresh the recent weights, and the main ones where they have drifted.
+    def _measure(self) -> None:
+        """Refresh the norms; those of a large cosine index only where they have drifted.
 
-        Mean length and idf move little with one more document, and weighing a large main segment
-        takes tens of milliseconds, so there it waits for a change of a twentieth.
+        Idf moves little with one more document, and measuring a large main segment takes tens of
+        milliseconds, so there it waits for a change of a twentieth.
         """
-        living = len(self)
-        if living < _EXACT_BELOW or abs(living - self._weighed_at) * 20 > living:
-            self._weigh_segment(self._main)
-            self._weighed_at = living
-        if self._recent is not None:
-            self._weigh_segment(self._recent)
-
-    def _weigh_segment(self, segment: _Segment) -> None:
-        tf = segment.counts
         if self.weighting == "bm25":
             mean = float(self._lengths[self._alive].mean()) if self._alive.any() else 1.0
-            norm = self._k1 * (1.0 - self._b + self._b * self._lengths / max(mean, 1e-9))
-            share = tf / (tf + norm[segment.rows] + 1e-9)
-            segment.weights = ((self._k1 + 1.0) * share).astype(np.float32)
+            share = self._b * self._lengths / max(mean, 1e-9)
+            norms = self._k1 * (1.0 - self._b + share) + 1e-9
+            self._norms = np.where(self._alive, norms, np.inf).astype(np.float32)
             return
-        idf = self._weight_of(segment.vocabulary).astype(np.float32)
-        weights = np.where(tf > 0, 1.0 + np.log(np.maximum(tf, 1.0)), 0.0).astype(np.float32)
-        full = weights * np.repeat(idf, np.diff(segment.starts))
-        squares = np.bincount(segment.rows, full * full, minlength=self.rows)
-        lengths = np.sqrt(np.maximum(squares, 1e-12)).astype(np.float32)
-        segment.weights = weights / lengths[segment.rows]
+        living = len(self)
+        first = len(self._norms)
+        self._norms = np.concatenate([self._norms, np.zeros(self.rows - first, np.float32)])
+        if living < _EXACT_BELOW or abs(living - self._measured_at) * 20 > living:
+            self._measured_at = living
+            squares = self._squares(self._main)
+            if self._recent is not None:
+                squares += self._squares(self._recent)
+            self._norms = _inverse_root(squares)
+        elif self._recent is not None:
+            squares = self._squares(self._recent)
+            self._norms = np.where(squares > 0, _inverse_root(squares), self._norms)
+        self._norms[~self._alive] = 0.0
 
-    def _sum(self, terms: Ids, factors: NDArray[np.float64], *, presence: bool = False) -> Floats:
-        total = np.zeros(self.rows)
-        for segment in self._segments():
-            where, found = _locate(segment, terms)
-            if not len(where):
-                continue
-            where, found = _rarest(segment, where, found)
-            starts = segment.starts[where]
-            sizes = segment.starts[where + 1] - starts
-            # Positions of all postings of all found terms, without a Python loop.
-            shift = np.repeat(starts - np.concatenate([[0], np.cumsum(sizes)[:-1]]), sizes)
-            at = shift + np.arange(len(shift))
-            weights = segment.counts[at] > 0 if presence else segment.weights[at]
-            total += np.bincount(
-                segment.rows[at], weights * np.repeat(factors[found], sizes), minlength=self.rows
-            )
-        # Postings of removed rows may wait to be erased together.
-        return np.where(self._alive, total, 0.0).astype(np.float32)
-
-
-def _rarest(segment: _Segment, where: Ids, found: Ids) -> tuple[Ids, Ids]:
-    """Terms whose postings fit the time of a query, rare ones first; they say most."""
-    sizes = segment.starts[where + 1] - segment.starts[where]
-    if int(sizes.sum()) <= _MOST_POSTINGS:
-        return where, found
-    order = np.argsort(sizes, kind="stable")
-    fits = np.cumsum(sizes[order]) <= _MOST_POSTINGS
-    fits[0] = True
-    keep = np.sort(order[fits])
-    return where[keep], found[keep]
+    def _squares(self, segment: Segment) -> NDArray[np.float64]:
+        """Squared length of every row's weights, as far as the segment holds them."""
+        vocabulary = segment.vocabulary
+        df = document_counts(len(vocabulary), self._places(vocabulary))
+        idf = self._weights(df).astype(np.float32)
+        squares = np.zeros(self.rows)
+        cuts = np.searchsorted(segment.starts, np.arange(0, len(segment.rows), _BLOCK))
+        for first, last in pairwise(np.append(cuts, len(idf)).tolist()):
+            start, end = segment.starts[first], segment.starts[last]
+            weights = _LOGARITHMS[segment.counts[start:end]]
+            weights *= np.repeat(idf[first:last], np.diff(segment.starts[first : last + 1]))
+            squares += np.bincount(segment.rows[start:end], weights**2, minlength=self.rows)
+        return squares
 
 
-def _locate(segment: _Segment, terms: Ids) -> tuple[Ids, Ids]:
-    """Places of known terms in the vocabulary, and which of ``terms`` they are."""
-    if not len(segment.vocabulary):
-        return np.empty(0, np.int64), np.empty(0, np.int64)
-    where = np.minimum(np.searchsorted(segment.vocabulary, terms), len(segment.vocabulary) - 1)
-    found = np.flatnonzero(segment.vocabulary[where] == terms)
-    return where[found], found
-
-
-def _build(rows: Sequence[int], documents: Sequence[Ids]) -> _Segment:
-    sizes = [len(document) for document in documents]
-    terms = np.concatenate(documents) if documents else np.empty(0, np.int64)
-    owners = np.repeat(np.asarray(rows, np.int32), sizes)
-    order = np.lexsort((owners, terms))
-    terms, owners = terms[order], owners[order]
-    first = np.ones(len(terms), bool)
-    first[1:] = (terms[1:] != terms[:-1]) | (owners[1:] != owners[:-1])
-    places = np.flatnonzero(first)
-    counts = np.diff(np.append(places, len(terms))).astype(np.float32)
-    return _index(terms[places], owners[places], counts)
-
-
-def _index(terms: Ids, rows: NDArray[np.int32], counts: Floats) -> _Segment:
-    """A segment of postings already sorted by (term, row), one a pair."""
-    vocabulary, starts, df = np.unique(terms, return_index=True, return_counts=True)
-    return _Segment(
-        vocabulary,
-        np.append(starts, len(terms)).astype(np.int64),
-        df.astype(np.int32),
-        rows,
-        counts,
-        np.zeros_like(counts),
-    )
-
-
-def _merge(main: _Segment, recent: _Segment) -> _Segment:
-    """Both segments as one, without the postings of removed rows."""
-    parts = [main, recent]
-    terms = np.concatenate([np.repeat(p.vocabulary, np.diff(p.starts)) for p in parts])
-    rows = np.concatenate([p.rows for p in parts])
-    counts = np.concatenate([p.counts for p in parts])
-    living = counts > 0
-    terms, rows, counts = terms[living], rows[living], counts[living]
-    # Recent rows are always higher, so a stable sort by term alone keeps rows in order; timsort
-    # finds the two sorted runs, which makes this a linear merge.
-    order = np.argsort(terms, kind="stable")
-    return _index(terms[order], rows[order], counts[order])
-
-
-def _erase(segment: _Segment, gone: NDArray[np.bool_]) -> None:
-    hit = gone[segment.rows] & (segment.counts > 0)
-    if not hit.any():
-        return
-    segment.counts[hit] = 0
-    segment.weights[hit] = 0
-    owners = np.searchsorted(segment.starts, np.flatnonzero(hit), side="right") - 1
-    segment.df -= np.bincount(owners, minlength=len(segment.df)).astype(np.int32)
+def _inverse_root(squares: NDArray[np.float64]) -> Floats:
+    return np.where(squares > 0, 1.0 / np.sqrt(np.maximum(squares, 1e-12)), 0.0).astype(np.float32)

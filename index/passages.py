@@ -16,12 +16,16 @@ from numpy.typing import NDArray
 
 from index.forward import Closeness, ForwardIndex
 from index.lexical import LexicalIndex
+from index.postings import Query
+from index.selection import best_rows
 
 Ids = NDArray[np.int64]
 Floats = NDArray[np.float32]
 
 # The least that a ranker's best counts for: below it are likenesses of a few letters.
 FLOORS: Mapping[str, float] = MappingProxyType({"past": 0.25})
+_COMPLETED = 64  # most promising passages and questions, whose scores are made exact
+_NEAR = 256  # past questions that may lead to a passage whose own words do not
 _NEIGHBOURS = 10  # past questions that vote
 _MOST_PAST = 5.0  # weight of past questions in the fixed sum where each passage has many
 
@@ -42,6 +46,25 @@ class TermSet(Protocol):
         """Unordered pairs of stems."""
 
 
+class _Scored:
+    """A sum of scores by row, and the queries that it still lacks common terms of."""
+
+    def __init__(self, total: Floats, parts: Sequence[tuple[LexicalIndex, Query, float]]) -> None:
+        self.total = total
+        self.queries = [query for _, query, _ in parts]
+        self._parts = parts
+        self._done = np.zeros(len(total), bool)
+        for table, query, scale in parts:
+            table.add_scores(total, query, scale)
+
+    def complete(self, rows: Ids) -> None:
+        """Make the scores of distinct rows exact."""
+        rows = rows[~self._done[rows]]
+        self._done[rows] = True
+        for table, query, scale in self._parts:
+            table.complete(self.total, query, rows, scale)
+
+
 @dataclass(frozen=True, slots=True)
 class PassageScores:
     """Scores of every passage row for one question, shape ``(rows,)`` each.
@@ -52,10 +75,12 @@ class PassageScores:
         pair: BM25 of pairs of stems.
         past: likeness of the nearest past question, 0..1.
         vote: share of the ten nearest past questions, weighted by likeness, 0..1.
-        nearest: row of the nearest past question, -1 for none.
-        coverage: share of the question's idf mass that the passage holds, 0..1.
+        asked: likeness of every question row, 0..1, shape ``(question rows,)``.
         familiar: share of the question's stems that any passage or past question holds, 0..1; one
             number.
+
+    Scores are exact for passages that were completed, the most promising ones among them; those of
+    others may lack common terms, and past questions that are not among the nearest.
     """
 
     stem: Floats
@@ -63,16 +88,19 @@ class PassageScores:
     pair: Floats
     past: Floats
     vote: Floats
-    nearest: Ids
-    coverage: Floats
+    asked: Floats
     familiar: float
+    bodies: Sequence[_Scored]
+    questions: _Scored
 
     def weighted(self, weights: Mapping[str, float]) -> Floats:
         """Weighted sum of named scores, each divided by its best."""
         total = np.zeros(len(self.stem), np.float32)
+        part = np.empty_like(total)
         for name, weight in weights.items():
             scores = getattr(self, name)
-            total += weight * scores / max(float(scores.max(initial=0.0)), FLOORS.get(name, 1e-9))
+            best = max(float(scores.max(initial=0.0)), FLOORS.get(name, 1e-9))
+            total += np.multiply(scores, np.float32(weight / best), out=part)
         return total
 
 
@@ -155,35 +183,69 @@ class PassageIndex:
 
     def score(self, terms: TermSet) -> PassageScores:
         """What every ranker says of every passage."""
-        stem, char = self._past_stem.scores(terms.stems), self._past_char.scores(terms.chars)
-        asked = np.asarray(0.5 * (stem + char), np.float32)
-        past = np.zeros(self.rows, np.float32)
-        np.maximum.at(past, self._owner, asked)
-        nearest = np.full(self.rows, -1, np.int64)
-        hits = np.flatnonzero((asked > 0) & (asked == past[self._owner]))
-        nearest[self._owner[hits]] = hits
-        return PassageScores(
-            stem=self._stem.scores(terms.stems),
-            char=self._char.scores(terms.chars),
-            pair=self._pair.scores(terms.pairs),
-            past=past,
-            vote=self._vote(asked),
-            nearest=nearest,
-            coverage=self._stem.coverage(terms.stems),
-            familiar=self._familiar(terms.stems),
+        asked = np.zeros(len(self._owner), np.float32)
+        past = _Scored(asked, [
+            (self._past_stem, self._past_stem.look_up(terms.stems), 0.5),
+            (self._past_char, self._past_char.look_up(terms.chars), 0.5),
+        ])  # fmt: skip
+        near = best_rows(asked, _NEAR)
+        past.complete(near[:_COMPLETED])
+        best = np.zeros(self.rows, np.float32)
+        np.maximum.at(best, self._owner[near], asked[near])
+        stem, char, pair = (
+            _Scored(np.zeros(self.rows, np.float32), [(table, table.look_up(ids), 1.0)])
+            for table, ids in (
+                (self._stem, terms.stems), (self._char, terms.chars), (self._pair, terms.pairs)
+            )
+        )  # fmt: skip
+        familiar = stem.queries[0].known | past.queries[0].known
+        scores = PassageScores(
+            stem=stem.total,
+            char=char.total,
+            pair=pair.total,
+            past=best,
+            vote=self._vote(asked, near[:_COMPLETED]),
+            asked=asked,
+            familiar=float(familiar.mean()) if len(familiar) else 0.0,
+            bodies=(stem, char, pair),
+            questions=past,
         )
+        weights = self.fixed_weights()
+        words = scores.weighted({**weights, "past": 0.0})
+        self.complete(scores, best_rows(words, _COMPLETED))
+        promising = best_rows(scores.weighted(weights), _COMPLETED)
+        for body in scores.bodies:
+            body.complete(promising)
+        return scores
 
-    def _familiar(self, stems: Ids) -> float:
-        unique = np.unique(stems)
-        if not len(unique):
-            return 0.0
-        return float((self._stem.known(unique) | self._past_stem.known(unique)).mean())
+    def complete(self, scores: PassageScores, rows: Ids) -> None:
+        """Make the scores of some passages exact: common terms wait until they are wanted."""
+        for body in scores.bodies:
+            body.complete(rows)
+        questions = [self._questions[row] for row in rows.tolist()]
+        sizes = [len(own) for own in questions]
+        if not sum(sizes):
+            return
+        every = np.concatenate(questions)
+        scores.questions.complete(every)
+        np.maximum.at(scores.past, np.repeat(rows, sizes), scores.asked[every])
 
-    def _vote(self, asked: Floats) -> Floats:
-        take = min(_NEIGHBOURS, len(asked))
-        if not take:
-            return np.zeros(self.rows, np.float32)
-        nearest = np.argpartition(-asked, take - 1)[:take]
-        weights = asked[nearest].astype(np.float64) ** 2
-        votes = np.bincount(self._owner[nearest], weights, minlength=self.rows)
-        return np.asarray(votes / max(float(weights.sum()), 1e-9), np.float32)
+    def coverage(self, scores: PassageScores, rows: Ids) -> Floats:
+        """Share of the question's idf mass that each of some passages holds, 0..1."""
+        return self._stem.coverage(scores.bodies[0].queries[0], rows)
+
+    def nearest(self, asked: Floats, rows: Ids) -> list[int]:
+        """Question row of the nearest past question of some passages, -1 for none."""
+        found = []
+        for questions in (self._questions[row] for row in rows.tolist()):
+            best = int(asked[questions].argmax()) if len(questions) else 0
+            like = len(questions) and asked[questions[best]] > 0
+            found.append(int(questions[best]) if like else -1)
+        return found
+
+    def _vote(self, asked: Floats, near: Ids) -> Floats:
+        nearest = near[np.argsort(-asked[near], kind="stable")[:_NEIGHBOURS]]
+        weights = asked[nearest] ** 2
+        votes = np.zeros(self.rows, np.float32)
+        np.add.at(votes, self._owner[nearest], weights / max(float(weights.sum()), 1e-9))
+        return votes

@@ -14,6 +14,8 @@ from numpy.typing import NDArray
 Ids = NDArray[np.int64]
 Floats = NDArray[np.float32]
 
+_BLOCK = 65_536  # rows compared at once
+
 
 class VectorIndex(Protocol):
     """Nearest vectors by inner product."""
@@ -58,17 +60,35 @@ class ExactIndex:
         """Ids that can be found, in storage order."""
         return self._ids[: self._size]
 
+    @property
+    def rows(self) -> Floats:
+        """Vectors ``(n, dimension)`` in the order of ``ids``; a view that later changes alter."""
+        return self._rows[: self._size]
+
     def add(self, ids: Ids, vectors: Floats) -> None:
         """Add rows ``(n, dimension)``; a known id gets the new vector."""
         ids, vectors = checked(ids, vectors, self.dimension)
         self._reserve(self._size + len(ids))
-        for position, key in enumerate(ids.tolist()):
+        keys = ids.tolist()
+        distinct = set(keys)
+        if len(distinct) == len(keys) and distinct.isdisjoint(self._place):
+            end = self._size + len(keys)
+            self._place.update(zip(keys, range(self._size, end), strict=True))
+            self._ids[self._size : end] = ids
+            self._rows[self._size : end] = vectors
+            self._size = end
+            return
+        for position, key in enumerate(keys):
             row = self._place.get(key)
             if row is None:
                 row = self._place[key] = self._size
                 self._ids[row] = key
                 self._size += 1
             self._rows[row] = vectors[position]
+
+    def known(self, ids: Ids) -> Ids:
+        """Those of ``ids`` that can be found."""
+        return np.asarray([key for key in ids.tolist() if key in self._place], np.int64)
 
     def remove(self, ids: Ids) -> None:
         """Forget ids at once; unknown ones are passed over."""
@@ -91,10 +111,8 @@ class ExactIndex:
         take = min(k, self._size)
         if take <= 0 or not len(queries):
             return scores, found
-        similarity = queries @ self._rows[: self._size].T
-        part = np.argpartition(-similarity, take - 1, axis=1)[:, :take]
-        values = np.take_along_axis(similarity, part, axis=1)
-        keys = self._ids[part]
+        values, places = nearest(self.rows, queries, take)
+        keys = self._ids[places]
         order = np.lexsort((keys, -values), axis=1)
         scores[:, :take] = np.take_along_axis(values, order, axis=1)
         found[:, :take] = np.take_along_axis(keys, order, axis=1)
@@ -129,6 +147,31 @@ class ExactIndex:
         rows = np.zeros((room, self.dimension), np.float32)
         rows[: self._size] = self._rows[: self._size]
         self._rows = rows
+
+
+def nearest(rows: Floats, queries: Floats, k: int) -> tuple[Floats, Ids]:
+    """Inner products and places ``(n, k)`` of the nearest rows, in no order; k <= len(rows).
+
+    Rows are read in blocks, so that memory does not grow with them.
+    """
+    values = np.empty((len(queries), 0), np.float32)
+    places = np.empty((len(queries), 0), np.int64)
+    for start in range(0, len(rows), _BLOCK):
+        found = queries @ rows[start : start + _BLOCK].T
+        best = _best(found, k)
+        values = np.concatenate([values, np.take_along_axis(found, best, axis=1)], axis=1)
+        places = np.concatenate([places, best + start], axis=1)
+        if start:
+            best = _best(values, k)
+            values = np.take_along_axis(values, best, axis=1)
+            places = np.take_along_axis(places, best, axis=1)
+    return values, places
+
+
+def _best(values: Floats, k: int) -> Ids:
+    if k >= values.shape[1]:
+        return np.broadcast_to(np.arange(values.shape[1]), values.shape)
+    return np.argpartition(-values, k - 1, axis=1)[:, :k]
 
 
 def checked(ids: Ids, vectors: Floats, dimension: int) -> tuple[Ids, Floats]:

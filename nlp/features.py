@@ -31,6 +31,10 @@ _TOKEN: Final = re.compile(r"[^\W_]+")
 _PAIR_WORDS: Final = 25
 _FEW_TEXTS: Final = 5000  # above, words of a single text only make the model larger
 _CHAR_SIZES: Final = (2, 3, 4, 5)
+_REMEMBERED: Final = 20_000  # words whose columns are kept
+_LONGEST_REMEMBERED: Final = 40
+# 1 + log of a count; a text has fewer terms than this, whichever of them it repeats.
+_SUBLINEAR: Final = np.append(0, 1 + np.log(np.arange(1, 4 * MAX_CHARS + 2)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +89,10 @@ class VocabularyFeatures:
         self._vocabularies = vocabularies
         self._idf = idf
         self._speller = speller
+        sizes = [len(vocabulary) for vocabulary in vocabularies.values()]
+        self._ends = np.cumsum(sizes)  # columns of a block lie together, blocks in order
+        self._weights = [self.WEIGHT[block] for block in vocabularies]
+        self._columns: dict[str, NDArray[np.int64]] = {}  # of words seen, the words come again
 
     @classmethod
     def fit(cls, texts: Sequence[str], *, pairs: bool) -> Self:
@@ -111,11 +119,11 @@ class VocabularyFeatures:
     def terms(typed: Sequence[str], corrected: Sequence[str], block: str) -> list[str]:
         """Terms of a block of ``BLOCKS``, with repeats, of a text's words."""
         if block == "chars":
-            return _grams(typed)
+            return [term for word in typed for term in _characters(word)]
         stems = [stem(word) for word in corrected]
         if block == "pairs":
             return _pairs(stems[:_PAIR_WORDS])
-        return stems + [f"{a} {b}" for a, b in pairwise(stems)]
+        return stems + _bigrams(stems)
 
     @staticmethod
     def idf(documents: NDArray[np.int64], among: int) -> Floats:
@@ -163,17 +171,39 @@ class VocabularyFeatures:
 
     def _row(self, text: str) -> tuple[NDArray[np.int64], Floats]:
         typed = tokens(text)
-        corrected = self._speller.correct(typed)
-        ids: list[NDArray[np.int64]] = []
-        values: list[Floats] = []
-        for block, vocabulary in self._vocabularies.items():
-            terms = self.terms(typed, corrected, block)
-            known = [i for i in map(vocabulary.get, terms) if i is not None]
-            if known:
-                columns, counts = np.unique(np.array(known, np.int64), return_counts=True)
-                ids.append(columns)
-                values.append(_weigh(counts, self._idf[columns], self.WEIGHT[block]))
-        return _join(ids, values)
+        stems = [stem(word) for word in self._speller.correct(typed)]
+        found = [self._of_word(word) for word in typed]
+        joined = _lookup(self._vocabularies["words"], [*stems, *_bigrams(stems)])
+        if "pairs" in self._vocabularies:
+            joined += _lookup(self._vocabularies["pairs"], _pairs(stems[:_PAIR_WORDS]))
+        columns = np.concatenate([np.array(joined, np.int64), *found])
+        columns.sort()
+        first = np.ones(len(columns) + 1, bool)
+        np.not_equal(columns[1:], columns[:-1], out=first[1:-1])
+        starts = np.flatnonzero(first)
+        columns = columns[starts[:-1]]
+        values = _SUBLINEAR.take(starts[1:] - starts[:-1]) * self._idf.take(columns)
+        start = 0
+        ends = columns.searchsorted(self._ends).tolist()
+        for end, weight in zip(ends, self._weights, strict=True):
+            block = values[start:end]
+            length = math.sqrt(float(block @ block))
+            if length:
+                block *= weight / length
+            start = end
+        return columns, values.astype(np.float32)
+
+    def _of_word(self, word: str) -> NDArray[np.int64]:
+        """Columns of a word's characters."""
+        columns = self._columns.get(word)
+        if columns is None:
+            known = _lookup(self._vocabularies["chars"], _characters(word))
+            columns = np.array(known, np.int64)
+            if len(self._columns) >= _REMEMBERED:
+                self._columns.clear()
+            if len(word) <= _LONGEST_REMEMBERED:
+                self._columns[word] = columns
+        return columns
 
 
 class HashedTrigrams:
@@ -258,14 +288,18 @@ def tokens(text: str) -> list[str]:
     return _TOKEN.findall(text[:MAX_CHARS])
 
 
-def _grams(words: Sequence[str]) -> list[str]:
-    found = []
-    for word in words:
-        padded = f" {word} "
-        length = len(padded)
-        for size in _CHAR_SIZES:
-            found += [padded[i : i + size] for i in range(length - size + 1)]
-    return found
+def _bigrams(stems: Sequence[str]) -> list[str]:
+    return [f"{a} {b}" for a, b in pairwise(stems)]
+
+
+def _characters(word: str) -> list[str]:
+    padded = f" {word} "
+    length = len(padded)
+    return [padded[i : i + size] for size in _CHAR_SIZES for i in range(length - size + 1)]
+
+
+def _lookup(vocabulary: Mapping[str, int], terms: Iterable[str]) -> list[int]:
+    return [column for column in map(vocabulary.get, terms) if column is not None]
 
 
 def _pairs(stems: Sequence[str]) -> list[str]:

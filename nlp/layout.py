@@ -97,11 +97,11 @@ class LayoutReader:
     def choose(self, text: str) -> tuple[str, str]:
         """The chosen reading and its skeleton in one pass."""
         typed = fold(text)
-        swapped = _swap(normalise(text[:_LONGEST]))
-        if swapped is None:
-            return text, typed
         score = self._score(typed[:_LONGEST])
         if score >= self._usual:
+            return text, typed
+        swapped = _swap(normalise(text[:_LONGEST]))
+        if swapped is None:
             return text, typed
         other = fold(swapped)
         if sum(c.isalpha() for c in other) < _MIN_LETTERS:
@@ -116,7 +116,7 @@ class LayoutReader:
 
     def _score(self, folded: str) -> float:
         """Mean log likelihood per character, nats."""
-        return float(self._log_proba[_trigrams(folded)].mean())
+        return float(self._log_proba.take(_trigrams(folded)).mean())
 
 
 def _swap(normal: str) -> str | None:
@@ -128,14 +128,21 @@ def _swap(normal: str) -> str | None:
     return normal.translate(_TO_RUSSIAN if latin else _TO_ENGLISH)
 
 
+def _code_of(byte: int) -> int:
+    character = chr(byte)
+    if "a" <= character <= "z":
+        return byte - ord("a")
+    if "0" <= character <= "9":
+        return _DIGIT
+    return _SPACE if character == " " else _OTHER
+
+
+_CODES: Final = np.array([_code_of(byte) for byte in range(256)], np.int64)
+
+
 def _trigrams(folded: str) -> NDArray[np.int64]:
     """Cell of each character after its two predecessors, the text padded with spaces."""
-    raw = np.frombuffer(f"  {folded} ".encode("ascii", "replace"), np.uint8).astype(np.int64)
-    codes = np.full(len(raw), _OTHER, np.int64)
-    letters = (raw >= ord("a")) & (raw <= ord("z"))
-    codes[letters] = raw[letters] - ord("a")
-    codes[(raw >= ord("0")) & (raw <= ord("9"))] = _DIGIT
-    codes[raw == ord(" ")] = _SPACE
+    codes = _CODES.take(np.frombuffer(f"  {folded} ".encode("ascii", "replace"), np.uint8))
     cells: NDArray[np.int64] = (codes[:-2] * _SYMBOLS + codes[1:-1]) * _SYMBOLS + codes[2:]
     return cells
 

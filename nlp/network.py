@@ -43,7 +43,11 @@ class Network:
         out = np.empty((len(rows), len(self.bias)), np.float32)
         starts = rows.indptr.tolist()
         for i, (start, stop) in enumerate(pairwise(starts)):
-            np.dot(rows.values[start:stop], self.table[rows.indices[start:stop]], out=out[i])
+            np.dot(
+                rows.values[start:stop],
+                self.table.take(rows.indices[start:stop], axis=0),
+                out=out[i],
+            )
         out += self.bias
         if not self.layers:
             return out

@@ -9,9 +9,12 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from functools import lru_cache
 from types import MappingProxyType
 from typing import Final
 
+_LONGEST_KNOWN: Final = 40
+_PLAIN: Final = re.compile("[ -~А-Яа-яЁё]*")
 _YO: Final = re.compile("[её]\u0308*")
 _SPACES: Final = re.compile(r"\s+")
 _REPEATED: Final = re.compile(r"([a-z])\1+")
@@ -37,6 +40,9 @@ def normalise(text: str) -> str:
     Control, format (zero-width), surrogate, private and unassigned code points vanish, except that
     line breaks and tabs become spaces. Running it again changes nothing.
     """
+    if _PLAIN.fullmatch(text):
+        # Nothing here composes, vanishes or is spelled in two ways, ё apart.
+        return " ".join(text.lower().replace("ё", "е").split())
     while True:
         before = text
         text = unicodedata.normalize("NFKC", text).lower()
@@ -54,7 +60,21 @@ def fold(text: str) -> str:
     Other scripts keep their letters without accents. The result is for matching, never for eyes,
     and is not meant to be folded again.
     """
-    spelled = normalise(text).translate(_LATIN_OF)
+    return " ".join(
+        _known_word(word) if len(word) <= _LONGEST_KNOWN else _fold_word(word)
+        for word in normalise(text).split(" ")
+    )
+
+
+@lru_cache(maxsize=65_536)
+def _known_word(word: str) -> str:
+    """Words come again and again; what no word is as long as would only fill memory."""
+    return _fold_word(word)
+
+
+def _fold_word(word: str) -> str:
+    """Skeleton of a normalised text without spaces: no rule of it looks across one."""
+    spelled = word.translate(_LATIN_OF)
     if not spelled.isascii():
         decomposed = unicodedata.normalize("NFD", spelled)
         spelled = "".join(c for c in decomposed if not unicodedata.combining(c))

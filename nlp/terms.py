@@ -21,6 +21,7 @@ Ids = NDArray[np.int64]
 # A question is read up to here: what matters stands at its beginning, and time stays bounded.
 MAX_CHARS = 2000
 PAIR_WINDOW = 5
+_LONGEST_KNOWN = 40
 _CHAR_SIZES = (3, 4, 5)
 _MASK = np.uint64((1 << 63) - 1)
 _MIX = np.uint64(0x9E3779B97F4A7C15)
@@ -75,8 +76,17 @@ def word_stems(word: str) -> frozenset[int]:
     return frozenset(_word(word).stems.tolist())
 
 
-@lru_cache(maxsize=65536)
 def _word(word: str) -> _Word:
+    return _known_word(word) if len(word) <= _LONGEST_KNOWN else _read_word(word)
+
+
+@lru_cache(maxsize=65536)
+def _known_word(word: str) -> _Word:
+    """Words come again and again; what no word is as long as would only fill memory."""
+    return _read_word(word)
+
+
+def _read_word(word: str) -> _Word:
     padded = f" {word} "
     grams = [
         (size, _hash(f"{size}{padded[i : i + size]}"))

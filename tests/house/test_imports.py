@@ -60,6 +60,8 @@ def test_server_modules_import_no_heavy_library() -> None:
     names = [
         name
         for name in _modules("nlp", "index", "bot", "admin")
-        if not name.startswith(("nlp.train", "admin.evaluate", "bot.learning.ranking"))
+        if not name.startswith(
+            ("nlp.train", "admin.evaluate", "admin.bench", "bot.learning.ranking")
+        )
     ]
     assert _probe(names)["heavy"] == []

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from index.lexical import LexicalIndex
+from index.selection import best_rows
 
 
 def ids(*values):
@@ -32,7 +33,7 @@ def test_an_empty_index_finds_nothing(weighting):
 def test_an_empty_query_scores_zero(weighting):
     index = build(weighting)
     assert index.scores(ids()).tolist() == [0, 0, 0, 0]
-    assert index.coverage(ids()).tolist() == [0, 0, 0, 0]
+    assert index.coverage(index.look_up(ids()), np.arange(4)).tolist() == [0, 0, 0, 0]
     assert len(index.search(ids(), 3)[0]) == 0
 
 
@@ -108,10 +109,13 @@ def test_cosine_of_the_same_words_is_one_and_unknown_words_lower_it():
 
 
 def test_coverage_is_the_share_of_what_the_query_says():
-    coverage = build().coverage(ids(1, 6, 99))
+    index = build()
+    coverage = index.coverage(index.look_up(ids(1, 6, 99)), np.arange(4))
     assert coverage[3] > coverage[0] > 0
     assert coverage.max() < 1
-    assert build().coverage(ids(1, 2, 3))[0] == pytest.approx(1)
+    assert index.coverage(index.look_up(ids(1, 2, 3)), ids(0)) == pytest.approx(1)
+    index.remove([3])
+    assert index.coverage(index.look_up(ids(1, 6)), ids(3)).tolist() == [0]
 
 
 def test_it_survives_as_arrays(weighting):
@@ -135,3 +139,57 @@ def test_ten_thousand_documents_take_well_under_a_millisecond():
     for _ in range(100):
         index.scores(query)
     assert (time.process_time() - started) / 100 < 0.002
+
+
+def test_common_terms_are_made_up_for_where_they_were_left_out(weighting):
+    rng = np.random.default_rng(5)
+    index = LexicalIndex(weighting)
+    # Terms below 40 stand in most documents: reading them all would be too much for one query.
+    index.add([rng.zipf(1.2, 60) % 3000 for _ in range(6000)])
+    index.add([ids(3, 3, 2999)])  # in the recent segment
+    query = np.append(np.arange(1, 60), 2999)
+    found = index.look_up(query)
+    partial = np.zeros(index.rows, np.float32)
+    index.add_scores(partial, found)
+    whole = np.zeros(index.rows, np.float32)
+    index.add_scores(whole, index.look_up(query, whole=True))
+    assert (partial < whole - 1e-3).any()
+    rows = np.append(rng.permutation(6000)[:50], 6000)
+    index.complete(partial, found, rows)
+    exact = formula(index, query)
+    assert partial[rows] == pytest.approx(exact[rows], rel=1e-4)
+    coverage = index.coverage(found, rows)
+    assert coverage.max() <= 1.0001
+    assert coverage[-1] > 0
+
+
+def formula(index, query):
+    """Scores from the saved postings, term by term."""
+    arrays = index.to_arrays()
+    rows, counts, starts = arrays["rows"], arrays["counts"].astype(float), arrays["starts"]
+    terms = np.repeat(arrays["vocabulary"], np.diff(starts))
+    total, n = np.zeros(index.rows), index.rows
+    if index.weighting == "bm25":
+        lengths = arrays["lengths"].astype(float)
+        norm = 1.2 * (0.25 + 0.75 * lengths / lengths.mean())
+        for term in query:
+            at = terms == term
+            idf = np.log(1 + (n - at.sum() + 0.5) / (at.sum() + 0.5))
+            total[rows[at]] += idf * 2.2 * counts[at] / (counts[at] + norm[rows[at]])
+        return total
+    df = np.repeat(np.diff(starts), np.diff(starts))
+    weights = (1 + np.log(counts)) * (1 + np.log((1 + n) / (1 + df)))
+    length = np.sqrt(np.bincount(rows, weights**2, minlength=n))
+    asked = {t: 1 + np.log((1 + n) / (1 + (terms == t).sum())) for t in query.tolist()}
+    for term, weight in asked.items():
+        at = terms == term
+        total[rows[at]] += weight * weights[at]
+    return total / length / np.sqrt(sum(w * w for w in asked.values()))
+
+
+@pytest.mark.parametrize("n", [0, 1, 63, 64, 6400, 10_001])
+@pytest.mark.parametrize("k", [0, 1, 30, 200])
+def test_the_best_rows_are_those_of_a_full_sort(n, k):
+    scores = np.random.default_rng(n).integers(-3, 40, n).astype(np.float32)
+    wanted = np.lexsort((np.arange(n), -scores))
+    assert best_rows(scores, k).tolist() == [row for row in wanted.tolist() if scores[row] > 0][:k]

@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from nlp.features import HashedTrigrams, Rows, VocabularyFeatures, prepare, trigram_columns
+from nlp.features import (
+    HashedTrigrams,
+    Rows,
+    VocabularyFeatures,
+    prepare,
+    tokens,
+    trigram_columns,
+)
 from nlp.network import Layer, Network
 
 TEXTS = prepare(
@@ -94,3 +103,37 @@ def test_network_is_the_sum_of_table_rows():
         Network.from_arrays(deep.to_arrays("n") | {"n.0.weight": table}, "n", [False])
     with pytest.raises(ValueError, match="missing"):
         Network.from_arrays({}, "n", [])
+
+
+@pytest.mark.parametrize("pairs", [False, True])
+@settings(deadline=None)  # each example fits an extractor
+@given(texts=st.lists(st.text(alphabet="абвг дe ", max_size=40), min_size=1, max_size=5))
+def test_rows_are_the_formula(pairs, texts):
+    features = VocabularyFeatures.fit([*texts, "аб вг аб", "аб вг"], pairs=pairs)
+    vocabulary = saved_terms(features)
+    idf = features.to_arrays()["idf"].astype(np.float64)
+    for text in texts:
+        wanted = {}
+        for block, columns in vocabulary.items():
+            counts = Counter(VocabularyFeatures.terms(tokens(text), tokens(text), block))
+            known = {columns[term]: n for term, n in counts.items() if term in columns}
+            weights = {c: (1 + np.log(n)) * idf[c] for c, n in known.items()}
+            length = np.sqrt(sum(w * w for w in weights.values()))
+            factor = VocabularyFeatures.WEIGHT[block]
+            wanted |= {c: factor * w / length for c, w in weights.items()}
+        for _ in range(2):  # the second time from memory
+            rows = features.transform([text])
+            assert rows.indices.tolist() == sorted(wanted)
+            assert rows.values == pytest.approx([wanted[c] for c in sorted(wanted)], rel=1e-5)
+
+
+def saved_terms(features):
+    """Column of each term by block, from what is saved."""
+    found, start = {}, 0
+    for name, array in features.to_arrays().items():
+        if name.startswith("terms_"):
+            joined = array.tobytes().decode()
+            terms = joined.split("\n") if joined else []
+            found[name.removeprefix("terms_")] = {t: start + i for i, t in enumerate(terms)}
+            start += len(terms)
+    return found

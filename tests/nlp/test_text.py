@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import unicodedata
 
 import pytest
@@ -99,3 +100,30 @@ def test_both_scripts_have_one_skeleton(russian: str, latin: str) -> None:
 def test_fold_keeps_numbers_and_drops_accents() -> None:
     assert fold("Café 1100") == "kafe 1100"
     assert fold("off") == fold("of")
+
+
+PLAIN_TEXT = st.text(alphabet="abcshyjzk KCH  'абвщшжъьйёЙЁЯ09.,!?-", max_size=80)
+
+
+def plainly_normalised(text: str) -> str:
+    """The definition: compose, lower, clean, again and again until nothing changes."""
+    while True:
+        before = text
+        text = unicodedata.normalize("NFKC", text).lower()
+        text = "".join(c if c.isprintable() else " " if c.isspace() else "" for c in text)
+        text = re.sub(r"\s+", " ", re.sub("[её]\u0308*", "е", text)).strip()
+        if text == before:
+            return text
+
+
+@given(ANY_TEXT | PLAIN_TEXT)
+@settings(max_examples=300)
+def test_the_short_ways_of_normalise_are_its_definition(text: str) -> None:
+    assert normalise(text) == plainly_normalised(text)
+
+
+@given(PLAIN_TEXT | ANY_TEXT)
+@settings(max_examples=300)
+def test_a_skeleton_is_made_of_the_skeletons_of_the_words(text: str) -> None:
+    whole = normalise(text)
+    assert fold(text) == " ".join(fold(word) for word in whole.split(" "))

@@ -1,0 +1,61 @@
+"""Articles and their past questions as vectors of a trained encoder, searched by likeness."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from index.passages import PassageIndex
+from index.vectors import VectorIndex
+from nlp.encoders import Encoder
+
+Ids = NDArray[np.int64]
+Floats = NDArray[np.float32]
+
+NEAREST_ANSWERS = 15
+_NEAREST_QUESTIONS = 30
+
+
+@dataclass(frozen=True, slots=True)
+class DenseIndex:
+    """Encodings of articles and of past questions, by row."""
+
+    encoder: Encoder
+    answers: VectorIndex
+    questions: VectorIndex
+
+    def add(
+        self, rows: Ids, texts: Sequence[str], asked: Sequence[Ids], questions: Sequence[str]
+    ) -> None:
+        """Encode articles and their past questions; ``asked`` are the question rows of each."""
+        encoded = self.encoder.encode_answers(texts)
+        self.answers.add(rows, encoded)
+        past = self.encoder.encode_questions(questions)
+        if questions:
+            self.questions.add(np.concatenate(asked), past)
+        # Searched once, so that what is built on demand is built here and not for a customer, and
+        # tuned to questions.
+        known = past[np.linspace(0, len(past) - 1, min(len(past), 200)).astype(np.int64)]
+        self.answers.search(known if len(known) else encoded[:1], 1)
+        self.questions.search(known, 1)
+
+    def finds(self, vector: Floats, passages: PassageIndex) -> list[Ids]:
+        """Rows of the nearest articles, and of the articles of the nearest past questions."""
+        found = self.answers.search(vector, NEAREST_ANSWERS)[1][0]
+        asked = self.questions.search(vector, _NEAREST_QUESTIONS)[1][0]
+        return [found[found >= 0], passages.owners(asked[asked >= 0])]
+
+    def likeness(self, vector: Floats, rows: Ids, asked: Sequence[Ids]) -> Floats:
+        """Inner product with each article and with its nearest past question, ``(n, 2)``."""
+        found = np.zeros((len(rows), 2), np.float32)
+        found[:, 0] = self.answers.vectors(rows) @ vector
+        sizes = [len(questions) for questions in asked]
+        if sum(sizes):
+            similarity = self.questions.vectors(np.concatenate(asked)) @ vector
+            nearest = np.full(len(rows), -np.inf, np.float32)
+            np.maximum.at(nearest, np.repeat(np.arange(len(rows)), sizes), similarity)
+            found[:, 1] = np.maximum(nearest, 0.0)
+        return found

@@ -1,0 +1,223 @@
+"""Postings of an inverted index: which rows hold a term and how often; how a query reads them.
+
+The rarest terms of a query are read for all rows. Common ones, which say little and take most of
+the time, are looked up for the rows that are promising by the others.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+Ids = NDArray[np.int64]
+Floats = NDArray[np.float32]
+
+_MOST_POSTINGS = 120_000  # read for all rows; beyond, terms are looked up for promising ones
+# Terms in more than an eighth of the documents are looked up for promising documents alone where
+# reading them would exceed this.
+_FEW_POSTINGS = 10_000
+_COMMON = 8
+_TABLE_FROM = 2000  # documents
+MOST_COUNT = 255  # of a term in a document; more of it changes no score by a hundredth
+
+
+@dataclass(slots=True)
+class Segment:
+    """Postings sorted by (term, row)."""
+
+    vocabulary: Ids  # (terms,) sorted
+    starts: Ids  # (terms + 1,)
+    df: NDArray[np.int32]  # (terms,) living documents
+    rows: NDArray[np.int32]  # (postings,)
+    counts: NDArray[np.uint8]  # (postings,) how often the term stands in the row; 0 once removed
+    common: Ids  # places of terms in so many rows that their counts are kept by row as well
+    table: NDArray[np.uint8]  # (rows, common) those counts
+
+
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """Terms of a query in one segment: which are read for all rows, which for chosen ones."""
+
+    segment: Segment
+    read: tuple[Ids, Ids]  # places in the vocabulary, and which terms of the query they are
+    left: tuple[Ids, Ids]  # columns of the table of common terms, and which terms
+    rest: tuple[Ids, Ids]  # places in the vocabulary and which terms, of those in no table
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """The distinct terms of a query, looked up once for all that is asked of an index.
+
+    Attributes:
+        idf: weight of each term.
+        repeats: how often each stands in the query.
+        known: which of them stand in some living document.
+    """
+
+    idf: NDArray[np.float64]
+    repeats: NDArray[np.int64]
+    known: NDArray[np.bool_]
+    _parts: tuple[_Part, ...]
+
+    def postings(
+        self, factors: Floats
+    ) -> Iterator[tuple[NDArray[np.int32], NDArray[np.uint8], Floats]]:
+        """Row, count and factor of what is read for all rows, segment by segment."""
+        for part in self._parts:
+            where, which = part.read
+            if not len(where):
+                continue
+            segment = part.segment
+            starts, ends = segment.starts[where], segment.starts[where + 1]
+            # Slices are copied whole; an index of all their places would take four times as long.
+            spans = list(map(slice, starts.tolist(), ends.tolist()))
+            yield (
+                np.concatenate([segment.rows[span] for span in spans]),
+                np.concatenate([segment.counts[span] for span in spans]),
+                np.repeat(factors[which], ends - starts),
+            )
+
+    def left(self, factors: Floats, rows: Ids) -> Iterator[tuple[Ids, NDArray[np.uint8], Floats]]:
+        """Places in ``rows``, counts ``(places, terms)`` and factors of what is not."""
+        for part in self._parts:
+            columns, which = part.left
+            if len(columns):
+                there = np.flatnonzero(rows < len(part.segment.table))
+                # Whole rows first: memory is read in a line, not picked from all over it.
+                yield there, part.segment.table[rows[there]][:, columns], factors[which]
+            where, which = part.rest
+            if len(where):
+                yield np.arange(len(rows)), _pick(part.segment, where, rows), factors[which]
+
+
+def read_part(segment: Segment, where: Ids, found: Ids, *, whole: bool) -> _Part:
+    """Which terms are read: the rarest, which say most, as far as the time of a query goes."""
+    nothing = np.empty(0, np.int64)
+    sizes = segment.starts[where + 1] - segment.starts[where]
+    enough = _MOST_POSTINGS if whole else _FEW_POSTINGS
+    if int(sizes.sum()) <= enough:
+        return _Part(segment, (where, found), (nothing, nothing), (nothing, nothing))
+    order = np.argsort(sizes, kind="stable")
+    where, found = where[order], found[order]
+    read = np.cumsum(sizes[order])
+    column = np.searchsorted(segment.common, where)
+    tabled = np.zeros(len(where), bool)
+    inside = column < len(segment.common)
+    tabled[inside] = segment.common[column[inside]] == where[inside]
+    kept = np.where(tabled, read <= enough, read <= _MOST_POSTINGS)
+    kept[0] = True
+    left, rest = ~kept & tabled, ~kept & ~tabled
+    return _Part(
+        segment,
+        (where[kept], found[kept]),
+        (column[left], found[left]),
+        (where[rest], found[rest]),
+    )
+
+
+def _pick(segment: Segment, where: Ids, rows: Ids) -> NDArray[np.uint8]:
+    """Counts of terms in a few rows, shape ``(rows, terms)``."""
+    counts = np.zeros((len(rows), len(where)), np.uint8)
+    wanted = rows.astype(np.int32)  # of the postings' kind, or those would be copied
+    starts, ends = segment.starts[where].tolist(), segment.starts[where + 1].tolist()
+    for column, (start, end) in enumerate(zip(starts, ends, strict=True)):
+        owners = segment.rows[start:end]
+        at = np.minimum(owners.searchsorted(wanted), end - start - 1)
+        counts[:, column] = segment.counts[start + at] * (owners[at] == wanted)
+    return counts
+
+
+def document_counts(size: int, places: Sequence[tuple[Segment, Ids, Ids]]) -> NDArray[np.float64]:
+    """Number of documents that each term stands in, over all segments."""
+    df = np.zeros(size)
+    for segment, where, found in places:
+        df[found] += segment.df[where]
+    return df
+
+
+def count_terms(terms: Ids) -> tuple[Ids, NDArray[np.int64]]:
+    """Distinct terms, sorted, and how often each stands there; ``np.unique`` at half the price."""
+    if not len(terms):
+        return np.empty(0, np.int64), np.empty(0, np.int64)
+    ordered = np.sort(terms)
+    first = np.ones(len(ordered) + 1, bool)
+    np.not_equal(ordered[1:], ordered[:-1], out=first[1:-1])
+    starts = np.flatnonzero(first)
+    return ordered[starts[:-1]], np.diff(starts)
+
+
+def locate(segment: Segment, terms: Ids) -> tuple[Ids, Ids]:
+    """Places of known terms in the vocabulary, and which of ``terms`` they are."""
+    if not len(segment.vocabulary):
+        return np.empty(0, np.int64), np.empty(0, np.int64)
+    where = np.minimum(np.searchsorted(segment.vocabulary, terms), len(segment.vocabulary) - 1)
+    found = np.flatnonzero(segment.vocabulary[where] == terms)
+    return where[found], found
+
+
+def tabled(segment: Segment) -> Segment:
+    """The segment with a table of its common terms, for which a document has a byte each."""
+    height = int(segment.rows.max(initial=-1)) + 1
+    if height < _TABLE_FROM:
+        return segment
+    common = np.flatnonzero(np.diff(segment.starts) * _COMMON > height)
+    table = np.zeros((height, len(common)), np.uint8)
+    for column, place in enumerate(common.tolist()):
+        span = slice(segment.starts[place], segment.starts[place + 1])
+        table[segment.rows[span], column] = segment.counts[span]
+    return replace(segment, common=common, table=table)
+
+
+def build_segment(rows: Sequence[int], documents: Sequence[Ids]) -> Segment:
+    """A segment of documents, term ids with repeats, each with its row; rows rise."""
+    sizes = [len(document) for document in documents]
+    terms = np.concatenate(documents) if documents else np.empty(0, np.int64)
+    owners = np.repeat(np.asarray(rows, np.int32), sizes)
+    order = np.lexsort((owners, terms))
+    terms, owners = terms[order], owners[order]
+    first = np.ones(len(terms), bool)
+    first[1:] = (terms[1:] != terms[:-1]) | (owners[1:] != owners[:-1])
+    places = np.flatnonzero(first)
+    counts = np.minimum(np.diff(np.append(places, len(terms))), MOST_COUNT).astype(np.uint8)
+    return _index(terms[places], owners[places], counts)
+
+
+def _index(terms: Ids, rows: NDArray[np.int32], counts: NDArray[np.uint8]) -> Segment:
+    """A segment of postings already sorted by (term, row), one a pair."""
+    vocabulary, starts, df = np.unique(terms, return_index=True, return_counts=True)
+    return Segment(
+        vocabulary,
+        np.append(starts, len(terms)).astype(np.int64),
+        df.astype(np.int32),
+        rows,
+        counts,
+        np.empty(0, np.int64),
+        np.empty((0, 0), np.uint8),
+    )
+
+
+def merge_segments(main: Segment, recent: Segment) -> Segment:
+    """Both segments as one, without the postings of removed rows."""
+    parts = [main, recent]
+    terms = np.concatenate([np.repeat(p.vocabulary, np.diff(p.starts)) for p in parts])
+    rows = np.concatenate([p.rows for p in parts])
+    counts = np.concatenate([p.counts for p in parts])
+    living = counts > 0
+    terms, rows, counts = terms[living], rows[living], counts[living]
+    # Recent rows are always higher, so a stable sort by term alone keeps rows in order; timsort
+    # finds the two sorted runs, which makes this a linear merge.
+    order = np.argsort(terms, kind="stable")
+    return tabled(_index(terms[order], rows[order], counts[order]))
+
+
+def erase(segment: Segment, gone: NDArray[np.bool_]) -> None:
+    """Take the postings of removed rows out of the counts, in place."""
+    hit = gone[segment.rows] & (segment.counts > 0)
+    if not hit.any():
+        return
+    segment.counts[hit] = 0
+    owners = np.searchsorted(segment.starts, np.flatnonzero(hit), side="right") - 1
+    segment.df -= np.bincount(owners, minlength=len(segment.df)).astype(np.int32)

@@ -1,0 +1,31 @@
+"""The best of many scores without sorting them all."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+Ids = NDArray[np.int64]
+Floats = NDArray[np.float32]
+
+_BLOCK = 64
+
+
+def best_rows(scores: Floats, k: int) -> Ids:
+    """Rows of the ``k`` highest positive scores, best first, of equal ones the lower row first.
+
+    The k-th best of the blocks' maxima is a lower bound of the k-th best score, so that one pass
+    leaves little to sort.
+    """
+    if k <= 0 or not len(scores):
+        return np.empty(0, np.int64)
+    block = min(_BLOCK, len(scores) // (2 * k))  # blocks enough for the bound to be a near one
+    if block > 1:
+        whole = len(scores) // block
+        # Any blocks will do; these lie across the rows, which is a maximum of whole arrays.
+        maxima = scores[: whole * block].reshape(block, whole).max(axis=0)
+        bound = float(np.partition(maxima, whole - k)[whole - k])
+        rows = np.flatnonzero(scores >= bound) if bound > 0 else np.flatnonzero(scores > 0)
+    else:
+        rows = np.flatnonzero(scores > 0)
+    return rows[np.argsort(-scores[rows], kind="stable")[:k]]
