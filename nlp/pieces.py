@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -10,13 +9,12 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from nlp.features import MAX_CHARS
+from nlp.features import tokens
 
 Ints = NDArray[np.int64]
 
 HASH_VERSION: Final = 1
 ALPHABET: Final = 64  # codes of characters
-_TOKEN: Final = re.compile(r"[^\W_]+")
 _SIZES: Final = (3, 4, 5)
 _PRIME: Final = np.uint64(0x100000001B3)
 
@@ -50,7 +48,7 @@ def read_pieces(texts: Sequence[str], buckets: int, most_words: int) -> Pieces:
     Source: subword vectors of Bojanowski et al., Enriching word vectors with subword information,
     TACL 2017; FNV-1 mixing of Fowler, Noll and Vo, finished as in Steele et al., OOPSLA 2014.
     """
-    found = [_TOKEN.findall(text[:MAX_CHARS])[:most_words] or [""] for text in texts]
+    found = [read_words(text, most_words) for text in texts]
     words = [word for row in found for word in row]
     raw = "".join(f" {word} " for word in words).encode("utf-32-le", "surrogatepass")
     points = np.frombuffer(raw, np.uint32).astype(np.uint64)
@@ -79,9 +77,14 @@ def read_pieces(texts: Sequence[str], buckets: int, most_words: int) -> Pieces:
     )
 
 
+def read_words(text: str, most: int) -> list[str]:
+    """The first words of a folded text; one empty word where there is none."""
+    return tokens(text)[:most] or [""]
+
+
 def has_words(texts: Sequence[str]) -> NDArray[np.bool_]:
     """Whether there is anything to read in each folded text."""
-    found = (_TOKEN.search(text[:MAX_CHARS]) is not None for text in texts)
+    found = (bool(tokens(text)) for text in texts)
     return np.fromiter(found, np.bool_, len(texts))
 
 

@@ -13,13 +13,14 @@ from typing import Any, Final, Literal, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from nlp.pieces import ALPHABET, HASH_VERSION, Pieces, read_pieces
+from nlp.pieces import ALPHABET, HASH_VERSION, read_pieces, read_words
 
 Floats = NDArray[np.float32]
 Ints = NDArray[np.int64]
 Kind = Literal["cnn", "rnn"]
 
 _AT_ONCE: Final = 128  # texts; memory stays bounded
+_MOST_REMEMBERED: Final = 20_000  # words
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +108,7 @@ class SequenceNetwork:
                 raise ValueError(f"network: array '{name}' is {arrays[name].shape}, not {size}")
         self.shape = shape
         self._arrays = {name: arrays[name] for name in shape.arrays(0)}
+        self._vectors: dict[str, Floats] = {}  # of words seen
 
     @property
     def outputs(self) -> int:
@@ -115,12 +117,13 @@ class SequenceNetwork:
 
     def logits(self, texts: Sequence[str]) -> Floats:
         """Shapes: n folded texts -> (n, outputs)."""
-        shape = self.shape
         out = np.empty((len(texts), self.outputs), np.float32)
         for start in range(0, len(texts), _AT_ONCE):
-            part = texts[start : start + _AT_ONCE]
-            pieces = read_pieces(part, shape.buckets, shape.most_words)
-            pooled = self._pool(self._words(pieces), pieces.counts)
+            part = [
+                read_words(text, self.shape.most_words) for text in texts[start : start + _AT_ONCE]
+            ]
+            counts = np.fromiter(map(len, part), np.int64, len(part))
+            pooled = self._pool(self._words([word for words in part for word in words]), counts)
             weight, bias = self._arrays["output"], self._arrays["output_bias"]
             out[start : start + len(part)] = pooled @ weight + bias
         return out
@@ -153,20 +156,29 @@ class SequenceNetwork:
         own = {k.removeprefix(start): v for k, v in arrays.items() if k.startswith(start)}
         return cls(SequenceShape(**sizes), own)
 
-    def _words(self, pieces: Pieces) -> Floats:
-        """Vectors of all words (words, word_size)."""
+    def _words(self, words: Sequence[str]) -> Floats:
+        """Vectors of words (words, word_size); the same words come again and again."""
+        vectors = self._vectors
+        if len(vectors) > _MOST_REMEMBERED:
+            vectors.clear()
+        fresh = [word for word in dict.fromkeys(words) if word not in vectors]
+        if fresh:
+            vectors.update(zip(fresh, self._read(fresh), strict=True))
+        return np.stack([vectors[word] for word in words])
+
+    def _read(self, words: Sequence[str]) -> Floats:
         shape, arrays = self.shape, self._arrays
-        words = np.empty((len(pieces.sizes), shape.word_size), np.float32)
+        pieces = read_pieces(words, shape.buckets, 1)
+        found = np.empty((len(words), shape.word_size), np.float32)
         starts = np.cumsum(pieces.sizes) - pieces.sizes
         summed = np.add.reduceat(arrays["table"][pieces.ids], starts)
-        words[:, : shape.dimension] = summed / np.sqrt(pieces.sizes)[:, None]
-        first = np.cumsum(pieces.lengths) - pieces.lengths
-        in_text = np.add.reduceat(pieces.lengths, np.cumsum(pieces.counts) - pieces.counts)
+        found[:, : shape.dimension] = summed / np.sqrt(pieces.sizes)[:, None]
         seen = _convolve(
-            arrays["chars"][pieces.chars], in_text, arrays["filters"], arrays["filters_bias"]
+            arrays["chars"][pieces.chars], pieces.lengths, arrays["filters"], arrays["filters_bias"]
         )
-        words[:, shape.dimension :] = np.maximum.reduceat(seen, first)
-        return words
+        first = np.cumsum(pieces.lengths) - pieces.lengths
+        found[:, shape.dimension :] = np.maximum.reduceat(seen, first)
+        return found
 
     def _pool(self, words: Floats, counts: Ints) -> Floats:
         """Vectors of texts (texts, pooled_size)."""

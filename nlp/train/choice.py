@@ -45,7 +45,6 @@ FeatureKind = Literal["vocabulary", "trigrams", "none"]
 
 _NET_FROM: Final = 1000  # judged rows; below, networks learn no more than the linear model
 _FIRST_FOLD_FROM: Final = 2000  # judged rows from which one fold is enough to judge networks
-_NETS: Final = 2
 _NEIGHBOURS_UP_TO: Final = 3000  # rows; above, they add time and size and little else
 _PAIRS_FROM: Final = 2000  # judged rows from which word pairs are worth their time
 _LEAST_PROBA: Final = 1e-4
@@ -178,7 +177,7 @@ def choose_default(task: Task, progress: Progress, *, fast: bool) -> Choice:
         choice = _joined(task, choice, "neighbours", (NeighbourLearner(),))
     if judged >= _NET_FROM:
         progress("trying networks", 0.4)
-        nets = tuple(BagLearner(SMALL, draw) for draw in range(_NETS))
+        nets = (BagLearner(SMALL), SequenceLearner(CNN))
         if judged >= _FIRST_FOLD_FROM:
             choice = _on_first_folds(task, choice, 1)
         choice = _joined(task, choice, "networks", nets)

@@ -79,16 +79,14 @@ class NeighbourLearner:
 
 @dataclass(frozen=True, slots=True)
 class BagLearner:
-    """The torch network over weighted rows; ``draw`` tells apart those of one seed."""
+    """The torch network over weighted rows."""
 
     recipe: NetRecipe
-    draw: int = 0
 
     def fit(self, problem: Problem, chosen: Ints, *, seed: int, threads: int = 1) -> Network:
         """Of the recipe's shape."""
         rows, target = take(problem.rows, chosen), problem.target[chosen]
         outputs = problem.n_labels + 1
-        seed = seed + 1000 * self.draw
         return fit_network(rows, target, outputs, self.recipe, seed=seed, threads=threads)
 
 

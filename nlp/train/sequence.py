@@ -53,14 +53,13 @@ RNN = SequenceRecipe(SequenceShape("rnn", units=96, most_words=48))
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """Texts as tensors; the fields of ``Pieces``, and characters of each text."""
+    """Texts as tensors; the fields of ``Pieces``."""
 
     ids: torch.Tensor
     sizes: torch.Tensor
     chars: torch.Tensor
     lengths: torch.Tensor
     counts: torch.Tensor
-    in_text: torch.Tensor
 
 
 class SequenceTexts:
@@ -87,7 +86,6 @@ class SequenceTexts:
             chars=_joined([pieces.chars for pieces in chosen]),
             lengths=_joined([pieces.lengths for pieces in chosen]),
             counts=_joined([pieces.counts for pieces in chosen]),
-            in_text=torch.tensor([len(pieces.chars) for pieces in chosen]),
         )
 
 
@@ -155,7 +153,7 @@ class SequenceNet(nn.Module):
         starts = batch.sizes.cumsum(0) - batch.sizes
         summed = self.table(batch.ids, starts, per_sample_weights=weights)
         seen = _convolve(
-            self.chars(batch.chars), batch.in_text, self.filters, self.recipe.shape.char_width
+            self.chars(batch.chars), batch.lengths, self.filters, self.recipe.shape.char_width
         )
         return torch.cat([summed, _pool(seen, batch.lengths, "max")], 1)
 
