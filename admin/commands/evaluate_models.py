@@ -39,7 +39,10 @@ _DESK_COLUMNS = (
 @preset_option("default")
 @click.option("--seeds", type=click.IntRange(1, 100), default=1, show_default=True)
 @click.option("--folds", type=click.IntRange(2, 50), help="Cross-validate over TRAIN alone.")
-@click.option("--typos", type=click.FloatRange(0, 1), default=0.0, help="Share of letters hit.")
+@click.option(
+    "--typos", type=click.FloatRange(0, 1), multiple=True,
+    help="Share of letters hit; may be given several times.",
+)  # fmt: skip
 @click.option("--translit", is_flag=True, help="Russian in Latin letters, three schemes.")
 @click.option("--layout", is_flag=True, help="Typed in the other keyboard layout.")
 @json_option

@@ -42,9 +42,9 @@ _TO_LATIN: Final = MappingProxyType(dict(zip(_RUSSIAN_KEYS, _LATIN_KEYS, strict=
 _TO_RUSSIAN: Final = MappingProxyType(dict(zip(_LATIN_KEYS, _RUSSIAN_KEYS, strict=True)))
 
 
-def variants(*, typos: float, translit: bool, layout: bool) -> tuple[str, ...]:
+def variants(*, typos: Sequence[float], translit: bool, layout: bool) -> tuple[str, ...]:
     """Names of the asked for perturbations, each of which is judged on its own."""
-    names = [f"typos-{typos:g}"] if typos > 0 else []
+    names = [f"typos-{share:g}" for share in typos if share > 0]
     names += [f"translit-{scheme}" for scheme in SCHEMES] if translit else []
     return (*names, "layout") if layout else tuple(names)
 

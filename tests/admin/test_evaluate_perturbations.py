@@ -22,10 +22,10 @@ def test_an_unknown_scheme() -> None:
 
 
 def test_names() -> None:
-    assert variants(typos=0.05, translit=True, layout=True) == (
+    assert variants(typos=[0.05], translit=True, layout=True) == (
         "typos-0.05", "translit-icao", "translit-gost", "translit-informal", "layout",
     )  # fmt: skip
-    assert variants(typos=0, translit=False, layout=False) == ()
+    assert variants(typos=[0], translit=False, layout=False) == ()
 
 
 def test_schemes() -> None:

@@ -1,0 +1,186 @@
+"""The runs and figures of docs/results.md, in the order in which they are shown there."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Final
+
+from admin.results.figures import (
+    Figure,
+    best_peer,
+    lead,
+    lead_over_singles,
+    ours,
+    pooled,
+    promises_kept,
+    row,
+    share_of,
+)
+
+_FOLDS: Final = tuple(f"stackfaq-{fold}" for fold in range(5))
+_COLD: Final = tuple(f"stackfaq-cold-{fold}" for fold in range(5))
+_SUPPORT: Final = ("vtb", "vkcloud-ru", "vkcloud-en")
+_FEW: Final = ("banking77-few", "clinc150-few")
+_IN_TRAIN: Final = ("insuranceqa", "insuranceqa-all", "medquad", "wikiqa", *_FOLDS)
+
+# Name of a run and its command; {data} is the folder of corpora, {work} that of prepared files.
+RUNS: Final[Mapping[str, str]] = MappingProxyType({
+    "banking77": "evaluate classifier {data}/banking77/train.csv {data}/banking77/test.csv"
+    " --typos 0.05 --typos 0.1 --layout --seeds 3",
+    "banking77-seed": "evaluate classifier {data}/banking77/train.csv {data}/banking77/test.csv"
+    " --preset seed --seeds 3",
+    "banking77-cnn": "evaluate classifier {data}/banking77/train.csv {data}/banking77/test.csv"
+    " --preset cnn",
+    "clinc150": "evaluate classifier {data}/clinc150/train.csv {data}/clinc150/test.csv"
+    " --oos {data}/clinc150/oos_test.csv",
+    "banking77-near": "evaluate classifier {data}/banking77_oos/train.csv"
+    " {data}/banking77_oos/test.csv --oos {data}/banking77_oos/id_oos_test.csv",
+    "rutube": "evaluate classifier {data}/rutube_support_ru/train.csv"
+    " --kb {data}/rutube_support_ru/knowledge_base.csv --folds 5 --translit --layout",
+    "banking77-few": "evaluate classifier {work}/banking77-few.jsonl {work}/banking77-dev.jsonl"
+    " --unlabelled {work}/banking77-rest.txt",
+    "clinc150-few": "evaluate classifier {work}/clinc150-few.jsonl {work}/clinc150-dev.jsonl"
+    " --unlabelled {work}/clinc150-rest.txt",
+    **{f"stackfaq-{fold}": f"evaluate ranker {{data}}/stackfaq --fold {fold}"
+       for fold in range(5)},
+    "stackfaq-past-1": "evaluate ranker {data}/stackfaq --fold 0 --past 1",
+    "stackfaq-past-3": "evaluate ranker {data}/stackfaq --fold 0 --past 3",
+    **{f"stackfaq-cold-{fold}": f"evaluate ranker {{data}}/stackfaq --fold {fold} --cold"
+       for fold in range(5)},
+    "insuranceqa": "evaluate ranker {data}/insuranceqa_v1_partial --pool 500",
+    "insuranceqa-all": "evaluate ranker {data}/insuranceqa_v1_partial",
+    "medquad": "evaluate ranker {data}/medquad",
+    "wikiqa": "evaluate ranker {data}/wikiqa --pool 500",
+    "vtb": "evaluate ranker {data}/vtb_faq_ru --cold",
+    "vkcloud-ru": "evaluate ranker {data}/vkcloud_faq_ru --cold",
+    "vkcloud-en": "evaluate ranker {data}/vkcloud_faq_en --cold",
+    "query": "bench query --n 10000,100000",
+    "index": "bench index --n 10000,100000",
+})  # fmt: skip
+
+_CLASSIFIER: Final = (
+    Figure("BANKING77, accuracy, median of 3 seeds", ("banking77",),
+           ours("accuracy", "banking77"), 0.920, 0.930, best_peer("accuracy", "banking77")),
+    Figure("BANKING77, more than LinearSVC of the same run", ("banking77",),
+           lead("accuracy", "linear_svc", "banking77"), 0.0),
+    Figure("CLINC150, accuracy in scope", ("clinc150",),
+           ours("accuracy", "clinc150"), 0.928, 0.937, best_peer("accuracy", "clinc150")),
+    Figure("CLINC150, out of scope, AUROC", ("clinc150",),
+           ours("oos_auroc", "clinc150"), 0.96, 0.97, best_peer("oos_auroc", "clinc150")),
+    Figure("CLINC150, out of scope found while 5 % of own are lost", ("clinc150",),
+           ours("oos_recall_at_5", "clinc150"), 0.82, 0.87,
+           best_peer("oos_recall_at_5", "clinc150")),
+    Figure("BANKING77-OOS near, AUROC", ("banking77-near",),
+           ours("oos_auroc", "banking77-near"), 0.82, 0.86,
+           best_peer("oos_auroc", "banking77-near")),
+    Figure("BANKING77-OOS near, found while 5 % of own are lost", ("banking77-near",),
+           ours("oos_recall_at_5", "banking77-near"), 0.30, 0.40,
+           best_peer("oos_recall_at_5", "banking77-near")),
+    Figure("RUTUBE, 5 folds, accuracy", ("rutube",),
+           ours("accuracy", "rutube"), 0.74, 0.79, best_peer("accuracy", "rutube")),
+    Figure("RUTUBE, 5 folds, macro-F1", ("rutube",),
+           ours("macro_f1", "rutube"), 0.58, 0.65, best_peer("macro_f1", "rutube")),
+    Figure("RUTUBE, 5 folds, right one of three", ("rutube",),
+           ours("top3", "rutube"), 0.91, 0.94, best_peer("top3", "rutube")),
+    Figure("10 labels a category and unlabelled tickets, BANKING77 dev, over LinearSVC",
+           _FEW[:1], lead("accuracy", "linear_svc", *_FEW[:1]), 0.02, 0.04),
+    Figure("10 labels a category and unlabelled tickets, CLINC150 dev, over LinearSVC",
+           _FEW[1:], lead("accuracy", "linear_svc", *_FEW[1:]), 0.02, 0.04),
+    Figure("BANKING77, typos in 5 % of letters", ("banking77",),
+           ours("perturbed/accuracy_by_variant/typos-0.05", "banking77"), 0.875, 0.90,
+           best_peer("perturbed/accuracy_by_variant/typos-0.05", "banking77")),
+    Figure("BANKING77, typos in 10 % of letters", ("banking77",),
+           ours("perturbed/accuracy_by_variant/typos-0.1", "banking77"), 0.84, 0.87,
+           best_peer("perturbed/accuracy_by_variant/typos-0.1", "banking77")),
+    *(Figure(f"RUTUBE in Latin letters, {name}, share of clean", ("rutube",),
+             share_of(f"perturbed/accuracy_by_variant/translit-{scheme}", "accuracy", "rutube"),
+             floor, goal)
+      for scheme, name, floor, goal in (
+          ("icao", "ICAO", 0.93, 0.98), ("gost", "GOST", 0.93, 0.98),
+          ("informal", "informal", 0.90, 0.95))),
+    *(Figure(f"{name} in the other keyboard layout, share of clean", (run,),
+             share_of("perturbed/accuracy_by_variant/layout", "accuracy", run), 0.99, 1.0)
+      for run, name in (("banking77", "BANKING77"), ("rutube", "RUTUBE"))),
+    *(Figure(f"{name}, clean messages read in the other layout", (run,),
+             ours("perturbed/clean_misread", run), 0.002, 0.0005, at_most=True)
+      for run, name in (("banking77", "BANKING77"), ("rutube", "RUTUBE"))),
+    *(Figure(f"{name}, calibration error (lower end of 95 %)", (run,),
+             ours("ece_low", run), 0.025, 0.015, at_most=True)
+      for run, name in (("banking77", "BANKING77"), ("clinc150", "CLINC150"))),
+    Figure("promised precision .90 / .95 / .98 kept (BANKING77, CLINC150, RUTUBE)",
+           ("banking77", "clinc150", "rutube"),
+           promises_kept("banking77", "clinc150", "rutube"), 0.9, 1.0),
+    Figure("preset seed on BANKING77, accuracy", ("banking77-seed",),
+           ours("accuracy", "banking77-seed"), 0.895, 0.903),
+    Figure("one message, p50", ("banking77",), ours("latency_ms/p50", "banking77"),
+           0.35, 0.2, best_peer("latency_ms/p50", "banking77"), "ms", at_most=True),
+    Figure("one message, p99", ("banking77",), ours("latency_ms/p99", "banking77"),
+           1.0, None, None, "ms", at_most=True),
+    Figure("training on 10,000 tickets, CPU", ("banking77",),
+           ours("train_cpu_s", "banking77"), 90, 45, None, "s", at_most=True),
+    Figure("classifier on disk", ("banking77",),
+           lambda reports: reports["banking77"]["ours"]["model_bytes"] / 1e6, 40, 16, None, "MB",
+           at_most=True),
+)  # fmt: skip
+
+_RANKER: Final = (
+    Figure("StackFAQ, 5 folds, right answer first", _FOLDS, ours("acc_at_1", *_FOLDS),
+           0.93, 0.946, best_peer("acc_at_1", *_FOLDS)),
+    Figure("StackFAQ, 5 folds, MRR", _FOLDS, ours("mrr", *_FOLDS), 0.96, 0.968,
+           best_peer("mrr", *_FOLDS)),
+    Figure("StackFAQ, fold 0, one past question an answer", ("stackfaq-past-1",),
+           ours("acc_at_1", "stackfaq-past-1"), 0.86, 0.876,
+           best_peer("acc_at_1", "stackfaq-past-1")),
+    Figure("StackFAQ, fold 0, three past questions an answer", ("stackfaq-past-3",),
+           ours("acc_at_1", "stackfaq-past-3"), 0.88, 0.90,
+           best_peer("acc_at_1", "stackfaq-past-3")),
+    Figure("StackFAQ without past questions, 5 folds", _COLD, ours("acc_at_1", *_COLD),
+           0.73, 0.745, best_peer("acc_at_1", *_COLD)),
+    Figure("StackFAQ, 5 folds, past questions and words, no training", _FOLDS,
+           ours("rankers/untrained/acc_at_1", *_FOLDS), 0.90, 0.918),
+    *(Figure(f"InsuranceQA, pools of 500, {name}", ("insuranceqa",),
+             ours(key, "insuranceqa"), floor, goal, best_peer(key, "insuranceqa"))
+      for key, name, floor, goal in (
+          ("acc_at_1", "right answer first", 0.58, 0.605), ("recall_at_10", "in ten", 0.83, 0.86),
+          ("mrr", "MRR", 0.67, 0.69))),
+    *(Figure(f"InsuranceQA, all 8,690 answers, {name}", ("insuranceqa-all",),
+             ours(key, "insuranceqa-all"), floor, goal, best_peer(key, "insuranceqa-all"))
+      for key, name, floor, goal in (
+          ("acc_at_1", "right answer first", 0.29, 0.32), ("recall_at_10", "in ten", 0.57, 0.59))),
+    Figure("InsuranceQA, pools of 500, towers alone", ("insuranceqa",),
+           ours("rankers/dense/acc_at_1", "insuranceqa"), 0.44, 0.467),
+    Figure("MedQuAD, right answer first", ("medquad",), ours("acc_at_1", "medquad"), 0.50, 0.54,
+           best_peer("acc_at_1", "medquad")),
+    Figure("MedQuAD, in ten", ("medquad",), ours("recall_at_10", "medquad"), 0.86, None,
+           best_peer("recall_at_10", "medquad")),
+    Figure("VTB and VK Cloud, no past questions, all 821 questions", _SUPPORT,
+           pooled("acc_at_1", *_SUPPORT), 0.51, 0.54),
+    Figure("WikiQA, MRR of the answerable", ("wikiqa",), ours("mrr", "wikiqa"), 0.635, 0.65,
+           best_peer("mrr", "wikiqa")),
+    Figure("least lead over the best single ranker of ours", _IN_TRAIN,
+           lead_over_singles(*_IN_TRAIN), -0.005, 0.0),
+    Figure("correction's calibration error (StackFAQ and InsuranceQA, 2,085 questions)",
+           (*_FOLDS, "insuranceqa"), pooled("ece", *_FOLDS, "insuranceqa"), 0.05, 0.04,
+           at_most=True),
+    Figure("InsuranceQA, pools of 500, answered at a promised precision of .80", ("insuranceqa",),
+           ours("coverage_at_80", "insuranceqa"), 0.58, 0.63),
+    *(Figure(f"a question among {n:,} answers, p50", ("query",), row("query_ms/p50", "query", n),
+             floor, goal, None, "ms", at_most=True)
+      for n, floor, goal in ((10_000, 5, 2), (100_000, 12, 5))),
+    Figure("training on 10,000 pairs, CPU (MedQuAD, 8,602)", ("medquad",),
+           lambda reports: reports["medquad"]["ours"]["train_cpu_s"] * 10_000 / 8_602, 300, 120,
+           None, "s", at_most=True),
+    Figure("ranker on disk (MedQuAD)", ("medquad",),
+           lambda reports: reports["medquad"]["ours"]["model_bytes"] / 1e6, 27, 7, None, "MB",
+           at_most=True),
+)  # fmt: skip
+
+_INDEX: Final = tuple(
+    Figure(f"vector index, recall@10 of {n:,}", ("index",), row("recall_at_10", "index", n), 0.97)
+    for n in (10_000, 100_000)
+)
+
+SECTIONS: Final[Mapping[str, tuple[Figure, ...]]] = MappingProxyType(
+    {"Classifier": _CLASSIFIER, "Ranker": _RANKER, "Vector index": _INDEX}
+)
