@@ -32,15 +32,18 @@ types: $(VENV)/.dev
 contracts: $(VENV)/.dev
 	$(BIN)/lint-imports
 
+bench: $(VENV)/.dev ## speed of the query path and of the vector index on this machine
+	$(BIN)/neurobot bench query --n 10000,100000
+	$(BIN)/neurobot bench index --n 10000,100000,1000000
+
 unit: $(VENV)/.dev
 	$(BIN)/python -m pytest
 
 trust: $(VENV)/.dev ## slow proofs: kills under load, faults
 	TEST_KILLS=50 $(BIN)/python -m pytest -s tests/trust
 
-results: $(VENV)/.dev ## the figures of docs/results.md; DATA names a folder with the corpora
-	$(BIN)/neurobot evaluate replay --knowledge $(DATA)/rutube_support_ru/knowledge_base.csv \
-	  --train $(DATA)/rutube_support_ru/train.csv --test $(DATA)/rutube_support_ru/test.csv --repeat 10
+results: $(VENV)/.dev ## the figures of docs/results.md, an hour; DATA names a folder with the corpora
+	$(BIN)/neurobot evaluate results $(DATA) --write docs/results.md
 DATA ?= ../shared/data
 
 picture: $(VENV)/.dev ## the README's picture, from the tests' browser

@@ -143,6 +143,11 @@ def promises_kept(*runs: str) -> Reading:
     return read
 
 
+def value(path: str, run: str) -> Reading:
+    """A value anywhere in a report."""
+    return lambda reports: at(reports[run], path)
+
+
 def row(path: str, run: str, n: int) -> Reading:
     """A value of the row for ``n`` in a bench."""
 

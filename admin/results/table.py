@@ -16,6 +16,7 @@ from admin.results.figures import (
     promises_kept,
     row,
     share_of,
+    value,
 )
 
 _FOLDS: Final = tuple(f"stackfaq-{fold}" for fold in range(5))
@@ -55,6 +56,9 @@ RUNS: Final[Mapping[str, str]] = MappingProxyType({
     "vtb": "evaluate ranker {data}/vtb_faq_ru --cold",
     "vkcloud-ru": "evaluate ranker {data}/vkcloud_faq_ru --cold",
     "vkcloud-en": "evaluate ranker {data}/vkcloud_faq_en --cold",
+    "replay": "evaluate replay --knowledge {data}/rutube_support_ru/knowledge_base.csv"
+    " --train {data}/rutube_support_ru/train.csv --test {data}/rutube_support_ru/test.csv"
+    " --repeat 10",
     "query": "bench query --n 10000,100000",
     "index": "bench index --n 10000,100000",
 })  # fmt: skip
@@ -176,11 +180,27 @@ _RANKER: Final = (
            at_most=True),
 )  # fmt: skip
 
+_SERVER: Final = (
+    *(Figure(f"RUTUBE, 160 tickets over Telegram, {name}", ("replay",),
+             value(f"server/{key}", "replay"), floor)
+      for key, name, floor in (("category_top1", "right category first", 0.76),
+                               ("category_top3", "right category in three", 0.92))),
+    *(Figure(f"the same, right answer in {top}", ("replay",),
+             value(f"server/answer_top{top}", "replay"), floor, None,
+             value(f"tfidf/answer_top{top}", "replay"))
+      for top, floor in ((1, 0.45), (3, 0.66), (5, 0.77))),
+    Figure("update to stored suggestion, p99", ("replay",),
+           value("server/update_to_suggestion_ms/p99", "replay"), 50, None, None, "ms",
+           at_most=True),
+    Figure("lost of 1,600", ("replay",), value("server/lost", "replay"), 0, None, None, "messages",
+           at_most=True),
+)  # fmt: skip
+
 _INDEX: Final = tuple(
     Figure(f"vector index, recall@10 of {n:,}", ("index",), row("recall_at_10", "index", n), 0.97)
     for n in (10_000, 100_000)
 )
 
 SECTIONS: Final[Mapping[str, tuple[Figure, ...]]] = MappingProxyType(
-    {"Classifier": _CLASSIFIER, "Ranker": _RANKER, "Vector index": _INDEX}
+    {"Whole server": _SERVER, "Classifier": _CLASSIFIER, "Ranker": _RANKER, "Vector index": _INDEX}
 )

@@ -21,7 +21,8 @@ Ints = NDArray[np.int64]
 
 _KEPT: Final = 0.5  # share of a text's terms that are shown; of the others the words are foreseen
 _MOST_WORDS: Final = 4000  # the commonest ones are foreseen
-_STEPS: Final = 400
+_STEPS: Final = 400  # at most
+_PASSES: Final = 25  # over the rows, at most
 _BATCH: Final = 256
 _RATE: Final = 5e-3
 _DECAY: Final = 1e-3
@@ -77,7 +78,13 @@ def pretrain(rows: Rows, dimension: int, *, seed: int, threads: int = 1) -> Star
         return -scores[owner[hidden], word[hidden]].mean()
 
     run_steps(
-        model, loss_of, len(rows), steps=_STEPS, batch=_BATCH, learning_rate=_RATE,
-        weight_decay=_DECAY, seed=seed,
-    )  # fmt: skip
+        model,
+        loss_of,
+        len(rows),
+        steps=min(_STEPS, _PASSES * -(-len(rows) // _BATCH)),
+        batch=_BATCH,
+        learning_rate=_RATE,
+        weight_decay=_DECAY,
+        seed=seed,
+    )
     return Start(model.table.weight.detach().numpy().copy(), model.bias.detach().numpy().copy())
