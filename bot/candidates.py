@@ -287,6 +287,8 @@ class CandidateIndex:
         self, scores: PassageScores, vector: Floats | None, top: int, field: Ids | None
     ) -> Ids:
         """Rows of the candidates: the best by the fixed sum, then finds of single rankers."""
+        if field is not None:
+            self._passages.complete(scores, field)
         weights = self._passages.fixed_weights()
         past = weights.pop("past")
         by_words = scores.weighted(weights)

@@ -17,6 +17,7 @@ from bot.candidates import FEATURES, RANKERS, KnowledgeItem
 from bot.learning.ranking_encoders import FitEncoder, choose_encoder
 from bot.learning.ranking_lists import (
     Asked,
+    all_asked_once,
     draw_folds,
     merge_questions,
     out_of_fold,
@@ -126,7 +127,7 @@ def _train_correction(
     rows = np.repeat(ours, lists.sizes)
     judged = lists.take(ours)
     measured = {name: quality(values[rows], judged) for name, values in logits.items()}
-    kept = _choose(measured)
+    kept = "fixed" if all_asked_once(items, own) else _choose(measured)
     tell("correction", 0.7)
     network = _network(kept, lists, weights, seed=seed)
     calibration = fit_calibration(logits[kept], lists)
@@ -204,7 +205,7 @@ def _variants(
 ) -> dict[str, Floats]:
     """Logits of every ranking that may be kept, none of a question it was fitted on."""
     logits = {f"single:{name}": _single(name).logits(lists.features) for name in RANKERS}
-    logits["fixed"] = weighted_sum(FEATURES, weights).logits(lists.features)
+    logits["fixed"] = _fixed(weights).logits(lists.features)
     for name, hidden in _HIDDEN.items():
         logits[name] = cross_logits(lists, folds, seed=seed, hidden=hidden)
     return logits
@@ -223,8 +224,13 @@ def _network(kept: str, lists: Lists, weights: Mapping[str, float], *, seed: int
     if kept in _HIDDEN:
         return fit_network(lists, seed=seed, hidden=_HIDDEN[kept])
     if kept == "fixed":
-        return weighted_sum(FEATURES, weights)
+        return _fixed(weights)
     return _single(kept.removeprefix("single:"))
+
+
+def _fixed(weights: Mapping[str, float]) -> Network:
+    """The sum that needs no fitting, with the towers beside its words."""
+    return weighted_sum(FEATURES, {**weights, "dense": 1.0, "dense_past": 1.0})
 
 
 def _single(name: str) -> Network:

@@ -7,6 +7,7 @@ one part is held out in place of folds.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 
@@ -23,6 +24,8 @@ Ids = NDArray[np.int64]
 _MANY = 1000  # questions from which three folds say as much as five
 _HELD_OUT_FROM = 3000  # questions from which one part is held out and there are no folds
 _MOST_LISTED = 1800
+_FEW = 0.05  # share of articles never asked for
+_MOST_SINGLE = 0.5  # share of questions that are the only one of their article
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +57,21 @@ def merge_questions(
         both = None if known.pool is None or pool is None else np.union1d(known.pool, pool)
         merged[key] = Asked(known.text, known.right | {answer_id}, both)
     return list(merged.values())
+
+
+def all_asked_once(items: Sequence[KnowledgeItem], asked: Sequence[Asked]) -> bool:
+    """Whether nearly every article has been asked for and most questions are the only one.
+
+    Holding out the only question of an article makes it look never asked for, and a correction
+    would learn to prefer such articles although there are none.
+    """
+    known = {normalise(one.text): one.right for one in asked}
+    counts = Counter(answer_id for right in known.values() for answer_id in right)
+    for item in items:
+        counts[item.answer_id] += sum(normalise(text) not in known for text in item.questions)
+    never = sum(not counts[item.answer_id] for item in items)
+    single = sum(max(counts[one] for one in own.right) == 1 for own in asked if own.right)
+    return never < _FEW * len(items) and single > _MOST_SINGLE * len(asked)
 
 
 def draw_folds(count: int, seed: int) -> Ids:

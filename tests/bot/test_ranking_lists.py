@@ -2,7 +2,14 @@ import numpy as np
 import pytest
 
 from bot.candidates import FEATURES, KnowledgeItem
-from bot.learning.ranking_lists import Asked, draw_folds, merge_questions, out_of_fold, same_answers
+from bot.learning.ranking_lists import (
+    Asked,
+    all_asked_once,
+    draw_folds,
+    merge_questions,
+    out_of_fold,
+    same_answers,
+)
 
 ITEMS = [
     KnowledgeItem(1, "Откройте профиль и смените пароль."),
@@ -44,6 +51,17 @@ def test_pools_of_equal_questions_join_unless_one_was_asked_of_all():
     merged = merge_questions(questions, [{1, 5}, (2, 5), [1], None])
     assert merged[0].pool.tolist() == [1, 2, 5]
     assert merged[1].pool is None
+
+
+def test_articles_that_were_all_asked_for_once_are_recognised():
+    items = [KnowledgeItem(i, f"Ответ {i}.") for i in range(40)]
+    once = [Asked(f"вопрос {i}", frozenset({i})) for i in range(40)]
+    assert all_asked_once(items, once)
+    assert not all_asked_once(items, once[:30])  # some were never asked for
+    twice = [Asked(f"ещё вопрос {i}", frozenset({i})) for i in range(30)]
+    assert not all_asked_once(items, once + twice)
+    known = [KnowledgeItem(i, f"Ответ {i}.", questions=("давно спросили",)) for i in range(40)]
+    assert not all_asked_once(known, once)
 
 
 @pytest.mark.parametrize(("count", "parts"), [(60, 5), (1500, 3)])
