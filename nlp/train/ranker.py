@@ -21,6 +21,8 @@ Floats = NDArray[np.float32]
 _MOST_PAIRS = 60_000  # a sample of more; what is read of them would be the most of the time
 _MOST_STEPS = 5  # times ``steps``, whatever the number of questions
 _PARAPHRASED = 2.5  # questions per answer from which they teach more than words do
+_IMITATED_FROM = 500  # pairs
+_LEAST_STEPS = 100
 _ANSWER_TERMS = 1500  # n-grams of an answer that are trained on; the beginning says most
 
 
@@ -124,8 +126,12 @@ def _teacher(
     vocabulary: Ids,
     pairs: Sequence[tuple[str, int]],
 ) -> LexicalTeacher | None:
-    """BM25 to imitate, where few questions of an answer say how else it is asked for."""
-    if len(pairs) >= _PARAPHRASED * len({position for _, position in pairs}):
+    """BM25 to imitate, where few questions of an answer say how else it is asked for.
+
+    Of few pairs the towers would learn little else than to imitate.
+    """
+    paraphrased = len(pairs) >= _PARAPHRASED * len({position for _, position in pairs})
+    if paraphrased or len(pairs) < _IMITATED_FROM:
         return None
     places = np.concatenate([counted(answer, vocabulary)[0] for answer in answers])
     df = np.bincount(places, minlength=len(vocabulary))
@@ -148,6 +154,7 @@ def _train(
     order = np.arange(len(material.owners))
     per_epoch = -(-len(order) // batch)
     epochs = max(min(settings.epochs, settings.steps // per_epoch), -(-settings.epochs // 3))
+    epochs = max(epochs, -(-_LEAST_STEPS // per_epoch))
     steps = min(epochs * per_epoch, _MOST_STEPS * settings.steps)
     weights = [*model.parameters(), *(teacher.parameters() if teacher is not None else ())]
     optimiser = torch.optim.Adam(weights, lr=settings.rate, fused=True)
