@@ -33,6 +33,8 @@ _SYMBOLS: Final = 29  # a-z, digit, space, anything else
 _DIGIT, _SPACE, _OTHER = 26, 27, 28
 _LEAD: Final = 0.3  # nats per character by which the swapped reading must win
 _MIN_LETTERS: Final = 4
+_SHORTEST_NAME: Final = 3  # letters
+_NAME_LEAD: Final = 1.0  # nats per character
 _FLOOR_QUANTILE: Final = 0.02
 _SMOOTHING: Final = 3.0  # pseudo-counts of the lower order
 _LONGEST: Final = 400  # characters judged; more cannot change the outcome
@@ -100,7 +102,7 @@ class LayoutReader:
         score = self._score(typed[:_LONGEST])
         if score >= self._usual:
             return text, typed
-        swapped = _swap(normalise(text[:_LONGEST]))
+        swapped = self._swapped(normalise(text[:_LONGEST]))
         if swapped is None:
             return text, typed
         other = fold(swapped)
@@ -110,9 +112,23 @@ class LayoutReader:
         if rival < self._floor or rival < score + _LEAD:
             return text, typed
         if len(text) > _LONGEST:
-            swapped = _swap(normalise(text)) or swapped
+            swapped = self._swapped(normalise(text)) or swapped
             other = fold(swapped)
         return swapped, other
+
+    def _swapped(self, normal: str) -> str | None:
+        """The other layout, names left as typed: who writes one changes the layout for it."""
+        whole = _swap(normal)
+        if whole is None:
+            return None
+        words = zip(normal.split(" "), whole.split(" "), strict=True)
+        return " ".join(typed if self._is_name(typed, other) else other for typed, other in words)
+
+    def _is_name(self, typed: str, other: str) -> bool:
+        """Whether a word of a swapped text is so much likelier as typed that it was meant so."""
+        if sum(c.isalpha() for c in typed) < _SHORTEST_NAME:
+            return False
+        return self._score(fold(typed)) > self._score(fold(other)) + _NAME_LEAD
 
     def _score(self, folded: str) -> float:
         """Mean log likelihood per character, nats."""

@@ -99,3 +99,11 @@ def test_wrong_arrays_are_refused() -> None:
     arrays = LayoutReader.fit([]).to_arrays() | {"layout_limits": np.zeros(3, np.float32)}
     with pytest.raises(ValueError, match="shape"):
         LayoutReader.from_arrays(arrays)
+
+
+def test_names_typed_after_a_change_of_the_layout_stay() -> None:
+    texts = ["как скачать приложение rutube на телевизор", "приложение rutube не работает",
+             "видео на rutube не загружается", "как войти в приложение на телевизоре"]  # fmt: skip
+    reader = LayoutReader.fit(texts * 5)
+    typed = "ghbkj;tybt rutube yf ntktdbpjht yt pfuhe;ftncz"
+    assert reader.read(typed) == "приложение rutube на телевизоре не загружается"
