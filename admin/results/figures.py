@@ -114,15 +114,21 @@ def lead(path: str, peer: str, *runs: str) -> Reading:
     return read
 
 
-def lead_over_singles(*runs: str) -> Reading:
-    """The least over runs of the whole ranker's first place less that of its best single one."""
+def lead_over_singles(*runs: str, mean_of: Sequence[str] = ()) -> Reading:
+    """The least lead of the whole ranker over its best single one, among corpora.
+
+    Each of ``runs`` is a corpus; those of ``mean_of`` are the folds of one more.
+    """
 
     def read(reports: Reports) -> float | None:
         leads = []
-        for run in runs:
-            found = reports[run]["ours"]
-            singles = [one["acc_at_1"] for one in found["rankers"].values()]
-            leads.append(found["acc_at_1"] - max(singles))
+        for corpus in [*((run,) for run in runs), *((tuple(mean_of),) if mean_of else ())]:
+            parts = [reports[run]["ours"] for run in corpus]
+            singles = [
+                fmean(part["rankers"][name]["acc_at_1"] for part in parts)
+                for name in parts[0]["rankers"]
+            ]
+            leads.append(fmean(part["acc_at_1"] for part in parts) - max(singles))
         return float(min(leads))
 
     return read

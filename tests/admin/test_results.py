@@ -53,6 +53,8 @@ def test_readings() -> None:
     assert share_of("perturbed/accuracy", "accuracy", "a", "b")(REPORTS) == pytest.approx(0.9)
     assert lead("accuracy", "svc", "a", "b")(REPORTS) == pytest.approx(0.15)
     assert lead_over_singles("a", "b")(REPORTS) == pytest.approx(-0.02)
+    assert lead_over_singles("b", mean_of=("a", "a"))(REPORTS) == pytest.approx(-0.02)
+    assert lead_over_singles("b")(REPORTS) == pytest.approx(0.1)
     assert promises_kept("a", "b")(REPORTS) == pytest.approx(2 / 3)
     assert row("query_ms/p50", "bench", 10)(REPORTS) == 3.5
     assert row("query_ms/p50", "bench", 20)(REPORTS) is None
