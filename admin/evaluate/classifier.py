@@ -59,6 +59,7 @@ class Plan:
         knowledge: questions and answers that are trained on with their category.
         unlabelled: tickets without a category that are learned from.
         variants: names of perturbations under which the test texts are judged again.
+        without_text: lines that were passed over.
     """
 
     train: Sequence[TicketRow]
@@ -71,6 +72,7 @@ class Plan:
     seeds: int = 1
     folds: int = 0
     variants: Sequence[str] = ()
+    without_text: int = 0
 
 
 class Model(Protocol):
@@ -178,6 +180,7 @@ def evaluate(plan: Plan, tell: Tell) -> dict[str, Any]:
             "unlabelled": len(plan.unlabelled),
             "oos": len(plan.oos),
             "folds": plan.folds,
+            "without_text": plan.without_text,
         },
         "preset": plan.preset,
         "ours": median_of(seeds),

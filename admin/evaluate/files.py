@@ -9,7 +9,7 @@ from pathlib import Path
 from admin.evaluate.classifier import Plan
 from admin.importers.decoding import read_file
 from admin.importers.knowledge import read_knowledge
-from admin.importers.rows import describe
+from admin.importers.rows import TicketRow, describe
 from admin.importers.tables import read_table
 from admin.importers.tickets import read_tickets
 from bot.errors import BadData
@@ -34,7 +34,8 @@ def classifier_plan(
     Raises:
         BadData: a file or a line of it cannot be read, or there is too little to train on.
     """
-    tickets = read_tickets(train).accepted(partial=False)
+    tickets, without_text = _tickets(train)
+    asked, asked_without = _tickets(test) if test is not None else ((), 0)
     rows = read_knowledge(knowledge).accepted(partial=False) if knowledge is not None else ()
     categories = {row.category for row in tickets}
     if len(categories) < 2:
@@ -47,8 +48,8 @@ def classifier_plan(
         )
     return Plan(
         train=tickets,
-        test=read_tickets(test).accepted(partial=False) if test is not None else (),
-        valid=read_tickets(valid).accepted(partial=False) if valid is not None else (),
+        test=asked,
+        valid=_tickets(valid)[0] if valid is not None else (),
         oos=read_texts(oos) if oos is not None else (),
         knowledge=rows,
         unlabelled=read_texts(unlabelled) if unlabelled is not None else (),
@@ -56,7 +57,19 @@ def classifier_plan(
         seeds=seeds,
         folds=folds,
         variants=variants,
+        without_text=without_text + asked_without,
     )
+
+
+def _tickets(path: Path) -> tuple[tuple[TicketRow, ...], int]:
+    """Tickets, and how many lines had no text: nothing to train on or to ask, so passed over.
+
+    Raises:
+        BadData: a line is bad in any other way.
+    """
+    read = read_tickets(path)
+    empty = all(problem.text == "'text' is empty" for problem in read.problems)
+    return read.accepted(partial=empty), len(read.problems)
 
 
 def read_texts(path: Path) -> tuple[str, ...]:

@@ -10,6 +10,7 @@ import pytest
 
 from admin.cli import run
 from admin.evaluate.corpus import read_corpus
+from admin.evaluate.files import classifier_plan
 from bot.errors import BadData
 
 ANSWERS = '{"id": "a", "text": "Open Settings."}\n{"id": "b", "text": "Pay by card."}\n'
@@ -136,6 +137,23 @@ def test_classifier_files(tmp_path: Path, capsys: pytest.CaptureFixture[str]) ->
     ):
         assert run(["evaluate", "classifier", *arguments]) == 65, arguments
         assert reason in capsys.readouterr().err
+
+
+def test_lines_without_text_are_passed_over_and_counted(tmp_path: Path) -> None:
+    lines = "".join(f"t{i},{i % 2}\n" for i in range(12))
+    train = Path(table(tmp_path / "train.csv", f"text,category\n{lines},1\n"))
+    test = Path(table(tmp_path / "test.csv", f"text,category\n,0\n{lines}"))
+    plan = classifier_plan(
+        train, test, valid=None, oos=None, knowledge=None, unlabelled=None, preset="default",
+        seeds=1, folds=0, variants=(),
+    )  # fmt: skip
+    assert (len(plan.train), len(plan.test), plan.without_text) == (12, 12, 2)
+    broken = Path(table(tmp_path / "broken.csv", f"text,category\n{lines}only a text\n"))
+    with pytest.raises(BadData, match="line 14"):
+        classifier_plan(
+            broken, test, valid=None, oos=None, knowledge=None, unlabelled=None,
+            preset="default", seeds=1, folds=0, variants=(),
+        )  # fmt: skip
 
 
 def test_usage(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
