@@ -156,7 +156,7 @@ class Answerer:
             results.append(
                 Suggestions(
                     categories=_guesses(guesses),
-                    items=tuple(self._suggestion(reading.text, best, entry) for entry in ranked),
+                    items=self._shown(reading.text, best, ranked),
                     foreign=reading.foreign,
                     language=spoken,
                     model_version=self._version,
@@ -217,7 +217,7 @@ class Answerer:
             found = self.index.item(candidates.answer_ids[row])
             if found is None:
                 continue
-            item = self._in_language(found, language)
+            item = found if found.twin_id is None else self._in_language(found, language)
             key = self.index.text_key(item.answer_id)
             known = merged.get(key)
             if known is None:
@@ -248,7 +248,14 @@ class Answerer:
             return twin
         return min(item, twin, key=lambda article: article.answer_id)
 
-    def _suggestion(self, text: str, category: str, entry: _Ranked) -> Suggestion:
+    def _shown(self, text: str, category: str, ranked: Sequence[_Ranked]) -> tuple[Suggestion, ...]:
+        shared = self.index.shared_words(text, [entry.item.answer_id for entry in ranked])
+        return tuple(
+            self._suggestion(category, entry, words)
+            for entry, words in zip(ranked, shared, strict=True)
+        )
+
+    def _suggestion(self, category: str, entry: _Ranked, shared: tuple[str, ...]) -> Suggestion:
         item = entry.item
         confidence = min(max(entry.confidence, 0.0), 1.0)
         return Suggestion(
@@ -261,7 +268,7 @@ class Answerer:
             sure=entry.near and confidence >= self._sure_from,
             reasons=Reasons(
                 matched_question=entry.matched,
-                shared_terms=self.index.shared_words(text, item.answer_id),
+                shared_terms=shared,
                 category=item.category or None,
                 category_matches=bool(item.category) and item.category == category,
                 accepted=item.accepted,

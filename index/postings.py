@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -52,19 +53,24 @@ class Query:
     """The distinct terms of a query, looked up once for all that is asked of an index.
 
     Attributes:
+        terms: sorted.
         idf: weight of each term.
-        repeats: how often each stands in the query.
+        factors: what the query makes of a term's weight in a document.
         known: which of them stand in some living document.
     """
 
+    terms: Ids
     idf: NDArray[np.float64]
-    repeats: NDArray[np.int64]
+    factors: Floats
     known: NDArray[np.bool_]
     _parts: tuple[_Part, ...]
 
-    def postings(
-        self, factors: Floats
-    ) -> Iterator[tuple[NDArray[np.int32], NDArray[np.uint8], Floats]]:
+    @property
+    def whole(self) -> bool:
+        """All terms are read for all rows."""
+        return not any(len(part.left[0]) or len(part.rest[0]) for part in self._parts)
+
+    def postings(self) -> Iterator[tuple[NDArray[np.int32], NDArray[np.uint8], Floats]]:
         """Row, count and factor of what is read for all rows, segment by segment."""
         for part in self._parts:
             where, which = part.read
@@ -77,20 +83,20 @@ class Query:
             yield (
                 np.concatenate([segment.rows[span] for span in spans]),
                 np.concatenate([segment.counts[span] for span in spans]),
-                np.repeat(factors[which], ends - starts),
+                np.repeat(self.factors[which], ends - starts),
             )
 
-    def left(self, factors: Floats, rows: Ids) -> Iterator[tuple[Ids, NDArray[np.uint8], Floats]]:
+    def left(self, rows: Ids) -> Iterator[tuple[Ids, NDArray[np.uint8], Floats]]:
         """Places in ``rows``, counts ``(places, terms)`` and factors of what is not."""
         for part in self._parts:
             columns, which = part.left
             if len(columns):
                 there = np.flatnonzero(rows < len(part.segment.table))
                 # Whole rows first: memory is read in a line, not picked from all over it.
-                yield there, part.segment.table[rows[there]][:, columns], factors[which]
+                yield there, part.segment.table[rows[there]][:, columns], self.factors[which]
             where, which = part.rest
             if len(where):
-                yield np.arange(len(rows)), _pick(part.segment, where, rows), factors[which]
+                yield np.arange(len(rows)), _pick(part.segment, where, rows), self.factors[which]
 
 
 def read_part(segment: Segment, where: Ids, found: Ids, *, whole: bool) -> _Part:
@@ -136,6 +142,12 @@ def document_counts(size: int, places: Sequence[tuple[Segment, Ids, Ids]]) -> ND
     for segment, where, found in places:
         df[found] += segment.df[where]
     return df
+
+
+def distinct(values: NDArray[Any]) -> NDArray[Any]:
+    """Distinct values, sorted; ``np.unique`` without what surrounds it."""
+    ordered = np.sort(values)
+    return ordered[np.append(True, ordered[1:] != ordered[:-1])] if len(ordered) else ordered
 
 
 def count_terms(terms: Ids) -> tuple[Ids, NDArray[np.int64]]:

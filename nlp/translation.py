@@ -5,7 +5,7 @@ Fitted in ``nlp.train.translation`` from pairs of question and answer; here it s
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -36,7 +36,7 @@ class Translation:
         at = np.minimum(np.searchsorted(self.vocabulary, unique), len(self.vocabulary) - 1)
         return np.asarray(at[self.vocabulary[at] == unique], np.int64)
 
-    def scores(self, question: Ids, answers: Sequence[Ids]) -> Floats:
+    def scores(self, question: Ids, answers: NDArray[np.integer], sizes: Ids) -> Floats:
         """Mean log-likelihood ratio of the question under each answer, shape ``(answers,)``.
 
         0 means that an answer explains the question no better than chance.
@@ -45,28 +45,40 @@ class Translation:
         Xue, Jeon and Croft, "Retrieval Models for Question and Answer Archives", SIGIR 2008.
 
         Args:
-            question: places of the question's terms.
-            answers: places of each answer's terms.
+            question: places of the question's terms, distinct.
+            answers: places of each answer's terms, distinct in each, one answer after the other.
+            sizes: number of terms of each answer.
         """
-        total = np.zeros(len(answers), np.float64)
-        if not len(question) or not len(answers):
-            return total.astype(np.float32)
-        sizes = np.fromiter((len(answer) for answer in answers), np.int64, len(answers))
-        flat = np.concatenate(answers) if sizes.sum() else np.empty(0, np.int64)
-        owner = np.repeat(np.arange(len(answers)), sizes)
-        lengths = np.maximum(sizes, 1)
-        dense = np.zeros(len(self.vocabulary), np.float32)
-        for term in question.tolist():
-            span = slice(int(self.starts[term]), int(self.starts[term + 1]))
-            sources = self.sources[span]
-            dense[sources] = (1.0 - _SELF) * self.probabilities[span]
-            dense[term] += _SELF
-            explained = np.bincount(owner, dense[flat], minlength=len(answers)) / lengths
-            dense[sources] = 0.0
-            dense[term] = 0.0
-            chance = max(float(self.background[term]), 1e-7)
-            total += np.log1p((1.0 - _BACKGROUND) / _BACKGROUND * explained / chance)
-        return (total / len(question)).astype(np.float32)
+        if not len(question) or not len(sizes):
+            return np.zeros(len(sizes), np.float32)
+        column_of, table = self._columns(question)
+        column = column_of[answers]
+        hits = np.flatnonzero(column >= 0)
+        owner = np.searchsorted(np.cumsum(sizes), hits, side="right")
+        held = np.zeros((len(sizes), len(table)), np.float32)
+        held[owner, column[hits]] = 1.0
+        explained = (held @ table).astype(np.float64) / np.maximum(sizes, 1)[:, None]
+        chance = np.maximum(self.background[question], 1e-7)
+        ratios = np.log1p((1.0 - _BACKGROUND) / _BACKGROUND * explained / chance)
+        return np.asarray(ratios.mean(axis=1), np.float32)
+
+    def _columns(self, question: Ids) -> tuple[NDArray[np.int32], Floats]:
+        """What answer terms say of the question's terms, ``(columns, question)``.
+
+        Also the column of each term of the vocabulary, -1 for those that say nothing.
+        """
+        spans = list(map(slice, self.starts[question].tolist(), self.starts[question + 1].tolist()))
+        sources = np.concatenate([question, *(self.sources[span] for span in spans)])
+        column_of = np.full(len(self.vocabulary), -1, np.int32)
+        column_of[sources] = np.arange(len(sources))
+        telling = sources[column_of[sources] == np.arange(len(sources))]
+        column_of[telling] = np.arange(len(telling))
+        table = np.zeros((len(telling), len(question)), np.float32)
+        own = np.arange(len(question))
+        for term, span in enumerate(spans):
+            table[column_of[self.sources[span]], term] = (1 - _SELF) * self.probabilities[span]
+        table[column_of[question], own] += _SELF
+        return column_of, table
 
     def to_arrays(self) -> dict[str, NDArray[np.generic]]:
         """Everything as plain arrays."""

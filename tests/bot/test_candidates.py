@@ -169,8 +169,8 @@ def test_putting_nothing_changes_nothing(index):
 
 
 def test_shared_words_are_words_of_the_question(index):
-    assert index.shared_words("Верните мне деньги!", 2) == ("верните", "деньги")
-    assert index.shared_words("верните", 99) == ()
+    assert index.shared_words("Верните мне деньги!", [2]) == [("верните", "деньги")]
+    assert index.shared_words("верните", [99]) == [()]
 
 
 def test_equal_texts_have_equal_keys(index):

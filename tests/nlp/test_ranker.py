@@ -111,11 +111,12 @@ def test_progress_ends_with_one():
 def test_translation_prefers_the_answer_whose_words_go_with_the_question(encoder):
     table = encoder.translation
     answers = [table.places(stem_terms(text)) for text in ANSWERS]
-    scores = table.scores(table.places(stem_terms("не могу войти")), answers)
+    flat, sizes = np.concatenate(answers), np.asarray([len(answer) for answer in answers])
+    scores = table.scores(table.places(stem_terms("не могу войти")), flat, sizes)
     assert scores.argmax() == 0
     assert scores[3] == 0
-    assert table.scores(table.places(stem_terms("")), answers).tolist() == [0] * 4
-    assert table.scores(table.places(stem_terms("войти")), []).shape == (0,)
+    assert table.scores(table.places(stem_terms("")), flat, sizes).tolist() == [0] * 4
+    assert table.scores(table.places(stem_terms("войти")), flat[:0], sizes[:0]).shape == (0,)
 
 
 def test_no_translation_from_too_few_pairs():
