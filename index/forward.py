@@ -23,7 +23,7 @@ _OPENING = 20  # terms that count as the beginning
 _WINDOW = 20  # terms that count as one place
 _K1 = 0.6
 _B = 0.2
-_SIEVE = 4096  # remainders that tell most terms of a document from those of a query
+_SIEVE = 4096  # lowest bits that tell most terms of a document from those of a query
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,7 +142,7 @@ class _Hits:
         half = self.owner * most + place
         windows = np.concatenate([half, half + 1])
         mass = self._mass(windows, np.concatenate([self.term, self.term]), self.n * most)
-        return mass.reshape(self.n, most).max(axis=1)
+        return np.asarray(mass.reshape(self.n, most).max(axis=1), np.float32)
 
     def adjacent(self, order: Ids) -> Floats:
         """Mass of pairs that follow each other here and in the query, each pair once.
@@ -175,8 +175,8 @@ def _once(groups: Ids, kinds: Ids, count: int, mass: NDArray[np.float64]) -> Flo
 def _find(query: NDArray[np.uint32], flat: NDArray[np.integer]) -> tuple[Ids, Ids]:
     """Where terms of a query stand in a text, and which they are."""
     sieve = np.zeros(_SIEVE, bool)
-    sieve[query % _SIEVE] = True
-    hits = np.flatnonzero(sieve[flat % _SIEVE])
+    sieve[query & _SIEVE - 1] = True
+    hits = np.flatnonzero(sieve.take(flat & _SIEVE - 1))
     terms = flat[hits]
     place = np.minimum(np.searchsorted(query, terms), len(query) - 1)
     known = query[place] == terms

@@ -36,6 +36,7 @@ Weighting = Literal["bm25", "cosine"]
 _EXACT_BELOW = 2000  # up to so many documents every change refreshes all weights
 _LOGARITHMS = np.append(0, 1 + np.log(np.arange(1, MOST_COUNT + 1))).astype(np.float32)
 _BLOCK = 4_000_000  # postings measured at once
+_MOST_WAITING = 16_000_000  # terms kept apart, searched or not: they are eight bytes each
 _RECENT = 256  # documents kept apart before a merge, or a fiftieth of all if more
 
 
@@ -63,6 +64,7 @@ class LexicalIndex:
         self._main = build_segment([], [])
         self._recent: Segment | None = None
         self._pending: dict[int, Ids] = {}
+        self._waiting = 0  # terms added since the last merge
         self._gone: list[int] = []  # removed rows whose postings are still there
         self._stale = False
         # By row, BM25: what a count is compared with; cosine: one by the document's length. That of
@@ -88,6 +90,9 @@ class LexicalIndex:
         self._alive = np.concatenate([self._alive, np.ones(len(documents), bool)])
         self._living += len(documents)
         self._pending.update(zip(rows.tolist(), documents, strict=True))
+        self._waiting += int(lengths.sum(dtype=np.float64))
+        if self._waiting > _MOST_WAITING:
+            self._merge()
         self._recent = None
         self._stale = True
         return rows
@@ -221,15 +226,18 @@ class LexicalIndex:
             erase(self._main, gone)
             self._gone = []
         if self._pending and (merge or len(self._pending) > max(_RECENT, self.rows // 50)):
-            fresh = build_segment(list(self._pending), list(self._pending.values()))
-            self._main = merge_segments(self._main, fresh)
-            self._measured_at = -len(self) - 1
-            self._pending = {}
-            self._recent = None
+            self._merge()
         if self._pending and self._recent is None:
             self._recent = build_segment(list(self._pending), list(self._pending.values()))
         self._measure()
         self._stale = False
+
+    def _merge(self) -> None:
+        """Take what waits into the main segment."""
+        fresh = build_segment(list(self._pending), list(self._pending.values()))
+        self._main = merge_segments(self._main, fresh)
+        self._measured_at = -len(self) - 1
+        self._pending, self._waiting, self._recent = {}, 0, None
 
     def _segments(self) -> list[Segment]:
         return [self._main] if self._recent is None else [self._main, self._recent]

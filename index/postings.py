@@ -22,6 +22,8 @@ _MOST_POSTINGS = 120_000  # read for all rows; beyond, terms are looked up for p
 _FEW_POSTINGS = 10_000
 _COMMON = 8
 _TABLE_FROM = 2000  # documents
+_ROW_BITS = 31
+_ROW_MASK = (1 << _ROW_BITS) - 1
 MOST_COUNT = 255  # of a term in a document; more of it changes no score by a hundredth
 
 
@@ -185,24 +187,30 @@ def tabled(segment: Segment) -> Segment:
 
 def build_segment(rows: Sequence[int], documents: Sequence[Ids]) -> Segment:
     """A segment of documents, term ids with repeats, each with its row; rows rise."""
-    sizes = [len(document) for document in documents]
     terms = np.concatenate(documents) if documents else np.empty(0, np.int64)
-    owners = np.repeat(np.asarray(rows, np.int32), sizes)
-    order = np.lexsort((owners, terms))
-    terms, owners = terms[order], owners[order]
-    first = np.ones(len(terms), bool)
-    first[1:] = (terms[1:] != terms[:-1]) | (owners[1:] != owners[:-1])
+    vocabulary = distinct(terms)
+    sizes = np.fromiter(map(len, documents), np.int64, len(documents))
+    # Term and row in one number: numbers without a payload sort several times as fast.
+    keys = np.searchsorted(vocabulary, terms) if len(vocabulary) else terms
+    keys <<= _ROW_BITS
+    keys |= np.repeat(np.asarray(rows, np.int64), sizes)
+    keys.sort()
+    first = np.ones(len(keys) + 1, bool)
+    np.not_equal(keys[1:], keys[:-1], out=first[1:-1])
     places = np.flatnonzero(first)
-    counts = np.minimum(np.diff(np.append(places, len(terms))), MOST_COUNT).astype(np.uint8)
-    return _index(terms[places], owners[places], counts)
+    counts = np.minimum(np.diff(places), MOST_COUNT).astype(np.uint8)
+    keys = keys[places[:-1]]
+    df = np.bincount(keys >> _ROW_BITS, minlength=len(vocabulary))
+    return _segment(vocabulary, df, (keys & _ROW_MASK).astype(np.int32), counts)
 
 
-def _index(terms: Ids, rows: NDArray[np.int32], counts: NDArray[np.uint8]) -> Segment:
-    """A segment of postings already sorted by (term, row), one a pair."""
-    vocabulary, starts, df = np.unique(terms, return_index=True, return_counts=True)
+def _segment(
+    vocabulary: Ids, df: Ids, rows: NDArray[np.int32], counts: NDArray[np.uint8]
+) -> Segment:
+    """Postings sorted by (term, row), one a pair, and how many each term has."""
     return Segment(
         vocabulary,
-        np.append(starts, len(terms)).astype(np.int64),
+        np.append(0, np.cumsum(df)).astype(np.int64),
         df.astype(np.int32),
         rows,
         counts,
@@ -212,17 +220,36 @@ def _index(terms: Ids, rows: NDArray[np.int32], counts: NDArray[np.uint8]) -> Se
 
 
 def merge_segments(main: Segment, recent: Segment) -> Segment:
-    """Both segments as one, without the postings of removed rows."""
-    parts = [main, recent]
-    terms = np.concatenate([np.repeat(p.vocabulary, np.diff(p.starts)) for p in parts])
-    rows = np.concatenate([p.rows for p in parts])
-    counts = np.concatenate([p.counts for p in parts])
-    living = counts > 0
-    terms, rows, counts = terms[living], rows[living], counts[living]
-    # Recent rows are always higher, so a stable sort by term alone keeps rows in order; timsort
-    # finds the two sorted runs, which makes this a linear merge.
-    order = np.argsort(terms, kind="stable")
-    return tabled(_index(terms[order], rows[order], counts[order]))
+    """Both segments as one, without the postings of removed rows.
+
+    Recent rows are always higher: of each term first come the postings of the one, then of the
+    other.
+    """
+    parts = [_living(main), _living(recent)]
+    vocabulary = distinct(np.concatenate([part.vocabulary for part in parts]))
+    sizes = np.zeros((len(vocabulary), 2), np.int64)
+    for column, part in enumerate(parts):
+        sizes[np.searchsorted(vocabulary, part.vocabulary), column] = np.diff(part.starts)
+    older = np.repeat(np.tile([True, False], len(vocabulary)), sizes.ravel())
+    rows = np.empty(len(older), np.int32)
+    counts = np.empty(len(older), np.uint8)
+    for part, own in ((parts[0], older), (parts[1], ~older)):
+        rows[own] = part.rows
+        counts[own] = part.counts
+    return tabled(_segment(vocabulary, sizes.sum(axis=1), rows, counts))
+
+
+def _living(segment: Segment) -> Segment:
+    """The segment without the postings of removed rows and the terms that only they had."""
+    living = segment.counts > 0
+    if living.all():
+        return segment
+    kept = np.append(0, np.cumsum(living))[segment.starts]
+    df = np.diff(kept)
+    some = df > 0
+    return _segment(
+        segment.vocabulary[some], df[some], segment.rows[living], segment.counts[living]
+    )
 
 
 def erase(segment: Segment, gone: NDArray[np.bool_]) -> None:

@@ -15,6 +15,7 @@ Ids = NDArray[np.int64]
 Floats = NDArray[np.float32]
 
 _BACKGROUND = 0.1  # share of a question word's probability that no answer has to explain
+_AT_ONCE = 16  # question terms; memory stays bounded
 _SELF = 0.5  # share that the same word in the answer explains
 
 
@@ -49,36 +50,30 @@ class Translation:
             answers: places of each answer's terms, distinct in each, one answer after the other.
             sizes: number of terms of each answer.
         """
-        if not len(question) or not len(sizes):
-            return np.zeros(len(sizes), np.float32)
-        column_of, table = self._columns(question)
-        column = column_of[answers]
-        hits = np.flatnonzero(column >= 0)
-        owner = np.searchsorted(np.cumsum(sizes), hits, side="right")
-        held = np.zeros((len(sizes), len(table)), np.float32)
-        held[owner, column[hits]] = 1.0
-        explained = (held @ table).astype(np.float64) / np.maximum(sizes, 1)[:, None]
-        chance = np.maximum(self.background[question], 1e-7)
-        ratios = np.log1p((1.0 - _BACKGROUND) / _BACKGROUND * explained / chance)
-        return np.asarray(ratios.mean(axis=1), np.float32)
+        total = np.zeros(len(sizes), np.float64)
+        some = np.flatnonzero(sizes)
+        if not len(question) or not len(some):
+            return total.astype(np.float32)
+        lengths = sizes[some]
+        starts = np.cumsum(lengths) - lengths
+        places = answers.astype(np.intp)
+        for first in range(0, len(question), _AT_ONCE):
+            part = question[first : first + _AT_ONCE]
+            explained = np.zeros((len(part), len(sizes)))
+            said = self._rows(part).take(places, axis=1)
+            explained[:, some] = np.add.reduceat(said, starts, axis=1) / lengths
+            chance = np.maximum(self.background[part], 1e-7)[:, None]
+            total += np.log1p((1.0 - _BACKGROUND) / _BACKGROUND * explained / chance).sum(axis=0)
+        return (total / len(question)).astype(np.float32)
 
-    def _columns(self, question: Ids) -> tuple[NDArray[np.int32], Floats]:
-        """What answer terms say of the question's terms, ``(columns, question)``.
-
-        Also the column of each term of the vocabulary, -1 for those that say nothing.
-        """
-        spans = list(map(slice, self.starts[question].tolist(), self.starts[question + 1].tolist()))
-        sources = np.concatenate([question, *(self.sources[span] for span in spans)])
-        column_of = np.full(len(self.vocabulary), -1, np.int32)
-        column_of[sources] = np.arange(len(sources))
-        telling = sources[column_of[sources] == np.arange(len(sources))]
-        column_of[telling] = np.arange(len(telling))
-        table = np.zeros((len(telling), len(question)), np.float32)
-        own = np.arange(len(question))
-        for term, span in enumerate(spans):
-            table[column_of[self.sources[span]], term] = (1 - _SELF) * self.probabilities[span]
-        table[column_of[question], own] += _SELF
-        return column_of, table
+    def _rows(self, question: Ids) -> Floats:
+        """What every answer term explains of some question terms, ``(question, terms)``."""
+        rows = np.zeros((len(question), len(self.vocabulary)), np.float32)
+        starts, ends = self.starts[question].tolist(), self.starts[question + 1].tolist()
+        for row, start, end in zip(rows, starts, ends, strict=True):
+            row[self.sources[start:end]] = (1.0 - _SELF) * self.probabilities[start:end]
+        rows[np.arange(len(question)), question] += _SELF
+        return rows
 
     def to_arrays(self) -> dict[str, NDArray[np.generic]]:
         """Everything as plain arrays."""

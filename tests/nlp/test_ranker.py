@@ -119,6 +119,29 @@ def test_translation_prefers_the_answer_whose_words_go_with_the_question(encoder
     assert table.scores(table.places(stem_terms("войти")), flat[:0], sizes[:0]).shape == (0,)
 
 
+def test_translation_is_the_formula(encoder):
+    table = encoder.translation
+    answers = [table.places(stem_terms(text)) for text in (*ANSWERS, "", *ANSWERS)]
+    asked = table.places(stem_terms(" ".join(question for question, _ in PAIRS)))
+    assert len(asked) > 16  # more than are read at once
+    given = np.zeros((len(table.vocabulary), len(table.vocabulary)))
+    for term in range(len(table.vocabulary)):
+        span = slice(table.starts[term], table.starts[term + 1])
+        given[term, table.sources[span]] = 0.5 * table.probabilities[span]
+        given[term, term] += 0.5
+    expected = [
+        sum(
+            np.log1p(9 * given[term, answer].sum() / max(len(answer), 1) / table.background[term])
+            for term in asked
+        )
+        / len(asked)
+        for answer in answers
+    ]
+    sizes = np.asarray([len(answer) for answer in answers])
+    scores = table.scores(asked, np.concatenate(answers), sizes)
+    assert scores == pytest.approx(expected, rel=1e-4)
+
+
 def test_no_translation_from_too_few_pairs():
     assert fit_encoder(ANSWERS, PAIRS, EncoderSettings(dimension=8, epochs=1)).translation is None
 
