@@ -103,10 +103,18 @@ class Candidates:
 
 
 @dataclass(frozen=True, slots=True)
-class _Entry:
+class Entry:
+    """An article that can be found.
+
+    Attributes:
+        item: as it was put.
+        key: its text in normal form: equal keys are the same answer to a reader.
+        stems: of the article and its past questions, sorted.
+    """
+
     item: KnowledgeItem
-    key: str  # the text in normal form
-    stems: NDArray[np.uint32]  # sorted; of the article and its past questions
+    key: str
+    stems: NDArray[np.uint32]
 
 
 class CandidateIndex:
@@ -127,19 +135,19 @@ class CandidateIndex:
         """Number of articles that can be found."""
         return len(self._row_of)
 
+    def entry(self, answer_id: int) -> Entry | None:
+        """The article as it can be found, or None."""
+        row = self._row_of.get(answer_id)
+        return None if row is None else self._entries[row]
+
     def item(self, answer_id: int) -> KnowledgeItem | None:
         """The article as it was put, or None."""
-        entry = self._entry(answer_id)
+        entry = self.entry(answer_id)
         return None if entry is None else entry.item
 
     def items(self) -> list[KnowledgeItem]:
         """All articles that can be found."""
         return [entry.item for entry in self._entries if entry is not None]
-
-    def text_key(self, answer_id: int) -> str:
-        """The article's text in normal form: equal keys are the same answer to a reader."""
-        entry = self._entry(answer_id)
-        return "" if entry is None else entry.key
 
     def fixed_weights(self) -> dict[str, float]:
         """Weights of the ranking that needs no training, by feature."""
@@ -165,7 +173,7 @@ class CandidateIndex:
         order = sorted((i for i in range(len(said)) if idf[i] > common), key=lambda i: -idf[i])
         asked = [said[i] for i in order]
         found = []
-        for entry in map(self._entry, answer_ids):
+        for entry in map(self.entry, answer_ids):
             stems = frozenset() if entry is None else _held(entry.stems, asked)
             found.append(tuple(word for word, ids in asked if ids <= stems)[:limit])
         return found
@@ -237,13 +245,9 @@ class CandidateIndex:
         known = {row for one in answer_ids if (row := self._row_of.get(one)) is not None}
         return np.asarray(sorted(known), np.int64)
 
-    def _entry(self, answer_id: int) -> _Entry | None:
-        row = self._row_of.get(answer_id)
-        return None if row is None else self._entries[row]
-
     def _reset(self) -> None:
         self._passages = PassageIndex()
-        self._entries: list[_Entry | None] = []  # by passage row
+        self._entries: list[Entry | None] = []  # by passage row
         self._row_of: dict[int, int] = {}
         self._texts: list[str] = []  # by question row
         self._translated = RaggedRows(np.int32)  # terms in the translation table, by passage row
@@ -270,7 +274,7 @@ class CandidateIndex:
             stems = np.concatenate([body.stems, *(question.stems for question in questions)])
             known = np.unique(stems.astype(np.uint32))
             self._row_of[item.answer_id] = row
-            self._entries.append(_Entry(item, normalise(item.text), known))
+            self._entries.append(Entry(item, normalise(item.text), known))
         if self._encoder is not None and self._encoder.translation is not None:
             table = self._encoder.translation
             self._translated.add([table.places(body.stems) for body in bodies])

@@ -175,8 +175,8 @@ def test_shared_words_are_words_of_the_question(index):
 
 def test_equal_texts_have_equal_keys(index):
     index.put([KnowledgeItem(9, "курьер звонит за час.")])
-    assert index.text_key(9) == index.text_key(4)
-    assert index.text_key(99) == ""
+    assert index.entry(9).key == index.entry(4).key
+    assert index.entry(99) is None
 
 
 def test_a_small_company_is_searched_in_milliseconds():
