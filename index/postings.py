@@ -128,13 +128,18 @@ def read_part(segment: Segment, where: Ids, found: Ids, *, whole: bool) -> _Part
 
 def _pick(segment: Segment, where: Ids, rows: Ids) -> NDArray[np.uint8]:
     """Counts of terms in a few rows, shape ``(rows, terms)``."""
-    counts = np.zeros((len(rows), len(where)), np.uint8)
-    wanted = rows.astype(np.int32)  # of the postings' kind, or those would be copied
-    starts, ends = segment.starts[where].tolist(), segment.starts[where + 1].tolist()
-    for column, (start, end) in enumerate(zip(starts, ends, strict=True)):
-        owners = segment.rows[start:end]
-        at = np.minimum(owners.searchsorted(wanted), end - start - 1)
-        counts[:, column] = segment.counts[start + at] * (owners[at] == wanted)
+    # In their order a search goes on where the last one ended, and of the postings' kind, or those
+    # would be copied.
+    order = np.argsort(rows)
+    wanted = rows[order].astype(np.int32)
+    starts, ends = segment.starts[where], segment.starts[where + 1]
+    at = np.empty((len(where), len(rows)), np.int64)
+    for found, start, end in zip(at, starts.tolist(), ends.tolist(), strict=True):
+        found[:] = segment.rows[start:end].searchsorted(wanted)
+    at += starts[:, None]
+    np.minimum(at, ends[:, None] - 1, out=at)
+    counts = np.empty((len(rows), len(where)), np.uint8)
+    counts[order] = (segment.counts.take(at) * (segment.rows.take(at) == wanted)).T
     return counts
 
 
