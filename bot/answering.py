@@ -14,7 +14,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from bot.candidates import FEATURES, CandidateIndex, Candidates, KnowledgeItem
+from bot.candidates import FEATURES, CandidateIndex, Candidates, Entry, KnowledgeItem
 from bot.domain import CategoryGuess, Reasons, Suggestion, Suggestions
 from nlp.correction import Correction, weighted_sum
 from nlp.terms import MAX_CHARS
@@ -89,8 +89,7 @@ class _Ranked:
     item: KnowledgeItem
     confidence: float
     near: bool
-    matched: str | None
-    other_language: bool
+    row: int  # its place among the candidates
 
 
 class Answerer:
@@ -156,7 +155,7 @@ class Answerer:
             results.append(
                 Suggestions(
                     categories=_guesses(guesses),
-                    items=tuple(self._suggestion(reading.text, best, entry) for entry in ranked),
+                    items=self._shown(reading, spoken, best, ranked, candidates),
                     foreign=reading.foreign,
                     language=spoken,
                     model_version=self._version,
@@ -210,25 +209,17 @@ class Answerer:
         self, language: str, candidates: Candidates, confidence: Floats, near: NDArray[np.bool_]
     ) -> list[_Ranked]:
         """Best first; an article and its twin, or two with one text, become one entry."""
-        level = candidates.features[:, FEATURES.index("past_level")].tolist()
         sure, certain = confidence.tolist(), near.tolist()
         merged: dict[str, _Ranked] = {}
         for row in np.argsort(-confidence, kind="stable").tolist():
-            found = self.index.item(candidates.answer_ids[row])
-            if found is None:
+            entry = self.index.entry(candidates.answer_ids[row])
+            if entry is not None and entry.item.twin_id is not None:
+                entry = self._in_language(entry, language)
+            if entry is None:
                 continue
-            item = self._in_language(found, language)
-            key = self.index.text_key(item.answer_id)
-            known = merged.get(key)
+            known = merged.get(entry.key)
             if known is None:
-                matched = candidates.matched_questions[row] if level[row] >= _MATCHED_FROM else None
-                merged[key] = _Ranked(
-                    item,
-                    sure[row],
-                    certain[row],
-                    matched,
-                    bool(language and item.language and item.language != language),
-                )
+                merged[entry.key] = _Ranked(entry.item, sure[row], certain[row], row)
             else:
                 # Probabilities of the same answer add up; cautious guesses do not.
                 if certain[row]:
@@ -236,19 +227,51 @@ class Answerer:
                 known.near = known.near or certain[row]
         return sorted(merged.values(), key=lambda entry: -entry.confidence)
 
-    def _in_language(self, item: KnowledgeItem, language: str) -> KnowledgeItem:
+    def _in_language(self, entry: Entry, language: str) -> Entry:
         """The article's twin if that one is in the language of the question, else the article.
 
         Where neither is, the one with the lower id stands for both, so that a pair is shown once.
         """
-        twin = self.index.item(item.twin_id) if item.twin_id is not None else None
+        item = entry.item
+        twin = self.index.entry(item.twin_id) if item.twin_id is not None else None
         if twin is None or (language and item.language == language):
-            return item
-        if language and twin.language == language:
+            return entry
+        if language and twin.item.language == language:
             return twin
-        return min(item, twin, key=lambda article: article.answer_id)
+        return min(entry, twin, key=lambda one: one.item.answer_id)
 
-    def _suggestion(self, text: str, category: str, entry: _Ranked) -> Suggestion:
+    def _shown(
+        self,
+        reading: _Read,
+        language: str,
+        category: str,
+        ranked: Sequence[_Ranked],
+        candidates: Candidates,
+    ) -> tuple[Suggestion, ...]:
+        shared = self.index.shared_words(reading.text, [entry.item.answer_id for entry in ranked])
+        level = candidates.features[:, FEATURES.index("past_level")]
+        return tuple(
+            self._suggestion(
+                entry,
+                Reasons(
+                    matched_question=(
+                        candidates.matched_questions[entry.row]
+                        if level[entry.row] >= _MATCHED_FROM
+                        else None
+                    ),
+                    shared_terms=words,
+                    category=entry.item.category or None,
+                    category_matches=bool(category) and entry.item.category == category,
+                    accepted=entry.item.accepted,
+                    shown=entry.item.shown,
+                    other_language=bool(language and entry.item.language)
+                    and entry.item.language != language,
+                ),
+            )
+            for entry, words in zip(ranked, shared, strict=True)
+        )
+
+    def _suggestion(self, entry: _Ranked, reasons: Reasons) -> Suggestion:
         item = entry.item
         confidence = min(max(entry.confidence, 0.0), 1.0)
         return Suggestion(
@@ -259,15 +282,7 @@ class Answerer:
             language=item.language,
             confidence=confidence,
             sure=entry.near and confidence >= self._sure_from,
-            reasons=Reasons(
-                matched_question=entry.matched,
-                shared_terms=self.index.shared_words(text, item.answer_id),
-                category=item.category or None,
-                category_matches=bool(item.category) and item.category == category,
-                accepted=item.accepted,
-                shown=item.shown,
-                other_language=entry.other_language,
-            ),
+            reasons=reasons,
         )
 
 

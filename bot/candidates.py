@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from bot.dense import NEAREST_ANSWERS, DenseIndex
 from index.ann import Device, open_index
 from index.passages import FLOORS, PassageIndex, PassageScores
+from index.ragged import RaggedRows
 from index.selection import best_rows
 from nlp.correction import contrast
 from nlp.encoders import Encoder
@@ -102,11 +103,18 @@ class Candidates:
 
 
 @dataclass(frozen=True, slots=True)
-class _Entry:
+class Entry:
+    """An article that can be found.
+
+    Attributes:
+        item: as it was put.
+        key: its text in normal form: equal keys are the same answer to a reader.
+        stems: of the article and its past questions, sorted.
+    """
+
     item: KnowledgeItem
-    key: str  # the text in normal form
-    stems: NDArray[np.uint32]  # sorted; of the article and its past questions
-    places: Ids  # terms in the translation table
+    key: str
+    stems: NDArray[np.uint32]
 
 
 class CandidateIndex:
@@ -127,19 +135,19 @@ class CandidateIndex:
         """Number of articles that can be found."""
         return len(self._row_of)
 
+    def entry(self, answer_id: int) -> Entry | None:
+        """The article as it can be found, or None."""
+        row = self._row_of.get(answer_id)
+        return None if row is None else self._entries[row]
+
     def item(self, answer_id: int) -> KnowledgeItem | None:
         """The article as it was put, or None."""
-        entry = self._entry(answer_id)
+        entry = self.entry(answer_id)
         return None if entry is None else entry.item
 
     def items(self) -> list[KnowledgeItem]:
         """All articles that can be found."""
         return [entry.item for entry in self._entries if entry is not None]
-
-    def text_key(self, answer_id: int) -> str:
-        """The article's text in normal form: equal keys are the same answer to a reader."""
-        entry = self._entry(answer_id)
-        return "" if entry is None else entry.key
 
     def fixed_weights(self) -> dict[str, float]:
         """Weights of the ranking that needs no training, by feature."""
@@ -149,26 +157,26 @@ class CandidateIndex:
             for name in dict.fromkeys((*plain, *_LEARNT))
         }
 
-    def shared_words(self, text: str, answer_id: int, limit: int = 6) -> tuple[str, ...]:
-        """Words of the question that an article or its past questions hold, telling ones first.
+    def shared_words(
+        self, text: str, answer_ids: Sequence[int], limit: int = 6
+    ) -> list[tuple[str, ...]]:
+        """Words of the question that articles or their past questions hold, telling ones first.
 
         A word that stands in half of the articles tells nothing and is left out, as are function
         words, whatever their share.
         """
-        entry = self._entry(answer_id)
-        if entry is None:
-            return ()
-        shared = [
-            (word, ids)
-            for word, ids in _telling(text[:MAX_CHARS])
-            if all(_holds(entry.stems, one) for one in ids)
-        ]
-        if not shared:
-            return ()
-        idf = self._passages.idf(np.asarray([min(ids) for _, ids in shared], np.int64))
+        said = _telling(text[:MAX_CHARS])
+        if not said or not answer_ids:
+            return [()] * len(answer_ids)
+        idf = self._passages.idf(np.asarray([min(ids) for _, ids in said], np.int64)).tolist()
         common = np.log(2.0)  # idf of a term in half of the documents
-        order = sorted(range(len(shared)), key=lambda i: -float(idf[i]))
-        return tuple(shared[i][0] for i in order if idf[i] > common)[:limit]
+        order = sorted((i for i in range(len(said)) if idf[i] > common), key=lambda i: -idf[i])
+        asked = [said[i] for i in order]
+        found = []
+        for entry in map(self.entry, answer_ids):
+            stems = frozenset() if entry is None else _held(entry.stems, asked)
+            found.append(tuple(word for word, ids in asked if ids <= stems)[:limit])
+        return found
 
     def put(self, items: Iterable[KnowledgeItem]) -> None:
         """Add articles; one with a known id replaces the old one."""
@@ -188,10 +196,11 @@ class CandidateIndex:
         if row is None:
             return
         self._entries[row] = None
+        rows = np.asarray([row], np.int64)
         self._passages.remove(row)
         if self._dense is not None:
-            self._dense.answers.remove(np.asarray([row], np.int64))
-            self._dense.questions.remove(self._passages.questions(row))
+            self._dense.answers.remove(rows)
+            self._dense.questions.remove(self._passages.questions(rows)[0])
 
     def search(
         self,
@@ -219,7 +228,7 @@ class CandidateIndex:
         field = None if among is None else self._rows(among)
         rows = self._choose(scores, vector, max(top, 0), field)
         entries = [entry for row in rows.tolist() if (entry := self._entries[row]) is not None]
-        features = self._features(rows, entries, scores, vector, terms)
+        features = self._features(rows, scores, vector, terms)
         if category_proba:
             agreement = [category_proba.get(entry.item.category, 0.0) for entry in entries]
             features[:, FEATURES.index("category")] = agreement
@@ -228,7 +237,7 @@ class CandidateIndex:
             features,
             tuple(
                 self._texts[row] if row >= 0 else None
-                for row in self._passages.nearest(scores.asked, rows)
+                for row in self._passages.nearest(scores.asked, rows).tolist()
             ),
         )
 
@@ -236,15 +245,12 @@ class CandidateIndex:
         known = {row for one in answer_ids if (row := self._row_of.get(one)) is not None}
         return np.asarray(sorted(known), np.int64)
 
-    def _entry(self, answer_id: int) -> _Entry | None:
-        row = self._row_of.get(answer_id)
-        return None if row is None else self._entries[row]
-
     def _reset(self) -> None:
         self._passages = PassageIndex()
-        self._entries: list[_Entry | None] = []  # by passage row
+        self._entries: list[Entry | None] = []  # by passage row
         self._row_of: dict[int, int] = {}
         self._texts: list[str] = []  # by question row
+        self._translated = RaggedRows(np.int32)  # terms in the translation table, by passage row
         self._dense: DenseIndex | None = None
         if self._encoder is not None:
             answers, self.device = open_index(self._encoder.dimension, self._requested)
@@ -268,20 +274,14 @@ class CandidateIndex:
             stems = np.concatenate([body.stems, *(question.stems for question in questions)])
             known = np.unique(stems.astype(np.uint32))
             self._row_of[item.answer_id] = row
-            self._entries.append(_Entry(item, normalise(item.text), known, self._places(body)))
+            self._entries.append(Entry(item, normalise(item.text), known))
+        if self._encoder is not None and self._encoder.translation is not None:
+            table = self._encoder.translation
+            self._translated.add([table.places(body.stems) for body in bodies])
         if self._dense is not None:
             texts = [text for texts in asked for text in texts]
-            self._dense.add(
-                rows, [_full_text(item) for item in items], self._questions(rows), texts
-            )
-
-    def _questions(self, rows: Ids) -> list[Ids]:
-        return [self._passages.questions(row) for row in rows.tolist()]
-
-    def _places(self, body: Terms) -> Ids:
-        if self._encoder is None or self._encoder.translation is None:
-            return np.empty(0, np.int64)
-        return self._encoder.translation.places(body.stems)
+            full = [_full_text(item) for item in items]
+            self._dense.add(rows, full, self._passages.questions(rows)[0], texts)
 
     def _choose(
         self, scores: PassageScores, vector: Floats | None, top: int, field: Ids | None
@@ -299,36 +299,30 @@ class CandidateIndex:
             if field is None:
                 more += self._dense.finds(vector, self._passages)
             else:
-                likeness = self._dense.likeness(vector[0], field, self._questions(field))
+                likeness = self._dense.likeness(vector[0], field, self._passages)
                 more += [field[_best(column, NEAREST_ANSWERS, None)] for column in likeness.T]
-        found = np.setdiff1d(np.concatenate(more), order)
-        return np.concatenate([order, found[: 2 * top]])
+        found = sorted(set(np.concatenate(more).tolist()).difference(order.tolist()))
+        return np.concatenate([order, np.asarray(found[: 2 * top], np.int64)])
 
     def _features(
-        self,
-        rows: Ids,
-        entries: Sequence[_Entry],
-        scores: PassageScores,
-        vector: Floats | None,
-        terms: Terms,
+        self, rows: Ids, scores: PassageScores, vector: Floats | None, terms: Terms
     ) -> Floats:
-        look = self._passages.look(rows, terms.stems)
+        look = self._passages.look(scores, rows, terms.stems)
         self._passages.complete(scores, rows)
         ranked = np.zeros((len(rows), len(RANKERS)), np.float32)
         for column, name in enumerate(("stem", "char", "pair", "past", "vote")):
             ranked[:, column] = getattr(scores, name)[rows]
         if vector is not None and self._dense is not None:
-            ranked[:, 5:7] = self._dense.likeness(vector[0], rows, self._questions(rows))
+            ranked[:, 5:7] = self._dense.likeness(vector[0], rows, self._passages)
         if self._encoder is not None and self._encoder.translation is not None:
             table = self._encoder.translation
-            places = table.places(terms.stems)
-            ranked[:, 7] = table.scores(places, [entry.places for entry in entries])
+            ranked[:, 7] = table.scores(table.places(terms.stems), *self._translated.take(rows))
         for column, name in enumerate(("flat", "opening", "window", "adjacent"), 8):
             ranked[:, column] = getattr(look, name)
         levels = np.zeros((len(rows), len(LEVELS)), np.float32)
         levels[:, 0] = scores.past[rows]
         levels[:, 1:3] = ranked[:, 5:7]
-        levels[:, 3] = self._passages.coverage(scores, rows)
+        levels[:, 3] = look.coverage
         levels[:, 4] = self._passages.popularity(rows)
         levels[:, 5] = scores.familiar
         levels[:, 7] = look.length
@@ -355,9 +349,15 @@ def _telling(text: str) -> tuple[tuple[str, frozenset[int]], ...]:
     )
 
 
-def _holds(ordered: NDArray[np.uint32], value: int) -> bool:
-    at = int(ordered.searchsorted(np.uint32(value)))
-    return at < len(ordered) and int(ordered[at]) == value
+def _held(
+    ordered: NDArray[np.uint32], said: Sequence[tuple[str, frozenset[int]]]
+) -> frozenset[int]:
+    """Stems of the words that stand among sorted ones."""
+    ids = np.asarray([one for _, ids in said for one in ids], np.uint32)
+    if not len(ids) or not len(ordered):
+        return frozenset()
+    at = np.minimum(ordered.searchsorted(ids), len(ordered) - 1)
+    return frozenset(ids[ordered[at] == ids].tolist())
 
 
 def _full_text(item: KnowledgeItem) -> str:

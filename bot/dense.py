@@ -27,15 +27,13 @@ class DenseIndex:
     answers: VectorIndex
     questions: VectorIndex
 
-    def add(
-        self, rows: Ids, texts: Sequence[str], asked: Sequence[Ids], questions: Sequence[str]
-    ) -> None:
-        """Encode articles and their past questions; ``asked`` are the question rows of each."""
+    def add(self, rows: Ids, texts: Sequence[str], asked: Ids, questions: Sequence[str]) -> None:
+        """Encode articles and their past questions; ``asked`` are the rows of these."""
         encoded = self.encoder.encode_answers(texts)
         self.answers.add(rows, encoded)
         past = self.encoder.encode_questions(questions)
         if questions:
-            self.questions.add(np.concatenate(asked), past)
+            self.questions.add(asked, past)
         # Searched once, so that what is built on demand is built here and not for a customer, and
         # tuned to questions.
         known = past[np.linspace(0, len(past) - 1, min(len(past), 200)).astype(np.int64)]
@@ -48,14 +46,15 @@ class DenseIndex:
         asked = self.questions.search(vector, _NEAREST_QUESTIONS)[1][0]
         return [found[found >= 0], passages.owners(asked[asked >= 0])]
 
-    def likeness(self, vector: Floats, rows: Ids, asked: Sequence[Ids]) -> Floats:
+    def likeness(self, vector: Floats, rows: Ids, passages: PassageIndex) -> Floats:
         """Inner product with each article and with its nearest past question, ``(n, 2)``."""
         found = np.zeros((len(rows), 2), np.float32)
         found[:, 0] = self.answers.vectors(rows) @ vector
-        sizes = [len(questions) for questions in asked]
-        if sum(sizes):
-            similarity = self.questions.vectors(np.concatenate(asked)) @ vector
-            nearest = np.full(len(rows), -np.inf, np.float32)
-            np.maximum.at(nearest, np.repeat(np.arange(len(rows)), sizes), similarity)
-            found[:, 1] = np.maximum(nearest, 0.0)
+        asked, sizes = passages.questions(rows)
+        if len(asked):
+            similarity = self.questions.vectors(asked) @ vector
+            some = np.flatnonzero(sizes)
+            sizes = sizes[some]
+            nearest = np.maximum.reduceat(similarity, np.cumsum(sizes) - sizes)
+            found[some, 1] = np.maximum(nearest, 0.0)
         return found

@@ -12,14 +12,18 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from index.postings import distinct
+from index.ragged import RaggedRows
+
 Ids = NDArray[np.int64]
 Floats = NDArray[np.float32]
 
-_MOST_TERMS = 600  # of a document; what matters stands at its beginning
+_MOST_TERMS = 600  # of a document, looked at closely; what matters stands at its beginning
 _OPENING = 20  # terms that count as the beginning
 _WINDOW = 20  # terms that count as one place
 _K1 = 0.6
 _B = 0.2
+_SIEVE = 4096  # lowest bits that tell most terms of a document from those of a query
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +31,7 @@ class Closeness:
     """How a query stands in each of ``n`` documents, shape ``(n,)`` each.
 
     Attributes:
+        coverage: share of the query's idf mass in the whole document, 0..1.
         flat: BM25 that hardly counts repetition and length, which suits short documents.
         opening: share of the query's idf mass in the first twenty terms, 0..1.
         window: the largest share of it within about twenty terms, 0..1.
@@ -34,6 +39,7 @@ class Closeness:
         length: logarithm of one and the number of terms.
     """
 
+    coverage: Floats
     flat: Floats
     opening: Floats
     window: Floats
@@ -42,25 +48,24 @@ class Closeness:
 
 
 class ForwardIndex:
-    """The beginnings of documents; rows are given in order, as in ``index.lexical``."""
+    """Documents term by term; rows are given in order, as in ``index.lexical``."""
 
     def __init__(self) -> None:
-        self._documents: list[NDArray[np.uint32]] = []
+        # Half the memory; ids that agree in 32 bits are as rare as collisions of their hash.
+        self._documents = RaggedRows(np.uint32)
         self._total = 0
         self._living = 0
 
     def add(self, documents: Sequence[Ids]) -> None:
         """Add documents, term ids in the order of the text."""
-        kept = [_short(document) for document in documents]
-        self._documents += kept
-        self._total += sum(map(len, kept))
-        self._living += len(kept)
+        self._documents.add([_short(document) for document in documents])
+        self._total += sum(min(len(document), _MOST_TERMS) for document in documents)
+        self._living += len(documents)
 
     def remove(self, row: int) -> None:
         """Forget a document that is there."""
-        self._total -= len(self._documents[row])
+        self._total -= min(self._documents.clear(row), _MOST_TERMS)
         self._living -= 1
-        self._documents[row] = np.empty(0, np.uint32)
 
     def look(self, rows: Ids, terms: Ids, idf: NDArray[np.float64]) -> Closeness:
         """How a query stands in some documents.
@@ -73,27 +78,30 @@ class ForwardIndex:
             terms: the query in the order of its text.
             idf: weight of each of its terms.
         """
-        n = len(rows)
-        documents = [self._documents[row] for row in rows.tolist()]
-        sizes = np.fromiter(map(len, documents), np.int64, n)
-        query, first, inverse = np.unique(_short(terms), return_index=True, return_inverse=True)
-        if not len(query) or not sizes.sum():
-            nothing = np.zeros(n, np.float32)
-            return Closeness(nothing, nothing, nothing, nothing, np.log1p(sizes).astype(np.float32))
-        weight = idf[first]
-        flat = np.concatenate(documents)
-        place = np.minimum(np.searchsorted(query, flat), len(query) - 1)
-        hits = np.flatnonzero(query[place] == flat)
-        term = place[hits]
-        starts = np.cumsum(sizes) - sizes
-        owner = np.searchsorted(starts + sizes, hits, side="right")
-        found = _Hits(n, owner, term, hits - starts[owner], weight)
+        flat, whole = self._documents.take(rows)
+        sizes = np.minimum(whole, _MOST_TERMS)
+        lengths = np.log1p(sizes).astype(np.float32)
+        asked = _short(terms)
+        query = distinct(asked)
+        if not len(query) or not len(flat):
+            nothing = np.zeros(len(rows), np.float32)
+            return Closeness(nothing, nothing, nothing, nothing, nothing, lengths)
+        order = np.searchsorted(query, asked)
+        weight = np.empty(len(query), np.float64)
+        weight[order] = idf
+        hits, term = _find(query, flat)
+        ends = np.cumsum(whole)
+        owner = np.searchsorted(ends, hits, side="right")
+        position = hits - (ends - whole)[owner]
+        every = _Hits(len(rows), owner, term, position, weight)
+        found = every.among(position < _MOST_TERMS)
         return Closeness(
+            every.share(),
             self._flat(found, sizes),
-            found.share(found.position < _OPENING),
+            found.among(found.position < _OPENING).share(),
             found.densest(),
-            found.adjacent(inverse),
-            np.log1p(sizes).astype(np.float32),
+            found.adjacent(order),
+            lengths,
         )
 
     def _flat(self, found: _Hits, sizes: Ids) -> Floats:
@@ -116,15 +124,22 @@ class _Hits:
     position: Ids  # (hits,) place in the document
     weight: NDArray[np.float64]  # (terms,)
 
-    def share(self, where: NDArray[np.bool_]) -> Floats:
-        """Share of the query's mass among some hits, each term once."""
-        return self._mass(self.owner[where], self.term[where], self.n)
+    def among(self, where: NDArray[np.bool_]) -> _Hits:
+        """Some of the hits."""
+        if where.all():
+            return self
+        return _Hits(self.n, self.owner[where], self.term[where], self.position[where], self.weight)
+
+    def share(self) -> Floats:
+        """Share of the query's mass, each term once."""
+        return self._mass(self.owner, self.term, self.n)
 
     def densest(self) -> Floats:
         """The largest share of the query's mass in one of half-overlapping windows."""
-        most = _MOST_TERMS // (_WINDOW // 2) + 2
+        place = self.position // (_WINDOW // 2)
+        most = int(place.max(initial=0)) + 2
         # A term counts in the window that its half begins and in the one that it ends.
-        half = self.owner * most + self.position // (_WINDOW // 2)
+        half = self.owner * most + place
         windows = np.concatenate([half, half + 1])
         mass = self._mass(windows, np.concatenate([self.term, self.term]), self.n * most)
         return np.asarray(mass.reshape(self.n, most).max(axis=1), np.float32)
@@ -136,20 +151,37 @@ class _Hits:
             order: the terms of the query in the order of its text.
         """
         width = len(self.weight)
-        follows = (np.diff(self.position) == 1) & (np.diff(self.owner) == 0)
-        pair = (self.term[:-1] * width + self.term[1:])[follows]
-        keep = np.isin(pair, order[:-1] * width + order[1:])
-        found = np.unique(self.owner[:-1][follows][keep] * width * width + pair[keep])
-        owner, pair = np.divmod(found, width * width)
-        mass = self.weight[pair // width] + self.weight[pair % width]
-        return np.asarray(np.bincount(owner, mass, minlength=self.n), np.float32)
+        pairs = distinct(order[:-1] * width + order[1:])
+        if not len(pairs):
+            return np.zeros(self.n, np.float32)
+        follows = np.flatnonzero((np.diff(self.position) == 1) & (np.diff(self.owner) == 0))
+        here = self.term[follows] * width + self.term[follows + 1]
+        which = np.minimum(np.searchsorted(pairs, here), len(pairs) - 1)
+        known = pairs[which] == here
+        mass = self.weight[pairs // width] + self.weight[pairs % width]
+        return _once(self.owner[follows[known]], which[known], self.n, mass)
 
     def _mass(self, groups: Ids, terms: Ids, count: int) -> Floats:
-        share = self.weight / max(float(self.weight.sum()), 1e-9)
-        group, term = np.divmod(np.unique(groups * len(share) + terms), len(share))
-        return np.asarray(np.bincount(group, share[term], minlength=count), np.float32)
+        return _once(groups, terms, count, self.weight / max(float(self.weight.sum()), 1e-9))
+
+
+def _once(groups: Ids, kinds: Ids, count: int, mass: NDArray[np.float64]) -> Floats:
+    """Mass of the kinds that stand in each of ``count`` groups, however often they do."""
+    held = np.zeros(count * len(mass), np.float32)
+    held[groups * len(mass) + kinds] = 1.0
+    return np.asarray(held.reshape(count, -1) @ mass.astype(np.float32), np.float32)
+
+
+def _find(query: NDArray[np.uint32], flat: NDArray[np.integer]) -> tuple[Ids, Ids]:
+    """Where terms of a query stand in a text, and which they are."""
+    sieve = np.zeros(_SIEVE, bool)
+    sieve[query & _SIEVE - 1] = True
+    hits = np.flatnonzero(sieve.take(flat & _SIEVE - 1))
+    terms = flat[hits]
+    place = np.minimum(np.searchsorted(query, terms), len(query) - 1)
+    known = query[place] == terms
+    return hits[known], place[known]
 
 
 def _short(document: Ids) -> NDArray[np.uint32]:
-    # Half the memory; ids that agree in 32 bits are as rare as collisions of their hash.
-    return (document[:_MOST_TERMS] & 0xFFFFFFFF).astype(np.uint32)
+    return (document & 0xFFFFFFFF).astype(np.uint32)

@@ -36,6 +36,7 @@ Weighting = Literal["bm25", "cosine"]
 _EXACT_BELOW = 2000  # up to so many documents every change refreshes all weights
 _LOGARITHMS = np.append(0, 1 + np.log(np.arange(1, MOST_COUNT + 1))).astype(np.float32)
 _BLOCK = 4_000_000  # postings measured at once
+_MOST_WAITING = 16_000_000  # terms kept apart, searched or not: they are eight bytes each
 _RECENT = 256  # documents kept apart before a merge, or a fiftieth of all if more
 
 
@@ -59,9 +60,11 @@ class LexicalIndex:
         self._b = b
         self._lengths = np.zeros(0, np.float32)
         self._alive = np.zeros(0, bool)
+        self._living = 0
         self._main = build_segment([], [])
         self._recent: Segment | None = None
         self._pending: dict[int, Ids] = {}
+        self._waiting = 0  # terms added since the last merge
         self._gone: list[int] = []  # removed rows whose postings are still there
         self._stale = False
         # By row, BM25: what a count is compared with; cosine: one by the document's length. That of
@@ -71,7 +74,7 @@ class LexicalIndex:
 
     def __len__(self) -> int:
         """Number of living documents."""
-        return int(self._alive.sum())
+        return self._living
 
     @property
     def rows(self) -> int:
@@ -85,7 +88,11 @@ class LexicalIndex:
         lengths = np.fromiter((len(d) for d in documents), np.float32, len(documents))
         self._lengths = np.concatenate([self._lengths, lengths])
         self._alive = np.concatenate([self._alive, np.ones(len(documents), bool)])
+        self._living += len(documents)
         self._pending.update(zip(rows.tolist(), documents, strict=True))
+        self._waiting += int(lengths.sum(dtype=np.float64))
+        if self._waiting > _MOST_WAITING:
+            self._merge()
         self._recent = None
         self._stale = True
         return rows
@@ -98,6 +105,7 @@ class LexicalIndex:
         if not len(wanted):
             return
         self._alive[wanted] = False
+        self._living -= len(wanted)
         self._gone += [row for row in wanted.tolist() if self._pending.pop(row, None) is None]
         self._recent = None
         self._stale = True
@@ -108,57 +116,48 @@ class LexicalIndex:
         self.add_scores(total, self.look_up(terms, whole=True))
         return total
 
-    def look_up(self, terms: Ids, *, whole: bool = False) -> Query:
+    def look_up(self, terms: Ids, scale: float = 1.0, *, whole: bool = False) -> Query:
         """What is known of a query's terms; good until the index changes.
 
         Args:
             terms: with repeats.
+            scale: factor on the scores.
             whole: read common terms for all rows, not for those alone that are completed.
         """
         self._settle()
         unique, repeats = count_terms(terms)
         places = self._places(unique)
         df = document_counts(len(unique), places)
+        idf = self._weights(df)
         parts = tuple(read_part(*place, whole=whole) for place in places)
-        return Query(self._weights(df), repeats, df > 0, parts)
+        return Query(unique, idf, self._factors(idf, repeats, scale), df > 0, parts)
 
     def idf(self, terms: Ids) -> NDArray[np.float64]:
         """Weight of terms as the index knows them now, rare ones high, shape ``(terms,)``."""
         self._settle()
         return self._weights(document_counts(len(terms), self._places(terms)))
 
-    def add_scores(self, total: Floats, query: Query, scale: float = 1.0) -> None:
-        """Add ``scale`` times the score of every row to ``total``, shape ``(rows,)``.
+    def add_scores(self, total: Floats, query: Query) -> None:
+        """Add the score of every row to ``total``, shape ``(rows,)``.
 
         The part of common terms may be left to ``complete``.
         """
-        for rows, counts, factors in query.postings(self._factors(query, scale)):
+        for rows, counts, factors in query.postings():
             np.add.at(total, rows, self._impacts(counts, self._norms.take(rows)) * factors)
 
-    def complete(self, total: Floats, query: Query, rows: Ids, scale: float = 1.0) -> None:
+    def complete(self, total: Floats, query: Query, rows: Ids) -> None:
         """Add what ``add_scores`` has left out, for distinct ``rows``."""
-        for there, counts, factors in query.left(self._factors(query, scale), rows):
+        for there, counts, factors in query.left(rows):
             norms = self._norms[rows[there], None]
             total[rows[there]] += self._impacts(counts, norms) @ factors
 
-    def coverage(self, query: Query, rows: Ids) -> Floats:
-        """Share of the query's idf mass that each of ``rows`` holds, 0..1."""
-        shares = (query.idf / max(float(query.idf.sum()), 1e-9)).astype(np.float32)
-        held = np.zeros(self.rows, np.float32)
-        for owners, counts, factors in query.postings(shares):
-            np.add.at(held, owners, (counts > 0) * factors)
-        found = held[rows]
-        for there, counts, factors in query.left(shares, rows):
-            found[there] += (counts > 0) @ factors
-        return np.where(self._alive[rows], found, np.float32(0.0))
-
-    def _factors(self, query: Query, scale: float) -> Floats:
+    def _factors(self, idf: NDArray[np.float64], repeats: Ids, scale: float) -> Floats:
         """What the query says of each of its terms."""
         if self.weighting == "bm25":
-            return (scale * (self._k1 + 1.0) * query.repeats * query.idf).astype(np.float32)
-        weights = (1.0 + np.log(query.repeats)) * query.idf
-        length = max(float(np.linalg.norm(weights)), 1e-9)
-        return np.asarray(scale / length * weights * query.idf, np.float32)
+            return (scale * (self._k1 + 1.0) * repeats * idf).astype(np.float32)
+        weights = (1.0 + np.log(repeats)) * idf
+        length = max(float(np.sqrt(weights @ weights)), 1e-9)
+        return np.asarray(scale / length * weights * idf, np.float32)
 
     def _impacts(self, counts: NDArray[np.uint8], norms: Floats) -> Floats:
         """What documents say of their terms."""
@@ -201,6 +200,7 @@ class LexicalIndex:
         index = cls("bm25" if is_bm25 else "cosine", k1=k1, b=b)
         index._lengths = arrays["lengths"].astype(np.float32)
         index._alive = arrays["alive"].astype(bool)
+        index._living = int(index._alive.sum())
         index._main = Segment(
             arrays["vocabulary"].astype(np.int64),
             arrays["starts"].astype(np.int64),
@@ -226,15 +226,18 @@ class LexicalIndex:
             erase(self._main, gone)
             self._gone = []
         if self._pending and (merge or len(self._pending) > max(_RECENT, self.rows // 50)):
-            fresh = build_segment(list(self._pending), list(self._pending.values()))
-            self._main = merge_segments(self._main, fresh)
-            self._measured_at = -len(self) - 1
-            self._pending = {}
-            self._recent = None
+            self._merge()
         if self._pending and self._recent is None:
             self._recent = build_segment(list(self._pending), list(self._pending.values()))
         self._measure()
         self._stale = False
+
+    def _merge(self) -> None:
+        """Take what waits into the main segment."""
+        fresh = build_segment(list(self._pending), list(self._pending.values()))
+        self._main = merge_segments(self._main, fresh)
+        self._measured_at = -len(self) - 1
+        self._pending, self._waiting, self._recent = {}, 0, None
 
     def _segments(self) -> list[Segment]:
         return [self._main] if self._recent is None else [self._main, self._recent]

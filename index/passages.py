@@ -49,20 +49,24 @@ class TermSet(Protocol):
 class _Scored:
     """A sum of scores by row, and the queries that it still lacks common terms of."""
 
-    def __init__(self, total: Floats, parts: Sequence[tuple[LexicalIndex, Query, float]]) -> None:
-        self.total = total
-        self.queries = [query for _, query, _ in parts]
-        self._parts = parts
-        self._done = np.zeros(len(total), bool)
-        for table, query, scale in parts:
-            table.add_scores(total, query, scale)
+    def __init__(self, rows: int, parts: Sequence[tuple[LexicalIndex, Query]]) -> None:
+        self.total = np.zeros(rows, np.float32)
+        self.queries = [query for _, query in parts]
+        self._parts = [(table, query) for table, query in parts if not query.whole]
+        self._done: NDArray[np.bool_] | None = None
+        for table, query in parts:
+            table.add_scores(self.total, query)
 
     def complete(self, rows: Ids) -> None:
         """Make the scores of distinct rows exact."""
+        if not self._parts:
+            return
+        if self._done is None:
+            self._done = np.zeros(len(self.total), bool)
         rows = rows[~self._done[rows]]
         self._done[rows] = True
-        for table, query, scale in self._parts:
-            table.complete(self.total, query, rows, scale)
+        for table, query in self._parts:
+            table.complete(self.total, query, rows)
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +120,8 @@ class PassageIndex:
         self._past_char = LexicalIndex("cosine")
         self._owner = np.empty(0, np.int64)  # passage row, by question row
         self._asked = np.empty(0, np.int64)  # number of past questions, by passage row
-        self._questions: list[Ids] = []  # question rows, by passage row
+        self._count()
+        self._starts = np.zeros(1, np.int64)  # of question rows, by passage row, and the end
 
     def __len__(self) -> int:
         """Number of living passages."""
@@ -134,12 +139,13 @@ class PassageIndex:
         self._char.add([body.chars for body in bodies])
         self._pair.add([body.pairs for body in bodies])
         past = [question for questions in asked for question in questions]
-        question_rows = self._past_stem.add([question.stems for question in past])
+        self._past_stem.add([question.stems for question in past])
         self._past_char.add([question.chars for question in past])
         sizes = np.asarray([len(questions) for questions in asked], np.int64)
         self._owner = np.concatenate([self._owner, np.repeat(rows, sizes)])
         self._asked = np.concatenate([self._asked, sizes])
-        self._questions += np.split(question_rows, np.cumsum(sizes)[:-1]) if len(sizes) else []
+        self._count()
+        self._starts = np.concatenate([self._starts, self._starts[-1] + np.cumsum(sizes)])
         return rows
 
     def remove(self, row: int) -> None:
@@ -148,12 +154,16 @@ class PassageIndex:
             table.remove([row])
         self._forward.remove(row)
         for table in (self._past_stem, self._past_char):
-            table.remove(self._questions[row])
+            table.remove(np.arange(self._starts[row], self._starts[row + 1]))
         self._asked[row] = 0
+        self._count()
 
-    def questions(self, row: int) -> Ids:
-        """Question rows of a passage."""
-        return self._questions[row]
+    def questions(self, rows: Ids) -> tuple[Ids, Ids]:
+        """Question rows of some passages end to end, and how many each has."""
+        starts = self._starts[rows]
+        sizes = self._starts[rows + 1] - starts
+        shift = starts - np.cumsum(sizes) + sizes
+        return np.repeat(shift, sizes) + np.arange(int(sizes.sum())), sizes
 
     def owners(self, questions: Ids) -> Ids:
         """Passage rows of question rows."""
@@ -161,8 +171,7 @@ class PassageIndex:
 
     def popularity(self, rows: Ids) -> Floats:
         """Number of past questions on a logarithmic scale, 1 for the passage with most."""
-        most = max(int(self._asked.max(initial=0)), 1)
-        return np.asarray(np.log1p(self._asked[rows]) / np.log1p(most), np.float32)
+        return np.asarray(np.log1p(self._asked[rows]) / np.log1p(max(self._most, 1)), np.float32)
 
     def idf(self, stems: Ids) -> NDArray[np.float64]:
         """How telling stems are among the passages."""
@@ -174,26 +183,34 @@ class PassageIndex:
         Past questions weigh more the more of them a passage has: from twice a lexical ranker where
         each has one to five times.
         """
-        mean = float(self._asked.sum()) / max(len(self), 1)
+        mean = self._sum / max(len(self), 1)
         return {"stem": 1.0, "char": 1.0, "pair": 0.3, "past": min(1.0 + mean, _MOST_PAST)}
 
-    def look(self, rows: Ids, stems: Ids) -> Closeness:
-        """How a question stands in some passages."""
-        return self._forward.look(rows, stems, self._stem.idf(stems))
+    def look(self, scores: PassageScores, rows: Ids, stems: Ids) -> Closeness:
+        """How a question stands in some passages.
+
+        Args:
+            scores: of the question.
+            rows: the passages.
+            stems: of the question, in the order of its text.
+        """
+        query = scores.bodies[0].queries[0]
+        idf = query.idf[np.searchsorted(query.terms, stems)]
+        return self._forward.look(rows, stems, idf)
 
     def score(self, terms: TermSet) -> PassageScores:
         """What every ranker says of every passage."""
-        asked = np.zeros(len(self._owner), np.float32)
-        past = _Scored(asked, [
-            (self._past_stem, self._past_stem.look_up(terms.stems), 0.5),
-            (self._past_char, self._past_char.look_up(terms.chars), 0.5),
+        past = _Scored(len(self._owner), [
+            (self._past_stem, self._past_stem.look_up(terms.stems, 0.5)),
+            (self._past_char, self._past_char.look_up(terms.chars, 0.5)),
         ])  # fmt: skip
+        asked = past.total
         near = best_rows(asked, _NEAR)
         past.complete(near[:_COMPLETED])
         best = np.zeros(self.rows, np.float32)
         np.maximum.at(best, self._owner[near], asked[near])
         stem, char, pair = (
-            _Scored(np.zeros(self.rows, np.float32), [(table, table.look_up(ids), 1.0)])
+            _Scored(self.rows, [(table, table.look_up(ids))])
             for table, ids in (
                 (self._stem, terms.stems), (self._char, terms.chars), (self._pair, terms.pairs)
             )
@@ -222,26 +239,31 @@ class PassageIndex:
         """Make the scores of some passages exact: common terms wait until they are wanted."""
         for body in scores.bodies:
             body.complete(rows)
-        questions = [self._questions[row] for row in rows.tolist()]
-        sizes = [len(own) for own in questions]
-        if not sum(sizes):
+        every, sizes = self.questions(rows)
+        if not len(every):
             return
-        every = np.concatenate(questions)
         scores.questions.complete(every)
         np.maximum.at(scores.past, np.repeat(rows, sizes), scores.asked[every])
 
-    def coverage(self, scores: PassageScores, rows: Ids) -> Floats:
-        """Share of the question's idf mass that each of some passages holds, 0..1."""
-        return self._stem.coverage(scores.bodies[0].queries[0], rows)
-
-    def nearest(self, asked: Floats, rows: Ids) -> list[int]:
+    def nearest(self, asked: Floats, rows: Ids) -> Ids:
         """Question row of the nearest past question of some passages, -1 for none."""
-        found = []
-        for questions in (self._questions[row] for row in rows.tolist()):
-            best = int(asked[questions].argmax()) if len(questions) else 0
-            like = len(questions) and asked[questions[best]] > 0
-            found.append(int(questions[best]) if like else -1)
+        every, sizes = self.questions(rows)
+        found = np.full(len(rows), -1, np.int64)
+        some = np.flatnonzero(sizes)
+        if not len(some):
+            return found
+        sizes = sizes[some]
+        likeness = asked[every]
+        best = np.maximum.reduceat(likeness, np.cumsum(sizes) - sizes)
+        owner = np.repeat(np.arange(len(some)), sizes)
+        hits = np.flatnonzero((likeness == best[owner]) & (likeness > 0))
+        # Of equal ones the first: the last assignment holds.
+        found[some[owner[hits[::-1]]]] = every[hits[::-1]]
         return found
+
+    def _count(self) -> None:
+        self._most = int(self._asked.max(initial=0))
+        self._sum = int(self._asked.sum())
 
     def _vote(self, asked: Floats, near: Ids) -> Floats:
         nearest = near[np.argsort(-asked[near], kind="stable")[:_NEIGHBOURS]]

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,6 +22,8 @@ _MOST_POSTINGS = 120_000  # read for all rows; beyond, terms are looked up for p
 _FEW_POSTINGS = 10_000
 _COMMON = 8
 _TABLE_FROM = 2000  # documents
+_ROW_BITS = 31
+_ROW_MASK = (1 << _ROW_BITS) - 1
 MOST_COUNT = 255  # of a term in a document; more of it changes no score by a hundredth
 
 
@@ -52,19 +55,24 @@ class Query:
     """The distinct terms of a query, looked up once for all that is asked of an index.
 
     Attributes:
+        terms: sorted.
         idf: weight of each term.
-        repeats: how often each stands in the query.
+        factors: what the query makes of a term's weight in a document.
         known: which of them stand in some living document.
     """
 
+    terms: Ids
     idf: NDArray[np.float64]
-    repeats: NDArray[np.int64]
+    factors: Floats
     known: NDArray[np.bool_]
     _parts: tuple[_Part, ...]
 
-    def postings(
-        self, factors: Floats
-    ) -> Iterator[tuple[NDArray[np.int32], NDArray[np.uint8], Floats]]:
+    @property
+    def whole(self) -> bool:
+        """All terms are read for all rows."""
+        return not any(len(part.left[0]) or len(part.rest[0]) for part in self._parts)
+
+    def postings(self) -> Iterator[tuple[NDArray[np.int32], NDArray[np.uint8], Floats]]:
         """Row, count and factor of what is read for all rows, segment by segment."""
         for part in self._parts:
             where, which = part.read
@@ -77,20 +85,20 @@ class Query:
             yield (
                 np.concatenate([segment.rows[span] for span in spans]),
                 np.concatenate([segment.counts[span] for span in spans]),
-                np.repeat(factors[which], ends - starts),
+                np.repeat(self.factors[which], ends - starts),
             )
 
-    def left(self, factors: Floats, rows: Ids) -> Iterator[tuple[Ids, NDArray[np.uint8], Floats]]:
+    def left(self, rows: Ids) -> Iterator[tuple[Ids, NDArray[np.uint8], Floats]]:
         """Places in ``rows``, counts ``(places, terms)`` and factors of what is not."""
         for part in self._parts:
             columns, which = part.left
             if len(columns):
                 there = np.flatnonzero(rows < len(part.segment.table))
                 # Whole rows first: memory is read in a line, not picked from all over it.
-                yield there, part.segment.table[rows[there]][:, columns], factors[which]
+                yield there, part.segment.table[rows[there]][:, columns], self.factors[which]
             where, which = part.rest
             if len(where):
-                yield np.arange(len(rows)), _pick(part.segment, where, rows), factors[which]
+                yield np.arange(len(rows)), _pick(part.segment, where, rows), self.factors[which]
 
 
 def read_part(segment: Segment, where: Ids, found: Ids, *, whole: bool) -> _Part:
@@ -120,13 +128,18 @@ def read_part(segment: Segment, where: Ids, found: Ids, *, whole: bool) -> _Part
 
 def _pick(segment: Segment, where: Ids, rows: Ids) -> NDArray[np.uint8]:
     """Counts of terms in a few rows, shape ``(rows, terms)``."""
-    counts = np.zeros((len(rows), len(where)), np.uint8)
-    wanted = rows.astype(np.int32)  # of the postings' kind, or those would be copied
-    starts, ends = segment.starts[where].tolist(), segment.starts[where + 1].tolist()
-    for column, (start, end) in enumerate(zip(starts, ends, strict=True)):
-        owners = segment.rows[start:end]
-        at = np.minimum(owners.searchsorted(wanted), end - start - 1)
-        counts[:, column] = segment.counts[start + at] * (owners[at] == wanted)
+    # In their order a search goes on where the last one ended, and of the postings' kind, or those
+    # would be copied.
+    order = np.argsort(rows)
+    wanted = rows[order].astype(np.int32)
+    starts, ends = segment.starts[where], segment.starts[where + 1]
+    at = np.empty((len(where), len(rows)), np.int64)
+    for found, start, end in zip(at, starts.tolist(), ends.tolist(), strict=True):
+        found[:] = segment.rows[start:end].searchsorted(wanted)
+    at += starts[:, None]
+    np.minimum(at, ends[:, None] - 1, out=at)
+    counts = np.empty((len(rows), len(where)), np.uint8)
+    counts[order] = (segment.counts.take(at) * (segment.rows.take(at) == wanted)).T
     return counts
 
 
@@ -136,6 +149,12 @@ def document_counts(size: int, places: Sequence[tuple[Segment, Ids, Ids]]) -> ND
     for segment, where, found in places:
         df[found] += segment.df[where]
     return df
+
+
+def distinct(values: NDArray[Any]) -> NDArray[Any]:
+    """Distinct values, sorted; ``np.unique`` without what surrounds it."""
+    ordered = np.sort(values)
+    return ordered[np.append(True, ordered[1:] != ordered[:-1])] if len(ordered) else ordered
 
 
 def count_terms(terms: Ids) -> tuple[Ids, NDArray[np.int64]]:
@@ -173,24 +192,30 @@ def tabled(segment: Segment) -> Segment:
 
 def build_segment(rows: Sequence[int], documents: Sequence[Ids]) -> Segment:
     """A segment of documents, term ids with repeats, each with its row; rows rise."""
-    sizes = [len(document) for document in documents]
     terms = np.concatenate(documents) if documents else np.empty(0, np.int64)
-    owners = np.repeat(np.asarray(rows, np.int32), sizes)
-    order = np.lexsort((owners, terms))
-    terms, owners = terms[order], owners[order]
-    first = np.ones(len(terms), bool)
-    first[1:] = (terms[1:] != terms[:-1]) | (owners[1:] != owners[:-1])
+    vocabulary = distinct(terms)
+    sizes = np.fromiter(map(len, documents), np.int64, len(documents))
+    # Term and row in one number: numbers without a payload sort several times as fast.
+    keys = np.searchsorted(vocabulary, terms) if len(vocabulary) else terms
+    keys <<= _ROW_BITS
+    keys |= np.repeat(np.asarray(rows, np.int64), sizes)
+    keys.sort()
+    first = np.ones(len(keys) + 1, bool)
+    np.not_equal(keys[1:], keys[:-1], out=first[1:-1])
     places = np.flatnonzero(first)
-    counts = np.minimum(np.diff(np.append(places, len(terms))), MOST_COUNT).astype(np.uint8)
-    return _index(terms[places], owners[places], counts)
+    counts = np.minimum(np.diff(places), MOST_COUNT).astype(np.uint8)
+    keys = keys[places[:-1]]
+    df = np.bincount(keys >> _ROW_BITS, minlength=len(vocabulary))
+    return _segment(vocabulary, df, (keys & _ROW_MASK).astype(np.int32), counts)
 
 
-def _index(terms: Ids, rows: NDArray[np.int32], counts: NDArray[np.uint8]) -> Segment:
-    """A segment of postings already sorted by (term, row), one a pair."""
-    vocabulary, starts, df = np.unique(terms, return_index=True, return_counts=True)
+def _segment(
+    vocabulary: Ids, df: Ids, rows: NDArray[np.int32], counts: NDArray[np.uint8]
+) -> Segment:
+    """Postings sorted by (term, row), one a pair, and how many each term has."""
     return Segment(
         vocabulary,
-        np.append(starts, len(terms)).astype(np.int64),
+        np.append(0, np.cumsum(df)).astype(np.int64),
         df.astype(np.int32),
         rows,
         counts,
@@ -200,17 +225,36 @@ def _index(terms: Ids, rows: NDArray[np.int32], counts: NDArray[np.uint8]) -> Se
 
 
 def merge_segments(main: Segment, recent: Segment) -> Segment:
-    """Both segments as one, without the postings of removed rows."""
-    parts = [main, recent]
-    terms = np.concatenate([np.repeat(p.vocabulary, np.diff(p.starts)) for p in parts])
-    rows = np.concatenate([p.rows for p in parts])
-    counts = np.concatenate([p.counts for p in parts])
-    living = counts > 0
-    terms, rows, counts = terms[living], rows[living], counts[living]
-    # Recent rows are always higher, so a stable sort by term alone keeps rows in order; timsort
-    # finds the two sorted runs, which makes this a linear merge.
-    order = np.argsort(terms, kind="stable")
-    return tabled(_index(terms[order], rows[order], counts[order]))
+    """Both segments as one, without the postings of removed rows.
+
+    Recent rows are always higher: of each term first come the postings of the one, then of the
+    other.
+    """
+    parts = [_living(main), _living(recent)]
+    vocabulary = distinct(np.concatenate([part.vocabulary for part in parts]))
+    sizes = np.zeros((len(vocabulary), 2), np.int64)
+    for column, part in enumerate(parts):
+        sizes[np.searchsorted(vocabulary, part.vocabulary), column] = np.diff(part.starts)
+    older = np.repeat(np.tile([True, False], len(vocabulary)), sizes.ravel())
+    rows = np.empty(len(older), np.int32)
+    counts = np.empty(len(older), np.uint8)
+    for part, own in ((parts[0], older), (parts[1], ~older)):
+        rows[own] = part.rows
+        counts[own] = part.counts
+    return tabled(_segment(vocabulary, sizes.sum(axis=1), rows, counts))
+
+
+def _living(segment: Segment) -> Segment:
+    """The segment without the postings of removed rows and the terms that only they had."""
+    living = segment.counts > 0
+    if living.all():
+        return segment
+    kept = np.append(0, np.cumsum(living))[segment.starts]
+    df = np.diff(kept)
+    some = df > 0
+    return _segment(
+        segment.vocabulary[some], df[some], segment.rows[living], segment.counts[living]
+    )
 
 
 def erase(segment: Segment, gone: NDArray[np.bool_]) -> None:

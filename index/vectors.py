@@ -6,6 +6,7 @@ Vectors are unit rows; similarity is the inner product. Ids are the caller's, ``
 from __future__ import annotations
 
 from collections.abc import Mapping
+from itertools import repeat
 from typing import Protocol
 
 import numpy as np
@@ -121,9 +122,11 @@ class ExactIndex:
     def vectors(self, ids: Ids) -> Floats:
         """Stored rows ``(n, dimension)``; zeros for unknown ids."""
         keys = np.asarray(ids, np.int64).tolist()
-        places = np.asarray([self._place.get(key, -1) for key in keys], np.int64)
-        rows = np.zeros((len(places), self.dimension), np.float32)
+        places = np.fromiter(map(self._place.get, keys, repeat(-1)), np.int64, len(keys))
         known = places >= 0
+        if known.all():
+            return self._rows[places]
+        rows = np.zeros((len(places), self.dimension), np.float32)
         rows[known] = self._rows[places[known]]
         return rows
 

@@ -14,7 +14,7 @@ from types import MappingProxyType
 from typing import Final
 
 _LONGEST_KNOWN: Final = 40
-_PLAIN: Final = re.compile("[ -~А-Яа-яЁё]*")
+_PLAIN: Final = re.compile("[ -~\t\n\rА-Яа-яЁё«»–—‘’“”„]*")
 _YO: Final = re.compile("[её]\u0308*")
 _SPACES: Final = re.compile(r"\s+")
 _REPEATED: Final = re.compile(r"([a-z])\1+")
@@ -47,7 +47,8 @@ def normalise(text: str) -> str:
         before = text
         text = unicodedata.normalize("NFKC", text).lower()
         if not text.isprintable():
-            text = "".join(c if c.isprintable() else " " if c.isspace() else "" for c in text)
+            for c in {c for c in set(text) if not c.isprintable()}:
+                text = text.replace(c, " " if c.isspace() else "")
         text = _SPACES.sub(" ", _YO.sub("е", text)).strip()
         # Dropping a character may let its neighbours compose, and lower() may undo NFKC.
         if text == before:

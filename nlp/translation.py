@@ -5,7 +5,7 @@ Fitted in ``nlp.train.translation`` from pairs of question and answer; here it s
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,6 +15,7 @@ Ids = NDArray[np.int64]
 Floats = NDArray[np.float32]
 
 _BACKGROUND = 0.1  # share of a question word's probability that no answer has to explain
+_AT_ONCE = 16  # question terms; memory stays bounded
 _SELF = 0.5  # share that the same word in the answer explains
 
 
@@ -36,7 +37,7 @@ class Translation:
         at = np.minimum(np.searchsorted(self.vocabulary, unique), len(self.vocabulary) - 1)
         return np.asarray(at[self.vocabulary[at] == unique], np.int64)
 
-    def scores(self, question: Ids, answers: Sequence[Ids]) -> Floats:
+    def scores(self, question: Ids, answers: NDArray[np.integer], sizes: Ids) -> Floats:
         """Mean log-likelihood ratio of the question under each answer, shape ``(answers,)``.
 
         0 means that an answer explains the question no better than chance.
@@ -45,28 +46,34 @@ class Translation:
         Xue, Jeon and Croft, "Retrieval Models for Question and Answer Archives", SIGIR 2008.
 
         Args:
-            question: places of the question's terms.
-            answers: places of each answer's terms.
+            question: places of the question's terms, distinct.
+            answers: places of each answer's terms, distinct in each, one answer after the other.
+            sizes: number of terms of each answer.
         """
-        total = np.zeros(len(answers), np.float64)
-        if not len(question) or not len(answers):
+        total = np.zeros(len(sizes), np.float64)
+        some = np.flatnonzero(sizes)
+        if not len(question) or not len(some):
             return total.astype(np.float32)
-        sizes = np.fromiter((len(answer) for answer in answers), np.int64, len(answers))
-        flat = np.concatenate(answers) if sizes.sum() else np.empty(0, np.int64)
-        owner = np.repeat(np.arange(len(answers)), sizes)
-        lengths = np.maximum(sizes, 1)
-        dense = np.zeros(len(self.vocabulary), np.float32)
-        for term in question.tolist():
-            span = slice(int(self.starts[term]), int(self.starts[term + 1]))
-            sources = self.sources[span]
-            dense[sources] = (1.0 - _SELF) * self.probabilities[span]
-            dense[term] += _SELF
-            explained = np.bincount(owner, dense[flat], minlength=len(answers)) / lengths
-            dense[sources] = 0.0
-            dense[term] = 0.0
-            chance = max(float(self.background[term]), 1e-7)
-            total += np.log1p((1.0 - _BACKGROUND) / _BACKGROUND * explained / chance)
+        lengths = sizes[some]
+        starts = np.cumsum(lengths) - lengths
+        places = answers.astype(np.intp)
+        for first in range(0, len(question), _AT_ONCE):
+            part = question[first : first + _AT_ONCE]
+            explained = np.zeros((len(part), len(sizes)))
+            said = self._rows(part).take(places, axis=1)
+            explained[:, some] = np.add.reduceat(said, starts, axis=1) / lengths
+            chance = np.maximum(self.background[part], 1e-7)[:, None]
+            total += np.log1p((1.0 - _BACKGROUND) / _BACKGROUND * explained / chance).sum(axis=0)
         return (total / len(question)).astype(np.float32)
+
+    def _rows(self, question: Ids) -> Floats:
+        """What every answer term explains of some question terms, ``(question, terms)``."""
+        rows = np.zeros((len(question), len(self.vocabulary)), np.float32)
+        starts, ends = self.starts[question].tolist(), self.starts[question + 1].tolist()
+        for row, start, end in zip(rows, starts, ends, strict=True):
+            row[self.sources[start:end]] = (1.0 - _SELF) * self.probabilities[start:end]
+        rows[np.arange(len(question)), question] += _SELF
+        return rows
 
     def to_arrays(self) -> dict[str, NDArray[np.generic]]:
         """Everything as plain arrays."""

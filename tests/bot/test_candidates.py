@@ -169,14 +169,14 @@ def test_putting_nothing_changes_nothing(index):
 
 
 def test_shared_words_are_words_of_the_question(index):
-    assert index.shared_words("Верните мне деньги!", 2) == ("верните", "деньги")
-    assert index.shared_words("верните", 99) == ()
+    assert index.shared_words("Верните мне деньги!", [2]) == [("верните", "деньги")]
+    assert index.shared_words("верните", [99]) == [()]
 
 
 def test_equal_texts_have_equal_keys(index):
     index.put([KnowledgeItem(9, "курьер звонит за час.")])
-    assert index.text_key(9) == index.text_key(4)
-    assert index.text_key(99) == ""
+    assert index.entry(9).key == index.entry(4).key
+    assert index.entry(99) is None
 
 
 def test_a_small_company_is_searched_in_milliseconds():

@@ -1,3 +1,5 @@
+from itertools import pairwise
+
 import numpy as np
 import pytest
 
@@ -12,6 +14,15 @@ def looked(documents, query, weights=None):
     terms = np.asarray(query, np.int64)
     idf = np.asarray([(weights or {}).get(term, 1.0) for term in query], np.float64)
     return index.look(np.arange(len(documents)), terms, idf)
+
+
+def test_coverage_is_the_share_of_what_the_query_says_in_the_whole_text():
+    long = [X] * 5000 + [B]
+    found = looked([[A, A], long, [A, X, B], [X], []], [A, B, 7], {A: 2.0, B: 1.0, 7: 1.0})
+    assert found.coverage.tolist() == pytest.approx([0.5, 0.25, 0.75, 0.0, 0.0])
+    # All else looks at the beginning.
+    assert found.window[1] == found.flat[1] == 0
+    assert found.length[1] == pytest.approx(np.log(601))
 
 
 def test_opening_counts_each_term_of_the_first_twenty_once():
@@ -68,3 +79,37 @@ def test_nothing_shared_is_zero(query):
 def test_no_documents_to_look_at():
     index = ForwardIndex()
     assert len(index.look(np.empty(0, np.int64), np.asarray([A]), np.ones(1)).flat) == 0
+
+
+def plainly(document, query, idf, mean):
+    """The formulas, term by term: coverage, flat, opening, window, adjacent."""
+    weight = dict(zip(query, idf, strict=True))
+    mass = sum(weight.values())
+    text = document[:600]
+
+    def share(part):
+        return sum(weight[t] for t in set(part) & weight.keys()) / mass
+
+    norm = 0.6 * (0.8 + 0.2 * len(text) / mean)
+    flat = sum(1.6 * w * text.count(t) / (text.count(t) + norm) for t, w in weight.items())
+    halves = [text[at : at + 10] for at in range(0, len(text), 10)]
+    windows = [a + b for a, b in pairwise(halves)] + halves
+    pairs = set(pairwise(text)) & set(pairwise(query))
+    return (
+        share(document), flat, share(text[:20]), max(map(share, windows), default=0.0),
+        sum(weight[a] + weight[b] for a, b in pairs),
+    )  # fmt: skip
+
+
+def test_all_documents_at_once_are_as_each_by_itself():
+    rng = np.random.default_rng(4)
+    documents = [(rng.zipf(1.5, int(n)) * 4096 % 65537).tolist() for n in rng.integers(0, 900, 60)]
+    words = documents[0] + documents[1] + [4096 * 3, 3, 65538]
+    query = [words[at] for at in rng.integers(0, len(words), 14)]
+    weights = {term: float(rng.random()) for term in query}
+    mean = sum(min(len(d), 600) for d in documents) / len(documents)
+    found = looked(documents, query, weights)
+    idf = [weights[term] for term in query]
+    expected = np.asarray([plainly(d, query, idf, mean) for d in documents])
+    for column, name in enumerate(("coverage", "flat", "opening", "window", "adjacent")):
+        assert getattr(found, name) == pytest.approx(expected[:, column], abs=1e-5), name

@@ -111,11 +111,35 @@ def test_progress_ends_with_one():
 def test_translation_prefers_the_answer_whose_words_go_with_the_question(encoder):
     table = encoder.translation
     answers = [table.places(stem_terms(text)) for text in ANSWERS]
-    scores = table.scores(table.places(stem_terms("не могу войти")), answers)
+    flat, sizes = np.concatenate(answers), np.asarray([len(answer) for answer in answers])
+    scores = table.scores(table.places(stem_terms("не могу войти")), flat, sizes)
     assert scores.argmax() == 0
     assert scores[3] == 0
-    assert table.scores(table.places(stem_terms("")), answers).tolist() == [0] * 4
-    assert table.scores(table.places(stem_terms("войти")), []).shape == (0,)
+    assert table.scores(table.places(stem_terms("")), flat, sizes).tolist() == [0] * 4
+    assert table.scores(table.places(stem_terms("войти")), flat[:0], sizes[:0]).shape == (0,)
+
+
+def test_translation_is_the_formula(encoder):
+    table = encoder.translation
+    answers = [table.places(stem_terms(text)) for text in (*ANSWERS, "", *ANSWERS)]
+    asked = table.places(stem_terms(" ".join(question for question, _ in PAIRS)))
+    assert len(asked) > 16  # more than are read at once
+    given = np.zeros((len(table.vocabulary), len(table.vocabulary)))
+    for term in range(len(table.vocabulary)):
+        span = slice(table.starts[term], table.starts[term + 1])
+        given[term, table.sources[span]] = 0.5 * table.probabilities[span]
+        given[term, term] += 0.5
+    expected = [
+        sum(
+            np.log1p(9 * given[term, answer].sum() / max(len(answer), 1) / table.background[term])
+            for term in asked
+        )
+        / len(asked)
+        for answer in answers
+    ]
+    sizes = np.asarray([len(answer) for answer in answers])
+    scores = table.scores(asked, np.concatenate(answers), sizes)
+    assert scores == pytest.approx(expected, rel=1e-4)
 
 
 def test_no_translation_from_too_few_pairs():

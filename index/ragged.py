@@ -1,0 +1,59 @@
+"""Arrays of different lengths, one a row, kept end to end, so that many are read at once."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import DTypeLike, NDArray
+
+Ids = NDArray[np.int64]
+
+
+class RaggedRows:
+    """Rows of numbers, in the order they are added.
+
+    Args:
+        kind: of the numbers.
+    """
+
+    def __init__(self, kind: DTypeLike) -> None:
+        self._values = np.empty(0, kind)
+        self._used = 0
+        self._starts = np.empty(0, np.int64)
+        self._sizes = np.empty(0, np.int64)
+
+    def add(self, rows: Sequence[NDArray[np.integer]]) -> None:
+        """Append rows."""
+        sizes = np.fromiter(map(len, rows), np.int64, len(rows))
+        end = self._used + int(sizes.sum())
+        if end > len(self._values):
+            # What is reserved and not yet written takes no memory.
+            values = np.empty(max(end, 2 * len(self._values)), self._values.dtype)
+            values[: self._used] = self._values[: self._used]
+            self._values = values
+        if end > self._used:
+            self._values[self._used : end] = np.concatenate(rows)
+        starts = self._used + np.cumsum(sizes) - sizes
+        self._starts = np.concatenate([self._starts, starts])
+        self._sizes = np.concatenate([self._sizes, sizes])
+        self._used = end
+
+    def clear(self, row: int) -> int:
+        """Make a row empty; gives how long it was."""
+        size = int(self._sizes[row])
+        self._sizes[row] = 0
+        return size
+
+    def row(self, row: int) -> NDArray[np.integer]:
+        """One row; a view."""
+        start = int(self._starts[row])
+        return self._values[start : start + int(self._sizes[row])]
+
+    def take(self, rows: Ids) -> tuple[NDArray[np.integer], Ids]:
+        """The numbers of some rows end to end, and how many each has."""
+        starts, sizes = self._starts[rows], self._sizes[rows]
+        if not len(rows):
+            return self._values[:0], sizes
+        spans = map(slice, starts.tolist(), (starts + sizes).tolist())
+        return np.concatenate([self._values[span] for span in spans]), sizes
