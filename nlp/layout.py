@@ -102,9 +102,12 @@ class LayoutReader:
         score = self._score(typed[:_LONGEST])
         if score >= self._usual:
             return text, typed
-        swapped = self._swapped(normalise(text[:_LONGEST]))
-        if swapped is None:
+        normal = normalise(text[:_LONGEST])
+        whole = _swap(normal)
+        # Names may hide what is meant, but not so that the text is likelier as typed.
+        if whole is None or self._score(fold(whole)) <= score:
             return text, typed
+        swapped = self._with_names(normal, whole)
         other = fold(swapped)
         if sum(c.isalpha() for c in other) < _MIN_LETTERS:
             return text, typed
@@ -112,15 +115,13 @@ class LayoutReader:
         if rival < self._floor or rival < score + _LEAD:
             return text, typed
         if len(text) > _LONGEST:
-            swapped = self._swapped(normalise(text)) or swapped
+            normal = normalise(text)
+            swapped = self._with_names(normal, _swap(normal) or normal)
             other = fold(swapped)
         return swapped, other
 
-    def _swapped(self, normal: str) -> str | None:
+    def _with_names(self, normal: str, whole: str) -> str:
         """The other layout, names left as typed: who writes one changes the layout for it."""
-        whole = _swap(normal)
-        if whole is None:
-            return None
         words = zip(normal.split(" "), whole.split(" "), strict=True)
         return " ".join(typed if self._is_name(typed, other) else other for typed, other in words)
 

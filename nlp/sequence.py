@@ -20,7 +20,7 @@ Ints = NDArray[np.int64]
 Kind = Literal["cnn", "rnn"]
 
 _AT_ONCE: Final = 128  # texts; memory stays bounded
-_MOST_REMEMBERED: Final = 20_000  # words
+_MOST_REMEMBERED: Final = 5_000  # words
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,12 +108,25 @@ class SequenceNetwork:
                 raise ValueError(f"network: array '{name}' is {arrays[name].shape}, not {size}")
         self.shape = shape
         self._arrays = {name: arrays[name] for name in shape.arrays(0)}
-        self._vectors: dict[str, Floats] = {}  # of words seen
+        self._known: dict[str, Floats] = {}  # vectors of words seen, and what filters say of them
+        self._projection = self._parts_of_filters()
 
     @property
     def outputs(self) -> int:
         """Number of logits."""
         return len(self._arrays["output_bias"])
+
+    def _parts_of_filters(self) -> Floats:
+        """What each filter over words takes of each word it sees. Shapes: (word_size, parts)."""
+        size = self.shape.word_size
+        if self.shape.kind != "cnn":
+            return np.empty((size, 0), np.float32)
+        filters = [self._arrays[f"words{width}"] for width in self.shape.widths]
+        return np.hstack([
+            weight[place : place + size]
+            for weight in filters
+            for place in range(0, len(weight), size)
+        ])  # fmt: skip
 
     def logits(self, texts: Sequence[str]) -> Floats:
         """Shapes: n folded texts -> (n, outputs)."""
@@ -157,14 +170,15 @@ class SequenceNetwork:
         return cls(SequenceShape(**sizes), own)
 
     def _words(self, words: Sequence[str]) -> Floats:
-        """Vectors of words (words, word_size); the same words come again and again."""
-        vectors = self._vectors
-        if len(vectors) > _MOST_REMEMBERED:
-            vectors.clear()
-        fresh = [word for word in dict.fromkeys(words) if word not in vectors]
+        """Rows of words (words, word_size + projections); the same words come again and again."""
+        known = self._known
+        if len(known) > _MOST_REMEMBERED:
+            known.clear()
+        fresh = [word for word in dict.fromkeys(words) if word not in known]
         if fresh:
-            vectors.update(zip(fresh, self._read(fresh), strict=True))
-        return np.stack([vectors[word] for word in words])
+            vectors = self._read(fresh)
+            known.update(zip(fresh, np.hstack([vectors, vectors @ self._projection]), strict=True))
+        return np.stack([known[word] for word in words])
 
     def _read(self, words: Sequence[str]) -> Floats:
         shape, arrays = self.shape, self._arrays
@@ -180,20 +194,39 @@ class SequenceNetwork:
         found[:, shape.dimension :] = np.maximum.reduceat(seen, first)
         return found
 
-    def _pool(self, words: Floats, counts: Ints) -> Floats:
+    def _pool(self, rows: Floats, counts: Ints) -> Floats:
         """Vectors of texts (texts, pooled_size)."""
-        arrays, starts = self._arrays, np.cumsum(counts) - counts
+        starts = np.cumsum(counts) - counts
+        words = rows[:, : self.shape.word_size]
         parts = [np.add.reduceat(words, starts) / np.sqrt(counts)[:, None]]
         if self.shape.kind == "cnn":
-            for width in self.shape.widths:
-                weight, bias = arrays[f"words{width}"], arrays[f"words{width}_bias"]
-                seen = _convolve(words, counts, weight, bias)
-                parts.append(np.maximum.reduceat(seen, starts))
+            projected = rows[:, self.shape.word_size :]
+            texts = zip(starts.tolist(), (starts + counts).tolist(), strict=True)
+            parts.append(np.stack([self._filtered(projected[a:b]) for a, b in texts]))
         else:
             states = self._recur(words, counts)
             parts.append(np.maximum.reduceat(states, starts))
             parts.append(np.add.reduceat(states, starts) / counts[:, None])
         return np.concatenate(parts, axis=1).astype(np.float32, copy=False)
+
+    def _filtered(self, projected: Floats) -> Floats:
+        """Highest value of each filter over the words of one text, from their projections.
+
+        A filter's value at a word is the sum of what its parts say of the words around it.
+        """
+        shape, n = self.shape, len(projected)
+        found, start = [], 0
+        for width in shape.widths:
+            seen = np.repeat(self._arrays[f"words{width}_bias"][None], n, axis=0)
+            for step in range(width):
+                ahead = step - (width - 1) // 2
+                low, high = max(0, -ahead), min(n, n - ahead)
+                if low < high:
+                    part = projected[low + ahead : high + ahead, start : start + shape.units]
+                    seen[low:high] += part
+                start += shape.units
+            found.append(seen.max(axis=0))
+        return np.asarray(np.maximum(np.concatenate(found), np.float32(0)), np.float32)
 
     def _recur(self, words: Floats, counts: Ints) -> Floats:
         """States of both directions at each word (words, 2 * units)."""
