@@ -34,7 +34,7 @@ _DIGIT, _SPACE, _OTHER = 26, 27, 28
 _LEAD: Final = 0.3  # nats per character by which the swapped reading must win
 _MIN_LETTERS: Final = 4
 _SHORTEST_NAME: Final = 3  # letters
-_NAME_LEAD: Final = 1.0  # nats per character
+_NAME_LEAD: Final = 6.0  # nats by which a word must be likelier as typed
 _FLOOR_QUANTILE: Final = 0.02
 _SMOOTHING: Final = 3.0  # pseudo-counts of the lower order
 _LONGEST: Final = 400  # characters judged; more cannot change the outcome
@@ -127,9 +127,10 @@ class LayoutReader:
 
     def _is_name(self, typed: str, other: str) -> bool:
         """Whether a word of a swapped text is so much likelier as typed that it was meant so."""
-        if sum(c.isalpha() for c in typed) < _SHORTEST_NAME:
+        letters = sum(c.isalpha() for c in typed)
+        if letters < _SHORTEST_NAME:
             return False
-        return self._score(fold(typed)) > self._score(fold(other)) + _NAME_LEAD
+        return letters * (self._score(fold(typed)) - self._score(fold(other))) > _NAME_LEAD
 
     def _score(self, folded: str) -> float:
         """Mean log likelihood per character, nats."""
