@@ -32,6 +32,8 @@ _CODE: Final = re.compile(r"\S*\d\S*")
 _SYMBOLS: Final = 29  # a-z, digit, space, anything else
 _DIGIT, _SPACE, _OTHER = 26, 27, 28
 _LEAD: Final = 0.3  # nats per character by which the swapped reading must win
+_DOUBTLESS: Final = 2.0  # nats per character by which it wins beyond doubt
+_SLACK: Final = 0.5  # that then forgives words the desk does not know
 _MIN_LETTERS: Final = 4
 _SHORTEST_NAME: Final = 3  # letters
 _NAME_LEAD: Final = 6.0  # nats by which a word must be likelier as typed
@@ -112,7 +114,8 @@ class LayoutReader:
         if sum(c.isalpha() for c in other) < _MIN_LETTERS:
             return text, typed
         rival = self._score(other)
-        if rival < self._floor or rival < score + _LEAD:
+        doubtless = rival > score + _DOUBTLESS
+        if rival < self._floor - _SLACK * doubtless or rival < score + _LEAD:
             return text, typed
         if len(text) > _LONGEST:
             normal = normalise(text)

@@ -29,18 +29,12 @@ _PARTS: Final = 5  # one of which is kept to judge by
 _FEW: Final = (("banking77", None), ("clinc150", "val.csv"))
 
 
-class RunFailed(NeurobotError):
-    """A command of the table ended with an error; its words are those of the command."""
-
-    code = "run-failed"
-
-
 def run_all(data: Path, work: Path, names: Sequence[str], *, fresh: bool, tell: Tell) -> None:
     """Run the named commands; what an earlier call has finished stays unless ``fresh``.
 
     Raises:
         BadData: the folder of corpora is not there.
-        RunFailed: a command failed.
+        NeurobotError: a command failed.
     """
     if not data.is_dir():
         raise BadData(f"There is no folder {data}.", remedy="Name the folder of the corpora.")
@@ -59,7 +53,7 @@ def run_all(data: Path, work: Path, names: Sequence[str], *, fresh: bool, tell: 
         )  # fmt: skip
         if ended.returncode:
             last = ended.stderr.strip().splitlines()[-1:] or ["no message"]
-            raise RunFailed(f"{name}: {last[0]}", remedy="Run it by hand: " + shlex.join(words))
+            raise NeurobotError(f"{name}: {last[0]}", remedy="By hand: " + shlex.join(words))
         # Named last, so that what was interrupted is run again.
         report.with_suffix(".part").write_text(ended.stdout, encoding="utf-8")
         report.with_suffix(".part").replace(report)
