@@ -197,7 +197,12 @@ _SERVER: Final = (
 )  # fmt: skip
 
 _INDEX: Final = tuple(
-    Figure(f"vector index, recall@10 of {n:,}", ("index",), row("recall_at_10", "index", n), 0.97)
+    Figure(
+        f"vector index, recall@10 of {n:,}",
+        ("index",),
+        row("chosen/recall_at_10", "index", n),
+        0.97,
+    )
     for n in (10_000, 100_000)
 )
 
