@@ -287,14 +287,8 @@ class CandidateIndex:
         self, scores: PassageScores, vector: Floats | None, top: int, field: Ids | None
     ) -> Ids:
         """Rows of the candidates: the best by the fixed sum, then finds of single rankers."""
-        if field is not None:
-            self._passages.complete(scores, field)
-        weights = self._passages.fixed_weights()
-        past = weights.pop("past")
-        by_words = scores.weighted(weights)
-        order = _best(by_words + scores.weighted({"past": past}), top, field)
         # Past questions of other articles may mislead the sum; words alone do not know them.
-        more = [_best(by_words, top, field)]
+        order, *more = (_best(each, top, field) for each in (scores.total, scores.words))
         if vector is not None and self._dense is not None:
             if field is None:
                 more += self._dense.finds(vector, self._passages)
@@ -308,7 +302,6 @@ class CandidateIndex:
         self, rows: Ids, scores: PassageScores, vector: Floats | None, terms: Terms
     ) -> Floats:
         look = self._passages.look(scores, rows, terms.stems)
-        self._passages.complete(scores, rows)
         ranked = np.zeros((len(rows), len(RANKERS)), np.float32)
         for column, name in enumerate(("stem", "char", "pair", "past", "vote")):
             ranked[:, column] = getattr(scores, name)[rows]

@@ -24,9 +24,8 @@ from index.postings import (
     erase,
     locate,
     merge_segments,
-    read_part,
-    tabled,
 )
+from index.scoring import add_scores
 from index.selection import best_rows
 
 Ids = NDArray[np.int64]
@@ -113,24 +112,22 @@ class LexicalIndex:
     def scores(self, terms: Ids) -> Floats:
         """Score of every row for a query, shape ``(rows,)``; 0 where nothing is shared."""
         total = np.zeros(self.rows, np.float32)
-        self.add_scores(total, self.look_up(terms, whole=True))
+        self.add_scores(total, self.look_up(terms))
         return total
 
-    def look_up(self, terms: Ids, scale: float = 1.0, *, whole: bool = False) -> Query:
+    def look_up(self, terms: Ids, scale: float = 1.0) -> Query:
         """What is known of a query's terms; good until the index changes.
 
         Args:
             terms: with repeats.
             scale: factor on the scores.
-            whole: read common terms for all rows, not for those alone that are completed.
         """
         self._settle()
         unique, repeats = count_terms(terms)
         places = self._places(unique)
         df = document_counts(len(unique), places)
         idf = self._weights(df)
-        parts = tuple(read_part(*place, whole=whole) for place in places)
-        return Query(unique, idf, self._factors(idf, repeats, scale), df > 0, parts)
+        return Query(unique, idf, self._factors(idf, repeats, scale), df > 0, places)
 
     def idf(self, terms: Ids) -> NDArray[np.float64]:
         """Weight of terms as the index knows them now, rare ones high, shape ``(terms,)``."""
@@ -138,18 +135,11 @@ class LexicalIndex:
         return self._weights(document_counts(len(terms), self._places(terms)))
 
     def add_scores(self, total: Floats, query: Query) -> None:
-        """Add the score of every row to ``total``, shape ``(rows,)``.
-
-        The part of common terms may be left to ``complete``.
-        """
-        for rows, counts, factors in query.postings():
-            np.add.at(total, rows, self._impacts(counts, self._norms.take(rows)) * factors)
-
-    def complete(self, total: Floats, query: Query, rows: Ids) -> None:
-        """Add what ``add_scores`` has left out, for distinct ``rows``."""
-        for there, counts, factors in query.left(rows):
-            norms = self._norms[rows[there], None]
-            total[rows[there]] += self._impacts(counts, norms) @ factors
+        """Add the score of every row to ``total``, shape ``(rows,)``."""
+        levels = None if self.weighting == "bm25" else _LOGARITHMS
+        for segment, where, which in query.places:
+            factors = query.factors[which]
+            add_scores(total, segment, where, factors=factors, norms=self._norms, levels=levels)
 
     def _factors(self, idf: NDArray[np.float64], repeats: Ids, scale: float) -> Floats:
         """What the query says of each of its terms."""
@@ -158,16 +148,6 @@ class LexicalIndex:
         weights = (1.0 + np.log(repeats)) * idf
         length = max(float(np.sqrt(weights @ weights)), 1e-9)
         return np.asarray(scale / length * weights * idf, np.float32)
-
-    def _impacts(self, counts: NDArray[np.uint8], norms: Floats) -> Floats:
-        """What documents say of their terms."""
-        if self.weighting == "bm25":
-            impacts = counts.astype(np.float32)
-            impacts /= impacts + norms
-            return impacts
-        impacts = _LOGARITHMS.take(counts)
-        impacts *= norms
-        return impacts
 
     def search(self, terms: Ids, k: int) -> tuple[Ids, Floats]:
         """Rows of the best ``k`` documents with a positive score, best first, and the scores."""
@@ -207,10 +187,7 @@ class LexicalIndex:
             arrays["df"].astype(np.int32),
             arrays["rows"].astype(np.int32),
             arrays["counts"].astype(np.uint8),
-            np.empty(0, np.int64),
-            np.empty((0, 0), np.uint8),
         )
-        index._main = tabled(index._main)
         index._stale = True
         index._measured_at = -len(index) - 1
         return index

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from index.forward import Closeness, ForwardIndex
 from index.lexical import LexicalIndex
 from index.postings import Query
+from index.scoring import best_of_groups
 from index.selection import best_rows
 
 Ids = NDArray[np.int64]
@@ -24,8 +25,6 @@ Floats = NDArray[np.float32]
 
 # The least that a ranker's best counts for: below it are likenesses of a few letters.
 FLOORS: Mapping[str, float] = MappingProxyType({"past": 0.25})
-_COMPLETED = 64  # most promising passages and questions, whose scores are made exact
-_NEAR = 256  # past questions that may lead to a passage whose own words do not
 _NEIGHBOURS = 10  # past questions that vote
 _MOST_PAST = 5.0  # weight of past questions in the fixed sum where each passage has many
 
@@ -46,29 +45,6 @@ class TermSet(Protocol):
         """Unordered pairs of stems."""
 
 
-class _Scored:
-    """A sum of scores by row, and the queries that it still lacks common terms of."""
-
-    def __init__(self, rows: int, parts: Sequence[tuple[LexicalIndex, Query]]) -> None:
-        self.total = np.zeros(rows, np.float32)
-        self.queries = [query for _, query in parts]
-        self._parts = [(table, query) for table, query in parts if not query.whole]
-        self._done: NDArray[np.bool_] | None = None
-        for table, query in parts:
-            table.add_scores(self.total, query)
-
-    def complete(self, rows: Ids) -> None:
-        """Make the scores of distinct rows exact."""
-        if not self._parts:
-            return
-        if self._done is None:
-            self._done = np.zeros(len(self.total), bool)
-        rows = rows[~self._done[rows]]
-        self._done[rows] = True
-        for table, query in self._parts:
-            table.complete(self.total, query, rows)
-
-
 @dataclass(frozen=True, slots=True)
 class PassageScores:
     """Scores of every passage row for one question, shape ``(rows,)`` each.
@@ -80,11 +56,11 @@ class PassageScores:
         past: likeness of the nearest past question, 0..1.
         vote: share of the ten nearest past questions, weighted by likeness, 0..1.
         asked: likeness of every question row, 0..1, shape ``(question rows,)``.
+        words: fixed sum of the first three, each divided by its best.
+        total: fixed sum with past questions.
         familiar: share of the question's stems that any passage or past question holds, 0..1; one
             number.
-
-    Scores are exact for passages that were completed, the most promising ones among them; those of
-    others may lack common terms, and past questions that are not among the nearest.
+        query: the question's stems as the passages know them.
     """
 
     stem: Floats
@@ -93,19 +69,10 @@ class PassageScores:
     past: Floats
     vote: Floats
     asked: Floats
+    words: Floats
+    total: Floats
     familiar: float
-    bodies: Sequence[_Scored]
-    questions: _Scored
-
-    def weighted(self, weights: Mapping[str, float]) -> Floats:
-        """Weighted sum of named scores, each divided by its best."""
-        total = np.zeros(len(self.stem), np.float32)
-        part = np.empty_like(total)
-        for name, weight in weights.items():
-            scores = getattr(self, name)
-            best = max(float(scores.max(initial=0.0)), FLOORS.get(name, 1e-9))
-            total += np.multiply(scores, np.float32(weight / best), out=part)
-        return total
+    query: Query
 
 
 class PassageIndex:
@@ -194,56 +161,48 @@ class PassageIndex:
             rows: the passages.
             stems: of the question, in the order of its text.
         """
-        query = scores.bodies[0].queries[0]
+        query = scores.query
         idf = query.idf[np.searchsorted(query.terms, stems)]
         return self._forward.look(rows, stems, idf)
 
     def score(self, terms: TermSet) -> PassageScores:
         """What every ranker says of every passage."""
-        past = _Scored(len(self._owner), [
-            (self._past_stem, self._past_stem.look_up(terms.stems, 0.5)),
-            (self._past_char, self._past_char.look_up(terms.chars, 0.5)),
-        ])  # fmt: skip
-        asked = past.total
-        near = best_rows(asked, _NEAR)
-        past.complete(near[:_COMPLETED])
-        best = np.zeros(self.rows, np.float32)
-        np.maximum.at(best, self._owner[near], asked[near])
-        stem, char, pair = (
-            _Scored(self.rows, [(table, table.look_up(ids))])
-            for table, ids in (
-                (self._stem, terms.stems), (self._char, terms.chars), (self._pair, terms.pairs)
-            )
-        )  # fmt: skip
-        familiar = stem.queries[0].known | past.queries[0].known
-        scores = PassageScores(
-            stem=stem.total,
-            char=char.total,
-            pair=pair.total,
-            past=best,
-            vote=self._vote(asked, near[:_COMPLETED]),
+        query = self._stem.look_up(terms.stems)
+        past_query = self._past_stem.look_up(terms.stems, 0.5)
+        asked = np.zeros(len(self._owner), np.float32)
+        self._past_stem.add_scores(asked, past_query)
+        self._past_char.add_scores(asked, self._past_char.look_up(terms.chars, 0.5))
+        past = best_of_groups(asked, self._starts)
+        stem = np.zeros(self.rows, np.float32)
+        self._stem.add_scores(stem, query)
+        char, pair = self._char.scores(terms.chars), self._pair.scores(terms.pairs)
+        words, total = self._sums(stem=stem, char=char, pair=pair, past=past)
+        familiar = query.known | past_query.known
+        return PassageScores(
+            stem=stem,
+            char=char,
+            pair=pair,
+            past=past,
+            vote=self._vote(asked),
             asked=asked,
+            words=words,
+            total=total,
             familiar=float(familiar.mean()) if len(familiar) else 0.0,
-            bodies=(stem, char, pair),
-            questions=past,
+            query=query,
         )
-        weights = self.fixed_weights()
-        words = scores.weighted({**weights, "past": 0.0})
-        self.complete(scores, best_rows(words, _COMPLETED))
-        promising = best_rows(scores.weighted(weights), _COMPLETED)
-        for body in scores.bodies:
-            body.complete(promising)
-        return scores
 
-    def complete(self, scores: PassageScores, rows: Ids) -> None:
-        """Make the scores of some passages exact: common terms wait until they are wanted."""
-        for body in scores.bodies:
-            body.complete(rows)
-        every, sizes = self.questions(rows)
-        if not len(every):
-            return
-        scores.questions.complete(every)
-        np.maximum.at(scores.past, np.repeat(rows, sizes), scores.asked[every])
+    def _sums(self, **scores: Floats) -> tuple[Floats, Floats]:
+        """The fixed sum without past questions and with them."""
+        weights = self.fixed_weights()
+        words = np.zeros(self.rows, np.float32)
+        part = np.empty_like(words)
+        for name, values in scores.items():
+            best = max(float(values.max(initial=0.0)), FLOORS.get(name, 1e-9))
+            np.multiply(values, np.float32(weights[name] / best), out=part)
+            if name != "past":
+                words += part
+        part += words
+        return words, part
 
     def nearest(self, asked: Floats, rows: Ids) -> Ids:
         """Question row of the nearest past question of some passages, -1 for none."""
@@ -265,8 +224,8 @@ class PassageIndex:
         self._most = int(self._asked.max(initial=0))
         self._sum = int(self._asked.sum())
 
-    def _vote(self, asked: Floats, near: Ids) -> Floats:
-        nearest = near[np.argsort(-asked[near], kind="stable")[:_NEIGHBOURS]]
+    def _vote(self, asked: Floats) -> Floats:
+        nearest = best_rows(asked, _NEIGHBOURS)
         weights = asked[nearest] ** 2
         votes = np.zeros(self.rows, np.float32)
         np.add.at(votes, self._owner[nearest], weights / max(float(weights.sum()), 1e-9))

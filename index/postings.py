@@ -1,13 +1,9 @@
-"""Postings of an inverted index: which rows hold a term and how often; how a query reads them.
-
-The rarest terms of a query are read for all rows. Common ones, which say little and take most of
-the time, are looked up for the rows that are promising by the others.
-"""
+"""Postings of an inverted index: which rows hold a term and how often."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -16,12 +12,6 @@ from numpy.typing import NDArray
 Ids = NDArray[np.int64]
 Floats = NDArray[np.float32]
 
-_MOST_POSTINGS = 120_000  # read for all rows; beyond, terms are looked up for promising ones
-# Terms in more than an eighth of the documents are looked up for promising documents alone where
-# reading them would exceed this.
-_FEW_POSTINGS = 10_000
-_COMMON = 8
-_TABLE_FROM = 2000  # documents
 _ROW_BITS = 31
 _ROW_MASK = (1 << _ROW_BITS) - 1
 MOST_COUNT = 255  # of a term in a document; more of it changes no score by a hundredth
@@ -36,18 +26,6 @@ class Segment:
     df: NDArray[np.int32]  # (terms,) living documents
     rows: NDArray[np.int32]  # (postings,)
     counts: NDArray[np.uint8]  # (postings,) how often the term stands in the row; 0 once removed
-    common: Ids  # places of terms in so many rows that their counts are kept by row as well
-    table: NDArray[np.uint8]  # (rows, common) those counts
-
-
-@dataclass(frozen=True, slots=True)
-class _Part:
-    """Terms of a query in one segment: which are read for all rows, which for chosen ones."""
-
-    segment: Segment
-    read: tuple[Ids, Ids]  # places in the vocabulary, and which terms of the query they are
-    left: tuple[Ids, Ids]  # columns of the table of common terms, and which terms
-    rest: tuple[Ids, Ids]  # places in the vocabulary and which terms, of those in no table
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,88 +37,14 @@ class Query:
         idf: weight of each term.
         factors: what the query makes of a term's weight in a document.
         known: which of them stand in some living document.
+        places: in each segment, places in its vocabulary and which of the terms they are.
     """
 
     terms: Ids
     idf: NDArray[np.float64]
     factors: Floats
     known: NDArray[np.bool_]
-    _parts: tuple[_Part, ...]
-
-    @property
-    def whole(self) -> bool:
-        """All terms are read for all rows."""
-        return not any(len(part.left[0]) or len(part.rest[0]) for part in self._parts)
-
-    def postings(self) -> Iterator[tuple[NDArray[np.int32], NDArray[np.uint8], Floats]]:
-        """Row, count and factor of what is read for all rows, segment by segment."""
-        for part in self._parts:
-            where, which = part.read
-            if not len(where):
-                continue
-            segment = part.segment
-            starts, ends = segment.starts[where], segment.starts[where + 1]
-            # Slices are copied whole; an index of all their places would take four times as long.
-            spans = list(map(slice, starts.tolist(), ends.tolist()))
-            yield (
-                np.concatenate([segment.rows[span] for span in spans]),
-                np.concatenate([segment.counts[span] for span in spans]),
-                np.repeat(self.factors[which], ends - starts),
-            )
-
-    def left(self, rows: Ids) -> Iterator[tuple[Ids, NDArray[np.uint8], Floats]]:
-        """Places in ``rows``, counts ``(places, terms)`` and factors of what is not."""
-        for part in self._parts:
-            columns, which = part.left
-            if len(columns):
-                there = np.flatnonzero(rows < len(part.segment.table))
-                # Whole rows first: memory is read in a line, not picked from all over it.
-                yield there, part.segment.table[rows[there]][:, columns], self.factors[which]
-            where, which = part.rest
-            if len(where):
-                yield np.arange(len(rows)), _pick(part.segment, where, rows), self.factors[which]
-
-
-def read_part(segment: Segment, where: Ids, found: Ids, *, whole: bool) -> _Part:
-    """Which terms are read: the rarest, which say most, as far as the time of a query goes."""
-    nothing = np.empty(0, np.int64)
-    sizes = segment.starts[where + 1] - segment.starts[where]
-    enough = _MOST_POSTINGS if whole else _FEW_POSTINGS
-    if int(sizes.sum()) <= enough:
-        return _Part(segment, (where, found), (nothing, nothing), (nothing, nothing))
-    order = np.argsort(sizes, kind="stable")
-    where, found = where[order], found[order]
-    read = np.cumsum(sizes[order])
-    column = np.searchsorted(segment.common, where)
-    tabled = np.zeros(len(where), bool)
-    inside = column < len(segment.common)
-    tabled[inside] = segment.common[column[inside]] == where[inside]
-    kept = np.where(tabled, read <= enough, read <= _MOST_POSTINGS)
-    kept[0] = True
-    left, rest = ~kept & tabled, ~kept & ~tabled
-    return _Part(
-        segment,
-        (where[kept], found[kept]),
-        (column[left], found[left]),
-        (where[rest], found[rest]),
-    )
-
-
-def _pick(segment: Segment, where: Ids, rows: Ids) -> NDArray[np.uint8]:
-    """Counts of terms in a few rows, shape ``(rows, terms)``."""
-    # In their order a search goes on where the last one ended, and of the postings' kind, or those
-    # would be copied.
-    order = np.argsort(rows)
-    wanted = rows[order].astype(np.int32)
-    starts, ends = segment.starts[where], segment.starts[where + 1]
-    at = np.empty((len(where), len(rows)), np.int64)
-    for found, start, end in zip(at, starts.tolist(), ends.tolist(), strict=True):
-        found[:] = segment.rows[start:end].searchsorted(wanted)
-    at += starts[:, None]
-    np.minimum(at, ends[:, None] - 1, out=at)
-    counts = np.empty((len(rows), len(where)), np.uint8)
-    counts[order] = (segment.counts.take(at) * (segment.rows.take(at) == wanted)).T
-    return counts
+    places: tuple[tuple[Segment, Ids, Ids], ...]
 
 
 def document_counts(size: int, places: Sequence[tuple[Segment, Ids, Ids]]) -> NDArray[np.float64]:
@@ -177,19 +81,6 @@ def locate(segment: Segment, terms: Ids) -> tuple[Ids, Ids]:
     return where[found], found
 
 
-def tabled(segment: Segment) -> Segment:
-    """The segment with a table of its common terms, for which a document has a byte each."""
-    height = int(segment.rows.max(initial=-1)) + 1
-    if height < _TABLE_FROM:
-        return segment
-    common = np.flatnonzero(np.diff(segment.starts) * _COMMON > height)
-    table = np.zeros((height, len(common)), np.uint8)
-    for column, place in enumerate(common.tolist()):
-        span = slice(segment.starts[place], segment.starts[place + 1])
-        table[segment.rows[span], column] = segment.counts[span]
-    return replace(segment, common=common, table=table)
-
-
 def build_segment(rows: Sequence[int], documents: Sequence[Ids]) -> Segment:
     """A segment of documents, term ids with repeats, each with its row; rows rise."""
     terms = np.concatenate(documents) if documents else np.empty(0, np.int64)
@@ -219,8 +110,6 @@ def _segment(
         df.astype(np.int32),
         rows,
         counts,
-        np.empty(0, np.int64),
-        np.empty((0, 0), np.uint8),
     )
 
 
@@ -241,7 +130,7 @@ def merge_segments(main: Segment, recent: Segment) -> Segment:
     for part, own in ((parts[0], older), (parts[1], ~older)):
         rows[own] = part.rows
         counts[own] = part.counts
-    return tabled(_segment(vocabulary, sizes.sum(axis=1), rows, counts))
+    return _segment(vocabulary, sizes.sum(axis=1), rows, counts)
 
 
 def _living(segment: Segment) -> Segment:

@@ -7,6 +7,8 @@ import sys
 import zipfile
 from pathlib import Path
 
+from index import scoring
+
 ROOT = Path(__file__).resolve().parents[2]
 
 
@@ -36,3 +38,4 @@ def test_wheel_carries_templates_static_files_and_sample_data(tmp_path: Path) ->
         if n.split("/")[0] not in {"bot", "nlp", "index", "admin"} and ".dist-info/" not in n
     ]
     assert not foreign
+    assert scoring.compiled() == any(name.startswith("index/_native.") for name in names)
