@@ -1,10 +1,11 @@
-"""Compiles the C part of the index while the package is built or installed from its sources.
+"""Compiles the C parts of the packages while the package is built or installed from its sources.
 
-Without a C compiler the package is built all the same, says so, and searches in numpy.
+Without a C compiler the package is built all the same, says so, and computes in numpy.
 """
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import sys
@@ -14,11 +15,11 @@ from typing import Any
 
 from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
-SOURCE = "index/_native.c"
+PACKAGES = ("index", "nlp")  # each with a _native.c
 
 
 class CompileHook(BuildHookInterface):  # type: ignore[type-arg]
-    """Adds the compiled module to a wheel; puts it beside its source for an editable install."""
+    """Adds the compiled modules to a wheel; puts them beside their sources when editable."""
 
     PLUGIN_NAME = "custom"
 
@@ -27,40 +28,39 @@ class CompileHook(BuildHookInterface):  # type: ignore[type-arg]
         if self.target_name != "wheel" or os.environ.get("NEUROBOT_PURE") == "1":
             return
         with tempfile.TemporaryDirectory() as folder:
-            module = self._compile(Path(folder))
-            if module is None:
-                return
-            place = f"index/{module.name}"
-            kept = Path(self.root, "build", "native", module.name)
-            if version == "editable":
-                kept = Path(self.root, place)
-            kept.parent.mkdir(parents=True, exist_ok=True)
-            # A running process may have the old file mapped: a new one takes its place.
-            kept.unlink(missing_ok=True)
-            shutil.copyfile(module, kept)
-        if version != "editable":
-            build_data["force_include"][str(kept)] = place
-        build_data["pure_python"] = False
-        build_data["infer_tag"] = True
+            for module in self._compile(Path(folder)):
+                place = f"{module.parent.name}/{module.name}"
+                kept = Path(self.root, "" if version == "editable" else "build/native", place)
+                kept.parent.mkdir(parents=True, exist_ok=True)
+                # A running process may have the old file mapped: a new one takes its place.
+                kept.unlink(missing_ok=True)
+                shutil.copyfile(module, kept)
+                if version != "editable":
+                    build_data["force_include"][str(kept)] = place
+                build_data["pure_python"] = False
+                build_data["infer_tag"] = True
 
-    def _compile(self, folder: Path) -> Path | None:
+    def _compile(self, folder: Path) -> list[Path]:
+        """Compiled modules, each in a folder named after its package; none without a compiler."""
         try:
             from setuptools import Distribution, Extension  # noqa: PLC0415
 
             flags = ["/O2"] if sys.platform == "win32" else ["-O3"]
-            extension = Extension(
-                "index._native", [SOURCE], extra_compile_args=flags, py_limited_api=True
-            )
-            command = Distribution({"ext_modules": [extension]}).get_command_obj("build_ext")
+            parts = [
+                Extension(
+                    f"{package}._native",
+                    [f"{package}/_native.c"],
+                    extra_compile_args=flags,
+                    py_limited_api=True,
+                )
+                for package in PACKAGES
+            ]
+            command = Distribution({"ext_modules": parts}).get_command_obj("build_ext")
             command.build_lib, command.build_temp = str(folder / "lib"), str(folder / "temp")
             command.ensure_finalized()
-            before = Path.cwd()
-            os.chdir(self.root)
-            try:
+            with contextlib.chdir(self.root):
                 command.run()
-            finally:
-                os.chdir(before)
         except Exception as error:  # noqa: BLE001  whatever is missing, the package works without
-            self.app.display_warning(f"No C part: {error}. Searching in numpy, slower.")
-            return None
-        return next((folder / "lib" / "index").glob("_native*"))
+            self.app.display_warning(f"No C parts: {error}. Computing in numpy, slower.")
+            return []
+        return sorted((folder / "lib").glob("*/_native*"))

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nlp.features import Rows
+from nlp.gathering import weighted_sum
 
 Floats = NDArray[np.float32]
 
@@ -43,11 +44,7 @@ class Network:
         out = np.empty((len(rows), len(self.bias)), np.float32)
         starts = rows.indptr.tolist()
         for i, (start, stop) in enumerate(pairwise(starts)):
-            np.dot(
-                rows.values[start:stop],
-                self.table.take(rows.indices[start:stop], axis=0),
-                out=out[i],
-            )
+            out[i] = weighted_sum(self.table, rows.indices[start:stop], rows.values[start:stop])
         out += self.bias
         if not self.layers:
             return out

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nlp.artifacts import ArtifactDamaged, load_arrays, save_arrays
+from nlp.gathering import weighted_sum
 from nlp.terms import tower_terms
 from nlp.translation import Translation
 
@@ -129,7 +130,7 @@ class DualEncoder:
         for position, text in enumerate(texts):
             places, weights = weigh(tower_terms(text), self._vocabulary, self._idf)
             if len(places):
-                encoded[position] = weights @ self._table[places]
+                encoded[position] = weighted_sum(self._table, places, weights)
         known = encoded.any(axis=1)
         layer = encoded @ tower.weight + tower.bias
         encoded += layer / (1.0 + np.abs(layer))
