@@ -21,7 +21,9 @@ from bot.catalogue import Catalogue
 from bot.errors import NeurobotError
 from bot.settings import Settings
 from bot.store.inspection import SQLITE_VERSION, check_file
+from index import scoring
 from index.ann import choose_device
+from nlp import gathering
 from nlp.artifacts import ArtifactDamaged, verify
 
 if TYPE_CHECKING:
@@ -97,6 +99,7 @@ def machine(settings: Settings) -> list[Check]:
         _folder(settings),
         _disk(settings),
         _files(),
+        _computing(),
     ]
 
 
@@ -152,6 +155,12 @@ def _files() -> Check:
     limit = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
     low = limit < _LOW_FILES
     return Check("files", "low" if low else "ok", "warn" if low else "ok", {"limit": limit})
+
+
+def _computing() -> Check:
+    """Whether the inner loops are compiled."""
+    fine = scoring.compiled() and gathering.compiled()
+    return Check("computing", "ok" if fine else "numpy", "ok" if fine else "warn")
 
 
 def _database(settings: Settings, *, running: bool) -> Check:
