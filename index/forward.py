@@ -169,7 +169,8 @@ def _once(groups: Ids, kinds: Ids, count: int, mass: NDArray[np.float64]) -> Flo
     """Mass of the kinds that stand in each of ``count`` groups, however often they do."""
     held = np.zeros(count * len(mass), np.float32)
     held[groups * len(mass) + kinds] = 1.0
-    return np.asarray(held.reshape(count, -1) @ mass.astype(np.float32), np.float32)
+    # Not a matrix product: for so few numbers BLAS takes as long, and may warn of its own scratch.
+    return np.asarray((held.reshape(count, -1) * mass.astype(np.float32)).sum(axis=1), np.float32)
 
 
 def _find(query: NDArray[np.uint32], flat: NDArray[np.integer]) -> tuple[Ids, Ids]:
