@@ -9,6 +9,7 @@ import click
 
 from admin.commands.evaluate_models import classifier, desk, ranker
 from admin.commands.invocation import json_option, preset_option
+from admin.commands.promise import promise
 from admin.commands.results import results
 from admin.commands.team import team
 from admin.commands.terminal import Progress, show, table
@@ -33,6 +34,7 @@ def command() -> None:
 command.add_command(classifier)
 command.add_command(ranker)
 command.add_command(desk)
+command.add_command(promise)
 command.add_command(results)
 command.add_command(team)
 
