@@ -127,9 +127,10 @@ def threshold_for(
 ) -> tuple[float, float] | None:
     """Lowest confidence from which precision is at least ``promise``, and the share above it.
 
-    Walks down from the surest predictions while the Clopper-Pearson lower limit (one-sided,
-    ``level``) stays above the promise. Equal confidences are taken together, as who compares with
-    the threshold takes them. None: even the surest do not support it.
+    The largest part of the surest predictions of which the Clopper-Pearson lower limit (one-sided,
+    ``level``) keeps the promise; a few mistakes among the very surest do not end the search. Equal
+    confidences are taken together, as who compares with the threshold takes them. None: no part
+    supports it.
     """
     order = np.argsort(-confidence, kind="stable")
     hits = np.cumsum(right[order])
@@ -137,8 +138,6 @@ def threshold_for(
     for taken in _checkpoints(confidence[order]):
         if clopper_pearson_lower(int(hits[taken - 1]), taken, level) >= promise:
             best = taken
-        elif best is not None:
-            break
     if best is None:
         return None
     return float(confidence[order[best - 1]]), best / len(order)

@@ -71,6 +71,14 @@ def test_threshold_takes_equal_confidences_together() -> None:
     assert found == (0.8, 30 / 110)
 
 
+def test_mistakes_among_the_surest_do_not_end_the_search() -> None:
+    # The first 25 keep .9 (lower limit .912), the first 26 do not (.861), all 200 do again.
+    right = np.ones(200, bool)
+    right[[25, 60]] = False
+    found = threshold_for(np.linspace(1.0, 0.5, 200), right, 0.9)
+    assert found == (pytest.approx(0.5), 1.0)
+
+
 def test_threshold_may_end_with_a_whole_tie() -> None:
     confidence = np.array([0.9] * 20 + [0.6] * 20 + [0.2] * 10, np.float32)
     right = np.arange(50) < 40
