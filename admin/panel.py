@@ -16,6 +16,7 @@ from admin.pages import (
     people,
     reports,
     system,
+    webhooks,
 )
 from bot.access import Route, add_routes
 from bot.domain import Role
@@ -28,7 +29,18 @@ NAVIGATION = (
         for name in ("overview", "knowledge", "models", "channels", "people", "reports", "system")
     ),
 )
-_PAGES = (overview, knowledge, imports, articles, models, channels, people, reports, system)
+_PAGES = (
+    overview,
+    knowledge,
+    imports,
+    articles,
+    models,
+    channels,
+    people,
+    reports,
+    system,
+    webhooks,
+)
 
 
 def routes() -> list[Route]:

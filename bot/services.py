@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from bot.pipeline import Pipeline
     from bot.serving import Serving
     from bot.store import Store
+    from bot.webhooks import Sender
 
 _LOG = logging.getLogger(__name__)
 
@@ -42,6 +43,7 @@ class Services:
     bus: Bus
     channels: Mapping[str, Channel]
     jobs: JobRunner
+    webhooks: Sender
     clock: Clock
     started_at: float
 
@@ -82,6 +84,7 @@ async def build(
     from bot.pipeline import Pipeline  # noqa: PLC0415
     from bot.serving import Serving  # noqa: PLC0415
     from bot.store import Store  # noqa: PLC0415
+    from bot.webhooks import Sender, networks  # noqa: PLC0415
 
     async with AsyncExitStack() as stack:
         store = Store.open(settings, clock)
@@ -93,6 +96,7 @@ async def build(
         pipeline = Pipeline(settings, store, serving, bus, clock)
         parts = ChannelParts(settings, store, pipeline, bus, clock)
         built = [factory(parts) for factory in channels]
+        private = settings.webhooks.private_networks
         by_name = {channel.name: channel for channel in built}
         yield Services(
             settings=settings,
@@ -103,6 +107,7 @@ async def build(
             bus=bus,
             channels=by_name,
             jobs=JobRunner(settings, store, serving, bus, clock),
+            webhooks=Sender(store, bus, clock, private=networks(private)),
             clock=clock,
             started_at=clock(),
         )
@@ -116,7 +121,7 @@ async def started(services: Services) -> AsyncIterator[Services]:
     A channel that cannot start is logged and shown by its ``health``; the others go on.
     """
     async with AsyncExitStack() as stack:
-        for part in (services.jobs, services.pipeline, services.delivery):
+        for part in (services.jobs, services.pipeline, services.delivery, services.webhooks):
             await part.start()
             stack.push_async_callback(part.stop)
         for channel in services.channels.values():

@@ -111,6 +111,12 @@ class TrainingSettings(_Struct, frozen=True):
     max_minutes: Positive = 60
 
 
+class WebhookSettings(_Struct, frozen=True):
+    """Outgoing webhooks reach public addresses over https, and nothing else."""
+
+    private_networks: tuple[str, ...] = ()  # networks inside that they may reach, also over http
+
+
 class LogSettings(_Struct, frozen=True):
     """What is written to standard error."""
 
@@ -131,6 +137,7 @@ class Settings(_Struct, frozen=True):
     hours: HoursSettings = msgspec.field(default_factory=HoursSettings)
     answers: AnswerSettings = msgspec.field(default_factory=AnswerSettings)
     training: TrainingSettings = msgspec.field(default_factory=TrainingSettings)
+    webhooks: WebhookSettings = msgspec.field(default_factory=WebhookSettings)
     log: LogSettings = msgspec.field(default_factory=LogSettings)
 
     @property

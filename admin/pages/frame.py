@@ -12,6 +12,7 @@ from bot import ui
 from bot.access import AGENT
 from bot.http import form
 from bot.services import SERVICES, Services
+from bot.ui.formats import Formats
 
 _PARAM = "p."
 
@@ -24,6 +25,12 @@ def services_of(request: web.Request) -> Services:
 def actor(request: web.Request) -> str:
     """Who acts, for history and audit."""
     return request[AGENT].login
+
+
+def formats_of(request: web.Request) -> Formats:
+    """How the person who looks writes numbers and times."""
+    viewer = ui.viewer_for(request)
+    return Formats(viewer.language, viewer.timezone)
 
 
 async def audit(

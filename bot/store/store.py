@@ -22,6 +22,7 @@ from bot.store.models import Models
 from bot.store.outbox import Outbox
 from bot.store.people import People
 from bot.store.records import BackupReport, CheckReport
+from bot.store.webhooks import Webhooks
 
 
 class Store:
@@ -41,6 +42,7 @@ class Store:
         self.people = People(db, clock)
         self.models = Models(db, clock)
         self.jobs = Jobs(db, clock)
+        self.webhooks = Webhooks(db, clock)
         self._clock = clock
 
     @classmethod

@@ -22,7 +22,15 @@ DOCUMENTS = (
     "CONTRIBUTING.md",
     *(
         f"docs/{name}.md"
-        for name in ("settings", "api", "operations", "promises", "results", "log")
+        for name in (
+            "settings",
+            "api",
+            "operations",
+            "promises",
+            "results",
+            "log",
+            "webhooks",
+        )
     ),
 )
 
