@@ -8,6 +8,7 @@ from aiohttp import web
 
 from admin.pages import (
     articles,
+    audit,
     channels,
     imports,
     knowledge,
@@ -15,7 +16,9 @@ from admin.pages import (
     overview,
     people,
     reports,
+    sessions,
     system,
+    tokens,
     webhooks,
 )
 from bot.access import Route, add_routes
@@ -37,8 +40,11 @@ _PAGES = (
     models,
     channels,
     people,
+    sessions,
+    tokens,
     reports,
     system,
+    audit,
     webhooks,
 )
 

@@ -1,4 +1,4 @@
-"""People and programs: agents with roles and one-time links, API tokens with scopes."""
+"""People: agents with roles and one-time links."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from typing import Any
 from aiohttp import web
 
 from admin.operations import LINK_TTL_S, role_of
-from admin.pages.frame import actor, audit, fields, go, page, services_of
+from admin.pages.frame import audit, fields, go, page, services_of
 from bot import ui
-from bot.access import AGENT, SCOPES, Route
+from bot.access import AGENT, Route
 from bot.domain import Agent, Role
 from bot.errors import BadRequest, Conflict, Forbidden
 from bot.http import row_id
@@ -86,40 +86,18 @@ async def enable(request: web.Request) -> web.StreamResponse:
     return go("/admin/people", "enabled", name=agent.name)
 
 
-async def new_token(request: web.Request) -> web.StreamResponse:
-    """Make an API token and show its secret once."""
-    given = await fields(request)
-    name = given.get("token_name", "")
-    scopes = [scope for scope in SCOPES if given.get(f"scope.{scope}") == "1"]
-    if not name or len(name) > 100 or not scopes:
-        return await _page(request, problem=ui.translate(request, "panel.people.error.scopes"))
-    _, secret = await services_of(request).store.people.create_token(name, scopes)
-    await audit(request, "token.created", name, {"scopes": scopes, "by": actor(request)})
-    return await _page(request, secret=secret, secret_name=name)
-
-
-async def revoke_token(request: web.Request) -> web.StreamResponse:
-    """End a token's right."""
-    token_id = row_id(request)
-    await services_of(request).store.people.revoke_token(token_id)
-    await audit(request, "token.revoked", str(token_id))
-    return go("/admin/people", "revoked")
-
-
 async def _page(request: web.Request, *, problem: str = "", **once: str) -> web.Response:
     people = services_of(request).store.people
-    shown = {"link": "", "link_name": "", "secret": "", "secret_name": "", **once}
+    shown = {"link": "", "link_name": "", **once}
     listed = [
-        _Person(agent, len(await people.sessions(agent.id)), _may_change(request, agent))
+        _Person(agent, len(await people.sessions(agent.id)), may_change(request, agent))
         for agent in await people.agents()
     ]
     roles = _roles(request)
     context: dict[str, Any] = {
         "people": listed,
-        "tokens": await people.tokens(),
         "roles": roles,
         "role_options": [(role, ui.translate(request, f"ui.role.{role}")) for role in roles],
-        "scopes": SCOPES,
     }
     status = 422 if problem else 200
     return page(
@@ -136,7 +114,7 @@ async def _link(request: web.Request, agent: Agent) -> str:
 
 async def _changeable(request: web.Request) -> Agent:
     agent = await services_of(request).store.people.agent(row_id(request))
-    if not _may_change(request, agent):
+    if not may_change(request, agent):
         raise Forbidden("Only an owner may do this.")
     return agent
 
@@ -150,7 +128,7 @@ def _may_give(request: web.Request, role: Role) -> None:
         raise Forbidden("Only an owner may make owners.")
 
 
-def _may_change(request: web.Request, agent: Agent) -> bool:
+def may_change(request: web.Request, agent: Agent) -> bool:
     """Nobody changes their own rights, and only owners those of owners."""
     mine = request[AGENT]
     return agent.id != mine.id and (mine.role is Role.OWNER or agent.role is not Role.OWNER)
@@ -165,6 +143,4 @@ def routes() -> tuple[Route, ...]:
         Route("POST", r"/admin/people/{id:\d+}/role", set_role, "admin"),
         Route("POST", r"/admin/people/{id:\d+}/disable", disable, "admin"),
         Route("POST", r"/admin/people/{id:\d+}/enable", enable, "admin"),
-        Route("POST", "/admin/people/tokens", new_token, "admin"),
-        Route("POST", r"/admin/people/tokens/{id:\d+}/revoke", revoke_token, "admin"),
     )

@@ -1,28 +1,30 @@
-"""System: the doctor's findings, sizes, backups, the audit log."""
+"""System: the doctor's findings, sizes, queues, backups."""
 
 from __future__ import annotations
 
 import asyncio
 import re
+import shutil
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
 from aiohttp import web
 
-from admin.doctor import Finding, device_check, in_words, machine, serving_check
-from admin.pages.frame import audit, go, number_in, page, services_of
+from admin.doctor import Check, Finding, device_check, in_words, machine, serving_check
+from admin.pages.frame import audit, formats_of, go, page, services_of
 from admin.pages.reports import Figure
 from bot import ui
 from bot.access import AGENT, Route
 from bot.domain import Role
 from bot.errors import NotFound
 from bot.services import Services
-from bot.ui.formats import Formats
-from bot.ui.viewer import viewer_of
+from bot.store.queues import Queues
 
 _NAME = re.compile(r"neurobot-\d{8}-\d{6}\.db")
-_AUDIT_ROWS = 20
+# A backup older than this is worth a word, one older than that a warning.
+_OLD_BACKUP_S = 2 * 86_400.0
+_MISSED_BACKUP_S = 14 * 86_400.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,17 +38,16 @@ async def system_page(request: web.Request) -> web.StreamResponse:
     """Everything of note about the running server."""
     services = services_of(request)
     backups = await asyncio.to_thread(_backups, services)
+    queues = await Queues(services.store.db, services.clock).lengths()
     return page(
         request,
         "panel_system.html",
         "system",
         stats=_figures(request, backups),
         checks=await findings(request),
+        queues=queues,
         backups=backups,
         may_download=request[AGENT].role is Role.OWNER,
-        audit=await services.store.people.audit_log(
-            number_in(request.query.get("page", ""), 1, 100_000, 1), _AUDIT_ROWS
-        ),
     )
 
 
@@ -75,24 +76,29 @@ async def findings(request: web.Request) -> list[Finding]:
     checks = await asyncio.to_thread(machine, services.settings)
     device = services.serving.device
     checks += [serving_check(services.serving), device_check(device.name, device.reason)]
-    language = _formats(request).language
+    checks.append(_backup_check(services, await asyncio.to_thread(_backups, services)))
+    language = formats_of(request).language
     return [in_words(check, language) for check in checks]
 
 
 def _figures(request: web.Request, backups: list[_Backup]) -> list[Figure]:
     services = services_of(request)
-    formats = _formats(request)
+    formats = formats_of(request)
     health = services.store.health()
     now = services.clock()
 
     def text(key: str, **params: str) -> str:
         return ui.translate(request, f"panel.system.{key}", **params)
 
+    disk = shutil.disk_usage(services.settings.data_path)
     wal = text("wal", size=formats.size(health["wal_bytes"]))
     return [
         Figure(text("database"), formats.size(health["size_bytes"]), wal),
         Figure(text("queue"), formats.number(health["queued"]), text("queue-hint")),
-        Figure(text("device"), services.serving.device.name, ""),
+        Figure(text("device"), services.serving.device.name, services.serving.device.reason),
+        Figure(
+            text("disk"), formats.size(disk.free), text("disk-of", size=formats.size(disk.total))
+        ),
         Figure(
             text("backup-age"),
             formats.ago(backups[0].created_at, now) if backups else text("never"),
@@ -117,9 +123,19 @@ def _folder(services: Services) -> Path:
     return services.settings.data_path / "backups"
 
 
-def _formats(request: web.Request) -> Formats:
-    viewer = viewer_of(request, lambda _: (None, ""), services_of(request).settings.language)
-    return Formats(viewer.language, viewer.timezone)
+def _backup_check(services: Services, backups: list[_Backup]) -> Check:
+    """How old the newest copy in the folder is; a server of the first days needs none yet."""
+    now = services.clock()
+    if not backups:
+        young = now - services.started_at < _OLD_BACKUP_S
+        return Check("backup", "none", "ok" if young else "warn")
+    age_s = now - backups[0].created_at
+    days = {"days": int(age_s // 86_400)}
+    if age_s > _MISSED_BACKUP_S:
+        return Check("backup", "missed", "bad", days)
+    if age_s > _OLD_BACKUP_S:
+        return Check("backup", "old", "warn", days)
+    return Check("backup", "ok")
 
 
 def routes() -> tuple[Route, ...]:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from aiohttp import web
 
 from bot.access.attempts import Attempts
+from bot.access.devices import device_name
 from bot.access.passwords import Passwords
 from bot.domain import Agent
 from bot.errors import Forbidden
@@ -128,7 +129,12 @@ async def begin_session(request: web.Request, response: web.StreamResponse, agen
     before = request.cookies.get(cookie_name(request), "")
     if _GOOD_TOKEN.fullmatch(before):
         await people.revoke_session(before)
-    token = await people.create_session(agent.id, SESSION_TTL_S)
+    token = await people.create_session(
+        agent.id,
+        SESSION_TTL_S,
+        address=request.config_dict[ACCESS].addresses.address(request),
+        device=device_name(request.headers.get("User-Agent", "")),
+    )
     response.set_cookie(
         cookie_name(request),
         token,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import msgspec
@@ -12,6 +13,42 @@ from bot.domain import Page
 from bot.store.part import PER_PAGE, Part
 from bot.store.records import AuditEntry
 from bot.store.texts import clean, digest, dump
+
+
+@dataclass(frozen=True, slots=True)
+class AuditWish:
+    """Which entries; what is empty lets all pass.
+
+    Attributes:
+        action: whole, or the beginning before its dot, e.g. ``webhook``.
+        text: in subject or details, letter case ignored for ASCII.
+        since, until: epoch seconds, ``until`` itself excluded.
+    """
+
+    actor: str = ""
+    action: str = ""
+    text: str = ""
+    since: float | None = None
+    until: float | None = None
+
+    def condition(self) -> tuple[str, dict[str, Any]]:
+        """An SQL condition with its parameters."""
+        text = self.text.replace("\\", r"\\").replace("%", r"\%").replace("_", r"\_")
+        parts = {
+            "actor": (self.actor, "actor = :actor"),
+            "action": (self.action, "(action = :action OR action LIKE :action || '.%')"),
+            "text": (
+                f"%{text}%" if text else "",
+                r"(subject LIKE :text ESCAPE '\' OR detail LIKE :text ESCAPE '\')",
+            ),
+            "since": (self.since, "at >= :since"),
+            "until": (self.until, "at < :until"),
+        }
+        asked = {name: part for name, part in parts.items() if part[0] not in {"", None}}
+        where = " AND ".join(sql for _, sql in asked.values()) or "1"
+        return where, {
+            name: clean(v) if isinstance(v, str) else v for name, (v, _) in asked.items()
+        }
 
 
 class Audit(Part):
@@ -34,15 +71,21 @@ class Audit(Part):
 
         await self._db.write(add)
 
-    async def audit_log(self, page: int = 1, per_page: int = PER_PAGE) -> Page:
-        """Entries, newest first."""
+    async def audit_log(
+        self, page: int = 1, per_page: int = PER_PAGE, wish: AuditWish | None = None
+    ) -> Page:
+        """Entries that fit ``wish``, newest first."""
+        where, params = (wish or AuditWish()).condition()
 
         def find(connection: sqlite3.Connection) -> Page:
-            total = connection.execute("SELECT count(*) FROM audit").fetchone()[0]
+            total = connection.execute(
+                f"SELECT count(*) FROM audit WHERE {where}",  # noqa: S608
+                params,
+            ).fetchone()[0]
             found = connection.execute(
-                """SELECT id, at, actor, action, subject, detail FROM audit
-                   ORDER BY id DESC LIMIT ? OFFSET ?""",
-                (per_page, (max(1, page) - 1) * per_page),
+                f"""SELECT id, at, actor, action, subject, detail FROM audit WHERE {where}
+                    ORDER BY id DESC LIMIT :limit OFFSET :first""",  # noqa: S608
+                {**params, "limit": per_page, "first": (max(1, page) - 1) * per_page},
             )
             items = [
                 AuditEntry(**{**dict(row), "detail": msgspec.json.decode(row["detail"])})
@@ -51,6 +94,25 @@ class Audit(Part):
             return Page(items, total, max(1, page), per_page)
 
         return await self._db.read(find)
+
+    async def audit_words(self) -> tuple[list[str], list[str]]:
+        """Every actor and every action that the log knows, sorted."""
+
+        def find(connection: sqlite3.Connection) -> tuple[list[str], list[str]]:
+            actors, actions = (
+                [row[0] for row in connection.execute(sql)]
+                for sql in (
+                    "SELECT DISTINCT actor FROM audit ORDER BY actor",
+                    "SELECT DISTINCT action FROM audit ORDER BY action",
+                )
+            )
+            return actors, actions
+
+        return await self._db.read(find)
+
+    async def verify_audit(self) -> int | None:
+        """Id of the first entry that does not follow from the one before; None when all do."""
+        return await self._db.read(broken_entry)
 
 
 def broken_entry(connection: sqlite3.Connection) -> int | None:

@@ -125,6 +125,8 @@ class Session:
     last_seen_at: float
     expires_at: float  # absolute end
     csrf_token: str
+    address: str = ""
+    device: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""Tables of the second half of the panel: outgoing webhooks, and where sessions come from.
+"""Tables of the panel beyond the desk: webhooks, where sessions come from, twice-written articles.
 
 A webhook's events are written by triggers: in the transaction of what they tell, whoever writes it,
 so none is lost and none is told that did not happen. While no webhook asks for an event its trigger
@@ -31,6 +31,21 @@ TABLES = (
     "CREATE INDEX webhook_attempts_delivery ON webhook_attempts (delivery_id, id)",
     "ALTER TABLE sessions ADD COLUMN address TEXT NOT NULL DEFAULT ''",
     "ALTER TABLE sessions ADD COLUMN device TEXT NOT NULL DEFAULT ''",
+    # For the reports and the coverage of articles.
+    "CREATE INDEX conversations_created ON conversations (created_at)",
+    "CREATE INDEX verdicts_created ON verdicts (created_at)",
+    """CREATE INDEX messages_answer ON messages (answer_id, created_at)
+        WHERE answer_id IS NOT NULL""",
+    # Articles that say nearly the same, or answer one question differently; found anew after a
+    # change of the knowledge base. A person may say that a pair is none.
+    """CREATE TABLE article_pairs (
+        first_id INTEGER NOT NULL, second_id INTEGER NOT NULL, kind TEXT NOT NULL,
+        likeness REAL NOT NULL, question TEXT NOT NULL DEFAULT '',
+        PRIMARY KEY (first_id, second_id)) WITHOUT ROWID""",
+    "CREATE INDEX article_pairs_second ON article_pairs (second_id)",
+    """CREATE TABLE dismissed_pairs (
+        first_id INTEGER NOT NULL, second_id INTEGER NOT NULL, actor TEXT NOT NULL,
+        at REAL NOT NULL, PRIMARY KEY (first_id, second_id)) WITHOUT ROWID""",
 )
 
 _NOW = "(julianday('now') - 2440587.5) * 86400.0"

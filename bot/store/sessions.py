@@ -12,7 +12,7 @@ from bot.domain import Agent, Role
 from bot.errors import NotFound, StorageUnavailable
 from bot.store.part import Part
 from bot.store.records import Session
-from bot.store.texts import secret_hash
+from bot.store.texts import clean, secret_hash
 
 IDLE_S = 8 * 3600.0
 ABSOLUTE_S = 7 * 86_400.0
@@ -24,8 +24,12 @@ _NOTE_S = 60.0
 class Sessions(Part):
     """Who is signed in where."""
 
-    async def create_session(self, agent_id: int, ttl: float = ABSOLUTE_S) -> str:
+    async def create_session(
+        self, agent_id: int, ttl: float = ABSOLUTE_S, *, address: str = "", device: str = ""
+    ) -> str:
         """A new 256-bit token for the cookie; ends after ``ttl`` seconds or 8 h of silence.
+
+        ``address`` and ``device`` say to people where it is used.
 
         Raises:
             NotFound: there is no such agent, or they are disabled.
@@ -40,8 +44,8 @@ class Sessions(Part):
             )
             connection.execute(
                 """INSERT INTO sessions (token_hash, agent_id, created_at, last_seen_at,
-                    expires_at, csrf_token)
-                   VALUES (?, ?, ?, ?, ?, ?)""",
+                    expires_at, csrf_token, address, device)
+                   VALUES (?, ?, ?, ?, ?, ?, ?, ?)""",
                 (
                     secret_hash(token),
                     agent_id,
@@ -49,6 +53,8 @@ class Sessions(Part):
                     now,
                     now + min(ttl, ABSOLUTE_S),
                     secrets.token_urlsafe(32),
+                    clean(address),
+                    clean(device),
                 ),
             )
 
@@ -95,6 +101,38 @@ class Sessions(Part):
                 (agent_id, now, now - IDLE_S),
             )
             return [Session(*row) for row in found]
+
+        return await self._db.read(find)
+
+    async def everyones_sessions(self, agent_id: int | None = None) -> list[tuple[Agent, Session]]:
+        """Live sessions of everyone or of one agent, the last used first."""
+        now = self._clock()
+
+        def find(connection: sqlite3.Connection) -> list[tuple[Agent, Session]]:
+            found = connection.execute(
+                f"""SELECT {_COLUMNS} FROM sessions WHERE expires_at > ? AND last_seen_at > ?
+                    AND (?3 IS NULL OR agent_id = ?3) ORDER BY last_seen_at DESC, id DESC""",  # noqa: S608
+                (now, now - IDLE_S, agent_id),
+            ).fetchall()
+            agents = {row["agent_id"]: load_agent(connection, row["agent_id"]) for row in found}
+            return [(agents[row["agent_id"]], Session(*row)) for row in found]
+
+        return await self._db.read(find)
+
+    async def session_owner(self, session_id: int) -> Agent:
+        """Whose session it is.
+
+        Raises:
+            NotFound: there is none of this id.
+        """
+
+        def find(connection: sqlite3.Connection) -> Agent:
+            row = connection.execute(
+                "SELECT agent_id FROM sessions WHERE id = ?", (session_id,)
+            ).fetchone()
+            if row is None:
+                raise NotFound("The session has ended already.")
+            return load_agent(connection, row[0])
 
         return await self._db.read(find)
 
@@ -180,7 +218,7 @@ class Sessions(Part):
         )
 
 
-_COLUMNS = "id, agent_id, created_at, last_seen_at, expires_at, csrf_token"
+_COLUMNS = "id, agent_id, created_at, last_seen_at, expires_at, csrf_token, address, device"
 _NO_LINK = "This sign-in link was used or has expired."
 
 

@@ -74,15 +74,7 @@ def threshold_curve(
     frame = Frame(low, high, marks[0], marks[-1])
     inside = [mark for mark in ticks(low, high, 5) if low - 1e-9 <= mark <= high + 1e-9]
     body = grid(frame, marks, show) + number_axis(frame, inside, show, (label, ""))
-    if target is not None:
-        body += Markup('<line class="guide" x1="{0}" x2="{1}" y1="{2:.1f}" y2="{2:.1f}"/>').format(
-            LEFT, WIDTH - RIGHT, frame.y(target)
-        )
-    for index, row in enumerate(series):
-        for run in runs(row.values):
-            body += Markup('<polyline class="line s{}" points="{}"/>').format(
-                index, points_of((frame.x(thresholds[i]), frame.y(v)) for i, v in run)
-            )
+    body += _curves(frame, thresholds, series, target)
     at = _nearest(thresholds, value)
     body += _handle(frame, series, at, value)
     below = _control(title, series, at, value, field=field, label=label, show=show,
@@ -92,6 +84,22 @@ def threshold_curve(
     )
     moves = Markup(' data-threshold="{}"').format(_moves(frame, thresholds, series, show))
     return figure(title, body, below, [row.name for row in series], moves)
+
+
+def _curves(
+    frame: Frame, thresholds: Sequence[float], series: Sequence[Series], target: float | None
+) -> Markup:
+    body = Markup()
+    if target is not None:
+        body += Markup('<line class="guide" x1="{0}" x2="{1}" y1="{2:.1f}" y2="{2:.1f}"/>').format(
+            LEFT, WIDTH - RIGHT, frame.y(target)
+        )
+    for index, row in enumerate(series):
+        for run in runs(row.values):
+            body += Markup('<polyline class="line s{}" points="{}"/>').format(
+                index, points_of((frame.x(thresholds[i]), frame.y(v)) for i, v in run)
+            )
+    return body
 
 
 def _nearest(thresholds: Sequence[float], value: float) -> int:
