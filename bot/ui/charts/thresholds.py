@@ -48,8 +48,7 @@ def threshold_curve(
     """Measures over a threshold that is dragged in the picture or moved by the slider beneath.
 
     The slider is an ``<input type="range" name=field>`` and belongs to the form around the figure;
-    what the measures are at the threshold stands beneath it and follows. Without
-    ``static/charts.js`` the form still sends what the slider says.
+    what the measures are at the threshold follows (without ``static/charts.js`` the form alone).
 
     Args:
         title: what the picture says.
@@ -72,8 +71,7 @@ def threshold_curve(
     value = min(high, max(low, value))
     marks = ticks(*bounds(series))
     frame = Frame(low, high, marks[0], marks[-1])
-    inside = [mark for mark in ticks(low, high, 5) if low - 1e-9 <= mark <= high + 1e-9]
-    body = grid(frame, marks, show) + number_axis(frame, inside, show, (label, ""))
+    body = grid(frame, marks, show) + number_axis(frame, _inside(low, high), show, (label, ""))
     body += _curves(frame, thresholds, series, target)
     at = _nearest(thresholds, value)
     body += _handle(frame, series, at, value)
@@ -84,6 +82,10 @@ def threshold_curve(
     )
     moves = Markup(' data-threshold="{}"').format(_moves(frame, thresholds, series, show))
     return figure(title, body, below, [row.name for row in series], moves)
+
+
+def _inside(low: float, high: float) -> list[float]:
+    return [mark for mark in ticks(low, high, 5) if low - 1e-9 <= mark <= high + 1e-9]
 
 
 def _curves(
