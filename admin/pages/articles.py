@@ -2,24 +2,29 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from aiohttp import web
 
 from admin.importers.rows import MAX_ANSWER, MAX_CATEGORY, MAX_QUESTION
+from admin.pages.differences import Change, changes
 from admin.pages.frame import actor, audit, fields, go, page, services_of
 from bot import ui
 from bot.access import Route
 from bot.domain import Article
 from bot.errors import BadRequest, Conflict, NotFound
 from bot.http import row_id
+from bot.store.coverage import Coverage
+from bot.store.records import ArticleVersion
 
 _MAX_TITLE = 300
 _TWIN_CHOICES = 200
+_SHOWN_VERSIONS = 50
 
 
 async def new_page(request: web.Request) -> web.StreamResponse:
-    """An empty form; ``?twin=ID`` begins a translation."""
+    """An empty form; ``?twin=ID`` begins a translation, ``?from=ID`` an article of a question."""
     form = {
         "title": "",
         "text": "",
@@ -28,6 +33,10 @@ async def new_page(request: web.Request) -> web.StreamResponse:
         "language": "",
         "updated_at": "",
     }
+    asked = request.query.get("from", "")
+    if asked.isascii() and asked.isdigit() and len(asked) < 19:
+        services = services_of(request)
+        form.update(await Coverage(services.store.db, services.clock).draft(int(asked)))
     twin = request.query.get("twin", "")
     if twin.isascii() and twin.isdigit() and len(twin) < 19:
         other = await services_of(request).store.knowledge.article(int(twin))
@@ -66,8 +75,8 @@ async def save(request: web.Request) -> web.StreamResponse:
         return await _conflict(request, article, given, error)
     if given.get("twin", "").isdigit():
         await store.knowledge.link_twins(saved.id, int(given["twin"]), actor(request))
-        await _apply(request, int(given["twin"]))
-    await _apply(request, saved.id)
+        await apply_articles(request, int(given["twin"]))
+    await apply_articles(request, saved.id)
     await audit(request, "article.saved", str(saved.id))
     return go(f"/admin/knowledge/{saved.id}", "saved")
 
@@ -75,7 +84,7 @@ async def save(request: web.Request) -> web.StreamResponse:
 async def remove(request: web.Request) -> web.StreamResponse:
     """Move an article to the bin."""
     article = await services_of(request).store.knowledge.remove(row_id(request), actor(request))
-    await _apply(request, article.id)
+    await apply_articles(request, article.id)
     await audit(request, "article.removed", str(article.id))
     return go("/admin/knowledge", "removed", undo=article.id, title=_name(article)[:80])
 
@@ -83,7 +92,7 @@ async def remove(request: web.Request) -> web.StreamResponse:
 async def restore(request: web.Request) -> web.StreamResponse:
     """Take an article out of the bin."""
     article = await services_of(request).store.knowledge.restore(row_id(request), actor(request))
-    await _apply(request, article.id)
+    await apply_articles(request, article.id)
     await audit(request, "article.restored", str(article.id))
     return go(f"/admin/knowledge/{article.id}", "restored")
 
@@ -103,7 +112,7 @@ async def restore_version(request: web.Request) -> web.StreamResponse:
                 questions=version.questions,
                 actor=actor(request),
             )
-            await _apply(request, article_id)
+            await apply_articles(request, article_id)
             await audit(
                 request, "article.version-restored", str(article_id), {"version": version_id}
             )
@@ -118,12 +127,12 @@ async def link_twin(request: web.Request) -> web.StreamResponse:
     if not (twin.isascii() and twin.isdigit() and len(twin) < 19):
         raise BadRequest("Choose an article.")
     await services_of(request).store.knowledge.link_twins(article_id, int(twin), actor(request))
-    await _apply(request, article_id, int(twin))
+    await apply_articles(request, article_id, int(twin))
     await audit(request, "article.linked", str(article_id), {"twin": int(twin)})
     return go(f"/admin/knowledge/{article_id}", "linked")
 
 
-async def _apply(request: web.Request, *article_ids: int) -> None:
+async def apply_articles(request: web.Request, *article_ids: int) -> None:
     """Let the very next question find the change."""
     services = services_of(request)
     await services.serving.apply_articles(article_ids)
@@ -163,7 +172,7 @@ async def _form_page(
         "history": [],
     }
     if article is not None:
-        context["history"] = await store.knowledge.history(article.id)
+        context["history"] = _history(await store.knowledge.history(article.id))
         if article.twin_id is not None:
             context["twin"] = await store.knowledge.article(article.twin_id)
         else:
@@ -177,6 +186,15 @@ async def _form_page(
         problem=problem,
         **context,
     )
+
+
+def _history(versions: Sequence[ArticleVersion]) -> list[tuple[ArticleVersion, list[Change]]]:
+    """The newest forms, each with what it changed."""
+    before = [*versions[1:], None]
+    return [
+        (version, changes(earlier, version))
+        for version, earlier in list(zip(versions, before, strict=True))[:_SHOWN_VERSIONS]
+    ]
 
 
 async def _twin_options(request: web.Request, article: Article) -> list[tuple[int, str]]:

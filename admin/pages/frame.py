@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlencode
@@ -15,6 +16,7 @@ from bot.services import SERVICES, Services
 from bot.ui.formats import Formats
 
 _PARAM = "p."
+_MERGED = re.compile(r"(\d{1,18})-(\d{1,18})", re.ASCII)
 
 
 def services_of(request: web.Request) -> Services:
@@ -67,17 +69,33 @@ def page(
         for name, value in request.query.items()
         if name.startswith(_PARAM)
     }
-    undo = (
-        f"/admin/knowledge/{request.query['undo']}/restore"
-        if request.query.get("undo", "").isdigit()
-        else ""
-    )
-    shown = {"notice": notice, "notice_params": params, "notice_tone": "good", "undo_action": undo}
+    shown = {
+        "notice": notice,
+        "notice_params": params,
+        "notice_tone": "good",
+        **_undo(request.query),
+    }
     if not _sayable(request, notice, params):
         shown["notice"] = ""
     return ui.render(
         request, template, status=status, section=section, problem=problem, **shown, **context
     )
+
+
+def _undo(asked: Mapping[str, str]) -> dict[str, Any]:
+    """The form that takes the last step back: out of the bin, or two of one again."""
+    merged = _MERGED.fullmatch(asked.get("merged", ""))
+    if merged:
+        return {
+            "undo_action": "/admin/knowledge/duplicates/undo",
+            "undo_fields": {"keep": merged[1], "drop": merged[2]},
+        }
+    removed = asked.get("undo", "")
+    known = removed.isascii() and removed.isdigit()
+    return {
+        "undo_action": f"/admin/knowledge/{removed}/restore" if known else "",
+        "undo_fields": {},
+    }
 
 
 def go(path: str, done: str = "", *, undo: int | None = None, **params: Any) -> web.Response:

@@ -8,13 +8,15 @@ from urllib.parse import urlencode
 import msgspec
 from aiohttp import web
 
+from admin.pages.duplicates import refresh_pairs
 from admin.pages.frame import actor, audit, fields, go, number_in, page, services_of
 from bot import ui
 from bot.access import Route
 from bot.errors import NotFound
 from bot.http import query
+from bot.store.coverage import STATES, ArticleState, Coverage, Sorting, Wish
 
-_STATES = ("live", "unused", "removed")
+_HOME = "/admin/knowledge"
 _PER_PAGE = 25
 
 
@@ -22,38 +24,47 @@ class _Wish(msgspec.Struct, frozen=True):
     query: str = ""
     category: str = ""
     language: Literal["", "ru", "en"] = ""
-    state: Literal["live", "unused", "removed"] = "live"
+    state: ArticleState = "live"
+    sort: Sorting = "-updated"
     page: str = "1"
+
+    def address(self, **changed: str) -> str:
+        """The list with the same filter but for what is ``changed``."""
+        kept = {**msgspec.structs.asdict(self), "page": "", **changed}
+        defaults = {"state": "live", "sort": "-updated"}
+        asked = {name: value for name, value in kept.items() if value != defaults.get(name, "")}
+        return f"{_HOME}?{urlencode(asked)}" if asked else _HOME
+
+    def sorting(self, column: str) -> dict[str, str]:
+        """Head of a column that sorts: the greatest first, then the other way round."""
+        way = {f"-{column}": "descending", column: "ascending"}.get(self.sort, "")
+        return {
+            "sort": self.address(sort=column if way == "descending" else f"-{column}"),
+            "sorted": way,
+        }
 
 
 async def list_page(request: web.Request) -> web.StreamResponse:
-    """Articles by filter, newest change first."""
+    """Articles by filter, with what each answered in 30 days."""
     wish = query(request, _Wish)
-    store = services_of(request).store
-    found = await store.knowledge.articles(
-        query=wish.query,
-        category=wish.category,
-        language=wish.language,
-        state=wish.state,
-        page=number_in(wish.page, 1, 100_000, 1),
-        per_page=_PER_PAGE,
+    services = services_of(request)
+    await refresh_pairs(services)
+    coverage = Coverage(services.store.db, services.clock)
+    found = await coverage.articles(
+        Wish(wish.query, wish.category, wish.language, wish.state, wish.sort),
+        number_in(wish.page, 1, 100_000, 1),
+        _PER_PAGE,
     )
-    categories = await store.knowledge.categories()
-    kept = {
-        name: value
-        for name in ("query", "category", "language", "state")
-        if (value := getattr(wish, name)) and value != "live"
-    }
     return page(
         request,
         "panel_knowledge.html",
         "knowledge",
         page=found,
         wish=wish,
-        filtered=bool(kept),
-        base_url=f"/admin/knowledge?{urlencode(kept)}" if kept else "/admin/knowledge",
-        category_options=[category.name for category in categories],
-        state_options=[(state, ui.translate(request, f"panel.state.{state}")) for state in _STATES],
+        facets=await coverage.facets(),
+        filtered=wish.address(sort="-updated") != _HOME,
+        base_url=wish.address(),
+        state_options=[(state, ui.translate(request, f"panel.state.{state}")) for state in STATES],
     )
 
 
@@ -85,7 +96,7 @@ async def save_category(request: web.Request) -> web.StreamResponse:
 def routes() -> tuple[Route, ...]:
     """Routes of these pages."""
     return (
-        Route("GET", "/admin/knowledge", list_page, "admin"),
+        Route("GET", _HOME, list_page, "admin"),
         Route("GET", "/admin/knowledge/categories", categories_page, "admin"),
         Route("POST", "/admin/knowledge/categories", save_category, "admin"),
     )

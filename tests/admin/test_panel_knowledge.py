@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import re
 
-from bot.domain import Role
+import pytest
+
+from bot.domain import Author, Inbound, Role
+from bot.store.records import Reply
 
 CSV = (
     b"question,answer,category\n"
@@ -131,3 +134,82 @@ async def test_an_upload_may_be_larger_than_a_page_but_not_endless(owner) -> Non
     page = await owner.upload(("question,answer,category\n" + rows).encode())
     assert 'name="upload"' in page
     await owner.upload(b"question,answer\n" + b"x" * 11_000_000, status=413)
+
+
+async def _write(owner, text: str, questions: str, **more: str) -> int:
+    form = {"text": text, "questions": questions, "language": "en", "category": "Money", **more}
+    location, _ = await owner.post("/admin/knowledge/new", **form)
+    return int(re.search(r"/knowledge/(\d+)", location)[1])
+
+
+@pytest.mark.parametrize("lang", ["ru", "en"])
+async def test_new_pages_of_an_empty_knowledge_base_name_a_next_step(owner, lang: str) -> None:
+    for path in ("duplicates", "coverage"):
+        page = await owner.get(f"/admin/knowledge/{path}", lang=lang)
+        assert 'class="button primary"' in page
+
+
+async def test_duplicates_are_merged_and_two_again(owner, server) -> None:
+    text = "Open Billing, choose Payment methods and press Add a card, then confirm by code."
+    first = await _write(owner, text, "how to add a card")
+    second = await _write(owner, text.replace("press", "click"), "new card?")
+    page = await owner.get("/admin/knowledge/duplicates")
+    assert "<ins>click</ins>" in page
+    assert 'state=duplicate"' in await owner.get("/admin/knowledge")
+    form = {"keep": str(first), "drop": str(second)}
+    location, _ = await owner.post("/admin/knowledge/duplicates/merge", **form)
+    page = await owner.get(location)
+    assert 'action="/admin/knowledge/duplicates/undo"' in page
+    found = server.services.pipeline.suggest("new card?")
+    assert found.items[0].answer_id == first
+    await owner.post("/admin/knowledge/duplicates/undo", **form)
+    knowledge = server.services.store.knowledge
+    assert (await knowledge.article(second)).removed_at is None
+    await owner.post("/admin/knowledge/duplicates/undo", status=409, **form)
+    await owner.post("/admin/knowledge/duplicates/apart", **form)
+    assert "<ins>" not in await owner.get("/admin/knowledge/duplicates")
+    await owner.post("/admin/knowledge/duplicates/merge", status=400, keep="1", drop="x")
+    await owner.get("/admin/knowledge/duplicates?kind=nonsense", status=400)
+
+
+async def test_the_list_is_filtered_sorted_and_counted(owner) -> None:
+    await _write(owner, "Pay by card.", "pay?")
+    await _write(owner, "We post it.", "post?", category="Parcels")
+    page = await owner.get("/admin/knowledge?sort=-answered&category=Parcels")
+    assert "We post it." in page
+    assert "Pay by card." not in page
+    assert 'aria-sort="descending"' in page
+    assert "sort=answered" in page
+    assert "/admin/knowledge?category=Money&amp;sort=-answered" in page
+    assert 'href="/admin/knowledge">' in await owner.get("/admin/knowledge?state=conflict")
+    await owner.get("/admin/knowledge?sort=nonsense", status=400)
+
+
+async def test_history_shows_what_changed(owner) -> None:
+    number = await _write(owner, "Open the door.", "door?")
+    page = await owner.get(f"/admin/knowledge/{number}")
+    stamp = re.search(r'name="updated_at" value="([^"]*)"', page)[1]
+    form = {"text": "Open a door.", "questions": "door?", "language": "en", "category": "Money"}
+    await owner.post(f"/admin/knowledge/{number}", updated_at=stamp, **form)
+    page = await owner.get(f"/admin/knowledge/{number}")
+    assert "<del>the</del><ins>a</ins>" in page
+    restore = re.search(rf'action="(/admin/knowledge/{number}/history/\d+)"', page)
+    await owner.post(restore[1])
+    assert "Open the door." in await owner.get(f"/admin/knowledge/{number}")
+
+
+async def test_an_article_begins_with_a_question_that_a_person_answered(owner, server) -> None:
+    services = server.services
+    inbound = Inbound("web", "m1", "v1", "where is my parcel", services.clock(), language="en")
+    receipt = await services.pipeline.receive(inbound)
+    await services.pipeline.settled()
+    reply = Reply("It is on its way.", Author.AGENT, 1)
+    await services.store.conversations.reply(receipt.conversation_id, reply)
+    page = await owner.get("/admin/knowledge/coverage")
+    assert "where is my parcel" in page
+    page = await owner.get(f"/admin/knowledge/new?from={receipt.message_id}")
+    assert "It is on its way." in page
+    assert "where is my parcel" in page
+    await owner.get("/admin/knowledge/new?from=99999", status=404)
+    async with owner.session.get("/admin/knowledge/coverage.csv") as response:
+        assert (await response.text()).lstrip("\ufeff").startswith("category,articles")
