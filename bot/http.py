@@ -65,7 +65,8 @@ _GOOD_REQUEST_ID = re.compile(r"[A-Za-z0-9_.:-]{1,64}")
 _UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
 _MAX_ROW_ID = 2**63 - 1
 
-_CSP = (
+# Of every page; the last part says who may frame it.
+CONTENT_POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; "
     "img-src 'self' data: blob:; font-src 'self'; manifest-src 'self'; frame-src 'self'; "
     "base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
@@ -322,7 +323,7 @@ def _of_status(reply: web.HTTPException) -> NeurobotError:
 async def security_headers(request: web.Request, response: web.StreamResponse) -> None:
     """Signal handler (``on_response_prepare``): the headers that every response carries."""
     headers = response.headers
-    headers.setdefault("Content-Security-Policy", _CSP)
+    headers.setdefault("Content-Security-Policy", CONTENT_POLICY)
     headers.setdefault("X-Frame-Options", "DENY")
     headers["X-Content-Type-Options"] = "nosniff"
     # not "no-referrer": browsers then send "Origin: null" with our own forms
