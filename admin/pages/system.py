@@ -19,7 +19,7 @@ from bot.access import AGENT, Route
 from bot.domain import Role
 from bot.errors import NotFound
 from bot.services import Services
-from bot.store.queues import Queues
+from bot.store.queues import Queue, Queues
 
 _NAME = re.compile(r"neurobot-\d{8}-\d{6}\.db")
 # A backup older than this is worth a word, one older than that a warning.
@@ -38,7 +38,8 @@ async def system_page(request: web.Request) -> web.StreamResponse:
     """Everything of note about the running server."""
     services = services_of(request)
     backups = await asyncio.to_thread(_backups, services)
-    queues = await Queues(services.store.db, services.clock).lengths()
+    waiting = Queue("writes", services.store.health()["queued"], 0)
+    queues = [waiting, *await Queues(services.store.db, services.clock).lengths()]
     return page(
         request,
         "panel_system.html",
@@ -94,7 +95,6 @@ def _figures(request: web.Request, backups: list[_Backup]) -> list[Figure]:
     wal = text("wal", size=formats.size(health["wal_bytes"]))
     return [
         Figure(text("database"), formats.size(health["size_bytes"]), wal),
-        Figure(text("queue"), formats.number(health["queued"]), text("queue-hint")),
         Figure(text("device"), services.serving.device.name, services.serving.device.reason),
         Figure(
             text("disk"), formats.size(disk.free), text("disk-of", size=formats.size(disk.total))

@@ -9,7 +9,7 @@ from math import floor, isfinite, log10
 from markupsafe import Markup
 
 WIDTH, HEIGHT = 640, 240
-LEFT, RIGHT, TOP, BOTTOM = 60, 16, 16, 32
+LEFT, RIGHT, TOP, BOTTOM = 60, 16, 16, 44
 
 Show = Callable[[float], str]
 _NONE = Markup()
@@ -43,6 +43,15 @@ def ticks(low: float, high: float, wanted: int = 4) -> list[float]:
         else round((high - start) / step)
     )
     return [round(start + i * step, 10) for i in range(count + 1)]
+
+
+def distinct_ticks(low: float, high: float, show: Show) -> list[float]:
+    """Round values that cover ``low``..``high``, few enough that ``show`` tells them apart."""
+    for wanted in (4, 3, 2):
+        marks = ticks(low, high, wanted)
+        if len({show(mark) for mark in marks}) == len(marks):
+            return marks
+    return ticks(low, high, 1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,12 +99,12 @@ def grid(frame: Frame, marks: Sequence[float], show: Show) -> Markup:
 def number_axis(frame: Frame, marks: Sequence[float], show: Show, names: tuple[str, str]) -> Markup:
     """Numbers under a chart whose x is a number, and the names of both axes."""
     shown = Markup().join(
-        text_at(frame.x(mark), HEIGHT - 16, show(mark), f"tick middle{' minor' if i % 2 else ''}")
+        text_at(frame.x(mark), HEIGHT - 24, show(mark), f"tick middle{' minor' if i % 2 else ''}")
         for i, mark in enumerate(marks)
     )
     return (
         shown
-        + text_at(WIDTH - RIGHT, HEIGHT - 2, names[0], "axis end")
+        + text_at(WIDTH - RIGHT, HEIGHT - 4, names[0], "axis end")
         + text_at(LEFT, 10, names[1], "axis")
     )
 
@@ -171,7 +180,7 @@ def x_labels(frame: Frame, labels: Sequence[str]) -> Markup:
     return Markup().join(
         text_at(
             frame.x(i),
-            HEIGHT - 10,
+            HEIGHT - 18,
             label,
             f"tick middle{' minor' if (i // every) % 2 else ''}",
         )

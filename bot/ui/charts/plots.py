@@ -11,6 +11,7 @@ from bot.ui.charts.drawing import (
     Series,
     Show,
     bounds,
+    distinct_ticks,
     dot,
     figure,
     grid,
@@ -18,7 +19,6 @@ from bot.ui.charts.drawing import (
     plain,
     points_of,
     runs,
-    ticks,
     x_labels,
 )
 
@@ -36,7 +36,7 @@ def line(
     summary: str = "",
 ) -> Markup:
     """Lines over equally spaced labels; a gap where a value is None."""
-    marks = ticks(*bounds(series))
+    marks = distinct_ticks(*bounds(series), show)
     frame = Frame(0, max(1, len(labels) - 1), marks[0], marks[-1])
     body = grid(frame, marks, show) + x_labels(frame, labels)
     for index, row in enumerate(series):
@@ -64,7 +64,7 @@ def bar(
     summary: str = "",
 ) -> Markup:
     """Upright bars, grouped when there are several series."""
-    marks = ticks(*bounds(series))
+    marks = distinct_ticks(*bounds(series), show)
     frame = Frame(-0.5, len(labels) - 0.5, marks[0], marks[-1])
     body = grid(frame, marks, show) + x_labels(frame, labels)
     width = (frame.x(1) - frame.x(0)) * 0.72 / max(1, len(series))
@@ -92,7 +92,8 @@ def sparkline(values: Sequence[float]) -> Markup:
     last = max(1, len(values) - 1)
     points = [(2 + i / last * 96, 22 - (value - low) / span * 20) for i, value in enumerate(values)]
     return Markup(
-        '<svg class="sparkline" viewBox="0 0 100 24" width="100" height="24" aria-hidden="true">'
+        '<svg class="sparkline" viewBox="0 0 100 24" width="100" height="24" '
+        'preserveAspectRatio="xMinYMid" aria-hidden="true">'
         '<polyline class="line s0" points="{}"/>'
         '<circle class="fill s0" cx="{:.1f}" cy="{:.1f}" r="2"/></svg>'
     ).format(points_of(points), *points[-1])
