@@ -14,7 +14,7 @@ from admin.pages.frame import actor, audit, fields, go, number_in, page, service
 from admin.pages.likeness import find_pairs
 from bot.access import Route
 from bot.errors import BadRequest
-from bot.http import query
+from bot.http import query, row_id
 from bot.services import Services
 from bot.store.article_pairs import ArticlePairs
 
@@ -25,6 +25,7 @@ _PER_PAGE = 10
 class _Wish(msgspec.Struct, frozen=True):
     kind: Literal["", "duplicate", "conflict"] = ""
     page: str = "1"
+    kept: str = ""  # the article that the last merge kept
 
 
 async def duplicates_page(request: web.Request) -> web.StreamResponse:
@@ -40,6 +41,7 @@ async def duplicates_page(request: web.Request) -> web.StreamResponse:
         pairs=pairs,
         wish=wish,
         marked=marked,
+        undo_path=f"{_HOME}/undo/{number_in(wish.kept, 0, 10**9, 0)}/{{}}",
         base_url=f"{_HOME}?kind={wish.kind}" if wish.kind else _HOME,
     )
 
@@ -51,12 +53,12 @@ async def merge(request: web.Request) -> web.StreamResponse:
     await apply_articles(request, keep, drop)
     await audit(request, "article.merged", str(keep), {"with": drop})
     title = article.title or (article.questions[0] if article.questions else article.text[:80])
-    return go(f"{_HOME}?merged={keep}-{drop}", "merged", title=title[:80])
+    return go(f"{_HOME}?kept={keep}", "merged", undo=drop, title=title[:80])
 
 
 async def undo_merge(request: web.Request) -> web.StreamResponse:
     """Make two of one again."""
-    keep, drop = await _two(request)
+    keep, drop = row_id(request, "keep"), row_id(request, "drop")
     await _pairs(services_of(request)).undo_merge(keep, drop, actor(request))
     await apply_articles(request, keep, drop)
     await audit(request, "article.unmerged", str(keep), {"with": drop})
@@ -103,6 +105,6 @@ def routes() -> tuple[Route, ...]:
     return (
         Route("GET", _HOME, duplicates_page, "admin"),
         Route("POST", f"{_HOME}/merge", merge, "admin"),
-        Route("POST", f"{_HOME}/undo", undo_merge, "admin"),
+        Route("POST", rf"{_HOME}/undo/{{keep:\d+}}/{{drop:\d+}}", undo_merge, "admin"),
         Route("POST", f"{_HOME}/apart", keep_apart, "admin"),
     )

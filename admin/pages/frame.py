@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlencode
@@ -16,7 +15,6 @@ from bot.services import SERVICES, Services
 from bot.ui.formats import Formats
 
 _PARAM = "p."
-_MERGED = re.compile(r"(\d{1,18})-(\d{1,18})", re.ASCII)
 
 
 def services_of(request: web.Request) -> Services:
@@ -60,42 +58,27 @@ def page(
     *,
     status: int = 200,
     problem: str = "",
+    undo_path: str = "/admin/knowledge/{}/restore",
     **context: Any,
 ) -> web.Response:
-    """A page of the panel; shows the notice that an earlier form left in the address."""
+    """A page of the panel; shows the notice that an earlier form left in the address.
+
+    ``undo_path`` is where the number that the form left as ``undo`` is taken back.
+    """
     notice = request.query.get("done", "")
     params = {
         name.removeprefix(_PARAM): value
         for name, value in request.query.items()
         if name.startswith(_PARAM)
     }
-    shown = {
-        "notice": notice,
-        "notice_params": params,
-        "notice_tone": "good",
-        **_undo(request.query),
-    }
+    number = request.query.get("undo", "")
+    undo = undo_path.format(number) if number.isascii() and number.isdigit() else ""
+    shown = {"notice": notice, "notice_params": params, "notice_tone": "good", "undo_action": undo}
     if not _sayable(request, notice, params):
         shown["notice"] = ""
     return ui.render(
         request, template, status=status, section=section, problem=problem, **shown, **context
     )
-
-
-def _undo(asked: Mapping[str, str]) -> dict[str, Any]:
-    """The form that takes the last step back: out of the bin, or two of one again."""
-    merged = _MERGED.fullmatch(asked.get("merged", ""))
-    if merged:
-        return {
-            "undo_action": "/admin/knowledge/duplicates/undo",
-            "undo_fields": {"keep": merged[1], "drop": merged[2]},
-        }
-    removed = asked.get("undo", "")
-    known = removed.isascii() and removed.isdigit()
-    return {
-        "undo_action": f"/admin/knowledge/{removed}/restore" if known else "",
-        "undo_fields": {},
-    }
 
 
 def go(path: str, done: str = "", *, undo: int | None = None, **params: Any) -> web.Response:

@@ -159,13 +159,14 @@ async def test_duplicates_are_merged_and_two_again(owner, server) -> None:
     form = {"keep": str(first), "drop": str(second)}
     location, _ = await owner.post("/admin/knowledge/duplicates/merge", **form)
     page = await owner.get(location)
-    assert 'action="/admin/knowledge/duplicates/undo"' in page
+    undo = f"/admin/knowledge/duplicates/undo/{first}/{second}"
+    assert f'action="{undo}"' in page
     found = server.services.pipeline.suggest("new card?")
     assert found.items[0].answer_id == first
-    await owner.post("/admin/knowledge/duplicates/undo", **form)
+    await owner.post(undo)
     knowledge = server.services.store.knowledge
     assert (await knowledge.article(second)).removed_at is None
-    await owner.post("/admin/knowledge/duplicates/undo", status=409, **form)
+    await owner.post(undo, status=409)
     await owner.post("/admin/knowledge/duplicates/apart", **form)
     assert "<ins>" not in await owner.get("/admin/knowledge/duplicates")
     await owner.post("/admin/knowledge/duplicates/merge", status=400, keep="1", drop="x")
