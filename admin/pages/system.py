@@ -78,6 +78,7 @@ async def findings(request: web.Request) -> list[Finding]:
     device = services.serving.device
     checks += [serving_check(services.serving), device_check(device.name, device.reason)]
     checks.append(_backup_check(services, await asyncio.to_thread(_backups, services)))
+    checks += await _stored_checks(services)
     language = formats_of(request).language
     return [in_words(check, language) for check in checks]
 
@@ -121,6 +122,17 @@ def _backups(services: Services) -> list[_Backup]:
 
 def _folder(services: Services) -> Path:
     return services.settings.data_path / "backups"
+
+
+async def _stored_checks(services: Services) -> list[Check]:
+    """What the rows themselves say: the audit chain, and events that nobody took."""
+    broken = await services.store.people.verify_audit()
+    queues = {q.name: q for q in await Queues(services.store.db, services.clock).lengths()}
+    dead = queues["webhooks"].stuck
+    return [
+        Check("audit", "ok") if broken is None else Check("audit", "broken", "bad", {"n": broken}),
+        Check("webhooks", "dead", "warn", {"n": dead}) if dead else Check("webhooks", "ok"),
+    ]
 
 
 def _backup_check(services: Services, backups: list[_Backup]) -> Check:
