@@ -77,9 +77,11 @@ class Sender:
         self._tasks: list[asyncio.Task[None]] = []
         self._sessions: dict[str, aiohttp.ClientSession] = {}  # by scheme
         self._pruned_at = 0.0
+        self._stopping = False
 
     async def start(self) -> None:
         """Take up what a crash left in flight, then send."""
+        self._stopping = False
         left = await self._queue.recover()
         if left:
             _LOG.info("%d webhook deliveries were in flight at the last stop", left)
@@ -90,8 +92,11 @@ class Sender:
 
     async def stop(self) -> None:
         """Send nothing new; what is in flight has a moment, the rest waits for the next start."""
+        # The flag as well: a cancellation that meets a finished wait can be swallowed there.
+        self._stopping = True
         for task in self._tasks:
             task.cancel()
+        self._news.set()
         if self._flying:
             await asyncio.wait(self._flying, timeout=_STOP_TIMEOUT_S)
         flying = list(self._flying)
@@ -115,7 +120,7 @@ class Sender:
             await asyncio.sleep(_STORAGE_RETRY_S)  # dropped as too slow, or the bus was closed
 
     async def _run(self) -> None:
-        while True:
+        while not self._stopping:
             self._news.clear()
             try:
                 wait_s = await self._step()
@@ -126,7 +131,8 @@ class Sender:
                 _LOG.exception("Webhooks failed")
                 wait_s = _STORAGE_RETRY_S
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._news.wait(), wait_s)
+                async with asyncio.timeout(0 if self._stopping else wait_s):
+                    await self._news.wait()
 
     async def _step(self) -> float:
         """Start what is due; seconds until the next look."""
@@ -167,6 +173,9 @@ class Sender:
             refused = isinstance(problem.os_error, AddressRefused)
             error = "address-refused" if refused else "network"
         except (aiohttp.ClientError, OSError, ValueError):
+            error = "network"
+        except Exception:  # noqa: BLE001 - a row must never stay in flight
+            _LOG.exception("The webhook delivery %d failed", parcel.id)
             error = "network"
         now = self._clock()
         elapsed_ms = round((time.perf_counter() - started) * 1000)
