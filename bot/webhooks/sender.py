@@ -131,7 +131,7 @@ class Sender:
                 _LOG.exception("Webhooks failed")
                 wait_s = _STORAGE_RETRY_S
             with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(0 if self._stopping else wait_s):
+                async with asyncio.timeout(wait_s):
                     await self._news.wait()
 
     async def _step(self) -> float:
