@@ -41,6 +41,7 @@ def register() -> None:
         "users.disable": _users_disable,
         "users.role": _users_role,
         "backup": _backup,
+        "export.ledger": _export_ledger,
     }.items():
         control.register(name, command)
 
@@ -258,3 +259,8 @@ async def _backup(services: Services, args: dict[str, Any]) -> dict[str, Any]:
     await services.store.people.audit(COMMAND_LINE, "backup.made", report.path, {})
     found: dict[str, Any] = msgspec.to_builtins(report)
     return found
+
+
+async def _export_ledger(services: Services, args: dict[str, Any]) -> dict[str, Any]:
+    page = await services.store.ledger.page(int(args["after"]))
+    return {"rows": msgspec.to_builtins(page)}

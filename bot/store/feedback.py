@@ -77,7 +77,7 @@ class Feedback(Part):
             found = connection.execute(
                 """SELECT m.text, v.answer_id, v.verdict, coalesce(r.text, ''), a.category,
                     m.language,
-                   c.customer_id, v.agent_id, v.created_at
+                   c.customer_id, v.agent_id, v.created_at, v.message_id
                    FROM verdicts v JOIN messages m ON m.id = v.message_id
                    JOIN conversations c ON c.id = m.conversation_id
                    JOIN articles a ON a.id = v.answer_id AND a.removed_at IS NULL

@@ -9,7 +9,7 @@ import sqlite_utils
 from sqlite_utils import Migrations
 
 from bot.errors import StorageUnavailable
-from bot.store import schema
+from bot.store import schema, training_schema
 
 _SET = "neurobot"
 
@@ -28,9 +28,15 @@ def _first_release(db: sqlite_utils.Database) -> None:
             db.execute(statement)
 
 
+def _training_set(db: sqlite_utils.Database) -> None:
+    for statement in training_schema.TABLES:
+        db.execute(statement)
+
+
 # In order; a released step is never changed nor removed.
 _STEPS: tuple[tuple[str, Callable[[sqlite_utils.Database], None]], ...] = (
     ("0001_first_release", _first_release),
+    ("0003_training_set", _training_set),
 )
 
 

@@ -17,6 +17,7 @@ from bot.store.feedback import Feedback
 from bot.store.inbox import Inbox
 from bot.store.jobs import Jobs
 from bot.store.knowledge import Knowledge
+from bot.store.ledger import Ledger
 from bot.store.migrations import migrate
 from bot.store.models import Models
 from bot.store.outbox import Outbox
@@ -41,6 +42,7 @@ class Store:
         self.people = People(db, clock)
         self.models = Models(db, clock)
         self.jobs = Jobs(db, clock)
+        self.ledger = Ledger(db, clock)
         self._clock = clock
 
     @classmethod
