@@ -13,6 +13,7 @@ from bot.settings import Settings
 from bot.store.backup import back_up, check
 from bot.store.conversations import Conversations
 from bot.store.database import Database
+from bot.store.erasing import Erasing
 from bot.store.feedback import Feedback
 from bot.store.inbox import Inbox
 from bot.store.jobs import Jobs
@@ -43,6 +44,7 @@ class Store:
         self.people = People(db, clock)
         self.models = Models(db, clock)
         self.jobs = Jobs(db, clock)
+        self.erasing = Erasing(db, clock)
         self.ledger = Ledger(db, clock)
         self.training = Training(db, clock)
         self._clock = clock
