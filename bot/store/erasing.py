@@ -19,6 +19,7 @@ from bot.store import articles
 from bot.store.articles import Content
 from bot.store.customers import Customers
 from bot.store.texts import dump
+from bot.store.unanswered import one_line
 
 _KEYS = ("message_id", "conversation_id", "customer_id")
 _MINE = {
@@ -264,9 +265,10 @@ def _forget_questions(
 
 
 def _rewrite(connection: sqlite3.Connection, article_id: int, gone: set[str], now: float) -> None:
+    titles = {one_line(text) for text in gone}
     before = articles.load_article(connection, article_id)
     written = Content(
-        title="" if before.title in gone else before.title,
+        title="" if before.title in titles else before.title,
         text=before.text,
         category=before.category,
         language=before.language,
@@ -279,7 +281,7 @@ def _rewrite(connection: sqlite3.Connection, article_id: int, gone: set[str], no
         kept = [q for q in msgspec.json.decode(questions, type=list[str]) if q not in gone]
         connection.execute(
             "UPDATE article_history SET title = ?, questions = ? WHERE id = ?",
-            ("" if title in gone else title, dump(kept), version),
+            ("" if title in titles else title, dump(kept), version),
         )
     articles.grow_revision(connection)
 

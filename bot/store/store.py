@@ -25,6 +25,7 @@ from bot.store.outbox import Outbox
 from bot.store.people import People
 from bot.store.records import BackupReport, CheckReport
 from bot.store.training import Training
+from bot.store.unanswered import Unanswered
 
 
 class Store:
@@ -47,6 +48,7 @@ class Store:
         self.erasing = Erasing(db, clock)
         self.ledger = Ledger(db, clock)
         self.training = Training(db, clock)
+        self.unanswered = Unanswered(db, clock)
         self._clock = clock
 
     @classmethod
