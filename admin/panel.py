@@ -9,26 +9,55 @@ from aiohttp import web
 from admin.pages import (
     articles,
     channels,
+    customers,
     imports,
     knowledge,
     models,
     overview,
     people,
     reports,
+    review,
     system,
+    training_set,
+    unanswered,
 )
 from bot.access import Route, add_routes
 from bot.domain import Role
 from bot.ui import NavigationItem
 
 TEMPLATES = Path(__file__).parent / "templates"
+_INNER = {"training-set": ("/admin/review", "/admin/unanswered")}
 NAVIGATION = (
     *(
-        NavigationItem(f"panel.nav.{name}", f"/admin/{name}", Role.ADMIN)
-        for name in ("overview", "knowledge", "models", "channels", "people", "reports", "system")
+        NavigationItem(f"panel.nav.{name}", f"/admin/{name}", Role.ADMIN, _INNER.get(name, ()))
+        for name in (
+            "overview",
+            "knowledge",
+            "training-set",
+            "models",
+            "customers",
+            "channels",
+            "people",
+            "reports",
+            "system",
+        )
     ),
 )
-_PAGES = (overview, knowledge, imports, articles, models, channels, people, reports, system)
+_PAGES = (
+    overview,
+    knowledge,
+    imports,
+    articles,
+    training_set,
+    review,
+    unanswered,
+    models,
+    customers,
+    channels,
+    people,
+    reports,
+    system,
+)
 
 
 def routes() -> list[Route]:

@@ -51,20 +51,21 @@ def page(
     *,
     status: int = 200,
     problem: str = "",
+    undo_path: str = "/admin/knowledge/{}/restore",
     **context: Any,
 ) -> web.Response:
-    """A page of the panel; shows the notice that an earlier form left in the address."""
+    """A page of the panel; shows the notice that an earlier form left in the address.
+
+    ``undo_path`` is where the number that the form left as ``undo`` is taken back.
+    """
     notice = request.query.get("done", "")
     params = {
         name.removeprefix(_PARAM): value
         for name, value in request.query.items()
         if name.startswith(_PARAM)
     }
-    undo = (
-        f"/admin/knowledge/{request.query['undo']}/restore"
-        if request.query.get("undo", "").isdigit()
-        else ""
-    )
+    number = request.query.get("undo", "")
+    undo = undo_path.format(number) if number.isascii() and number.isdigit() else ""
     shown = {"notice": notice, "notice_params": params, "notice_tone": "good", "undo_action": undo}
     if not _sayable(request, notice, params):
         shown["notice"] = ""

@@ -5,6 +5,7 @@ The child never opens the database, so training cannot hold or harm it.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +23,8 @@ QUESTIONS: Final = "questions.jsonl"
 ROWS: Final = "rows.jsonl"
 UNLABELLED: Final = "unlabelled.jsonl"
 KNOWLEDGE: Final = "knowledge"
+# So often the same words with the same answer teach; more would only drown what is asked rarely.
+MOST_REPEATS: Final = 3
 Origin = Literal["ticket", "question", "answer"]
 
 
@@ -114,7 +117,11 @@ async def collect(store: Store) -> Dataset:
         rows.append(CategoryRow(ticket.text, ticket.category, "ticket", source))
         if ticket.operator_answer:
             rows.append(CategoryRow(ticket.operator_answer, ticket.category, "answer", source))
+    repeats: Counter[tuple[str, int]] = Counter()
     for verdict in await store.feedback.training_rows(admitted=True):
+        repeats[key := repeat_key(verdict.question, verdict.answer_id)] += 1
+        if repeats[key] > MOST_REPEATS:
+            continue
         source = f"agent:{verdict.agent_id}"
         article = by_id.get(verdict.answer_id)
         if article is not None and verdict.question.strip():
@@ -124,6 +131,11 @@ async def collect(store: Store) -> Dataset:
             rows.append(CategoryRow(verdict.question, category, "ticket", source))
     items = tuple(knowledge_item(article) for article in articles)
     return Dataset(items, tuple(questions), tuple(rows), tuple(unlabelled))
+
+
+def repeat_key(text: str, answer_id: int) -> tuple[str, int]:
+    """Equal for verdicts that say the same again; see ``MOST_REPEATS``."""
+    return " ".join(text.split()).casefold(), answer_id
 
 
 def _article_rows(article: Article) -> Iterable[CategoryRow]:

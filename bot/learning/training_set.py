@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from bot.domain import Article
+from bot.learning.dataset import MOST_REPEATS, repeat_key
 from bot.learning.doubts import Examination, Labelled, examine, very_sure_otherwise
 from bot.ports import Clock
 from bot.serving import Bundle, Serving
@@ -43,6 +44,7 @@ class Overview:
         unlabelled: imported tickets without a category.
         sources: agents and imports, most rows first.
         waiting, refused: rows that do not teach.
+        repeats: verdicts that say for the fourth time or more what others said; they teach nothing.
     """
 
     origins: Mapping[str, int]
@@ -51,6 +53,7 @@ class Overview:
     sources: tuple[SourceCount, ...]
     waiting: int
     refused: int
+    repeats: int
     examination: Examination = field(repr=False)
 
 
@@ -63,18 +66,24 @@ class TrainingSet:
         self._serving = serving
         self._clock = clock
         self._looking = asyncio.Lock()
+        self._seen: tuple[object, Overview] | None = None
 
     async def examine(self) -> Overview:
-        """Set doubtful rows aside and give what there is."""
+        """Set doubtful rows aside and give what there is; nothing new is looked at only once."""
         async with self._looking:
+            bundle = self._serving.bundle
+            state = (await self._store.training.state(), bundle and bundle.version)
+            if self._seen is not None and self._seen[0] == state:
+                return self._seen[1]
             articles = await self._store.knowledge.all_items()
             known = [text for article in articles for text in _texts(article)]
             rows = await self._store.training.rows()
             suspicious = await self._store.training.suspicious()
-            bundle = self._serving.bundle
             found = await asyncio.to_thread(self._look, known, rows, articles, bundle, suspicious)
             await self._store.training.replace_findings(found.findings)
-            return _overview(known, rows, suspicious, found)
+            overview = _overview(known, rows, suspicious, found)
+            self._seen = state, overview
+            return overview
 
     def _look(
         self,
@@ -119,6 +128,18 @@ def _texts(article: Article) -> list[Labelled]:
     return [Labelled(q, article.category, article.id) for q in questions if q.strip()]
 
 
+def _without_repeats(rows: Sequence[SourceRow]) -> list[SourceRow]:
+    """The rows as ``collect`` takes them."""
+    said: Counter[tuple[str, int]] = Counter()
+    kept = []
+    for row in rows:
+        key = repeat_key(row.text, row.answer_id)
+        said[key] += row.kind == "v"
+        if row.kind == "t" or said[key] <= MOST_REPEATS:
+            kept.append(row)
+    return kept
+
+
 def _overview(
     known: Sequence[Labelled],
     rows: Sequence[SourceRow],
@@ -129,7 +150,8 @@ def _overview(
     waiting = [row for row in rows if (row.kind, row.row_id, row.answer_id) in held]
     refused = [row for row in rows if row.state == "refused"]
     out = {id(row) for row in (*waiting, *refused)}
-    taught = [row for row in rows if id(row) not in out]
+    admitted = [row for row in rows if id(row) not in out]
+    taught = _without_repeats(admitted)
     categories: dict[str, Counter[str]] = {}
     for text in known:
         categories.setdefault(text.category, Counter())["knowledge"] += 1
@@ -158,5 +180,6 @@ def _overview(
         ),
         waiting=len(waiting),
         refused=len(refused),
+        repeats=len(admitted) - len(taught),
         examination=found,
     )

@@ -91,6 +91,14 @@ _ROWS = """SELECT 'v', v.message_id, v.answer_id, m.text, a.category, 'agent:' |
         t.created_at, 0.0, coalesce(q.state, '')
     FROM tickets t LEFT JOIN training_reviews q ON q.kind = 't' AND q.row_id = t.id"""
 
+_STATE = """SELECT * FROM
+    (SELECT count(*), max(created_at), sum(edit_distance), sum(message_id * answer_id)
+        FROM verdicts WHERE verdict IN ('accepted', 'edited')),
+    (SELECT count(*), sum(answer_id), max(created_at) FROM tickets),
+    (SELECT count(*), sum(id), max(decided_at) FROM training_reviews WHERE state != 'waiting'),
+    (SELECT group_concat(source) FROM suspicious_sources),
+    (SELECT max(value) FROM meta WHERE key = 'knowledge_revision')"""
+
 # A finding whose row is gone (undone, erased, its article removed) is not shown.
 _REVIEWS = """FROM training_reviews q
     LEFT JOIN messages m ON q.kind = 'v' AND m.id = q.row_id
@@ -121,6 +129,14 @@ class Training(Part):
 
         def find(connection: sqlite3.Connection) -> list[SourceRow]:
             return [SourceRow(*row) for row in connection.execute(_ROWS)]
+
+        return await self._db.read(find)
+
+    async def state(self) -> tuple[object, ...]:
+        """Equal for as long as nothing changed that an examination depends on."""
+
+        def find(connection: sqlite3.Connection) -> tuple[object, ...]:
+            return tuple(connection.execute(_STATE).fetchone())
 
         return await self._db.read(find)
 
