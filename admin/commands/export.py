@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING
 
 import click
 
@@ -38,36 +39,56 @@ def ledger(invocation: Invocation, *, file: Path) -> None:
       neurobot export ledger ledger.jsonl
       neurobot export ledger - | wc -l
     """
-    import msgspec
-
-    settings = invocation.settings()
-    rows = 0
-    with _opened(file) as target:
-        for page in _pages(settings):
-            target.write(msgspec.json.Encoder().encode_lines(page))
-            rows += len(page)
-    say(f"{rows} records")
-
-
-def _pages(settings: Settings) -> Iterator[list[dict[str, Any]]]:
-    """Pages of the running server, or of the database where none runs."""
-    from admin.operations import register
-    from bot import control
     from bot.errors import NotFound
 
+    settings = invocation.settings()
     if not settings.database_path.exists():
         raise NotFound(
             f"There is no database in {settings.data_path}.",
             remedy="Name its folder with --data-dir.",
         )
+    with _opened(file) as target:
+        rows = _write(settings, target)
+    say(f"{rows} records")
+
+
+def _write(settings: Settings, target: IO[bytes]) -> int:
+    """Number of records written: from the running server, or the database where none runs."""
+    import msgspec
+
+    from admin.operations import register
+    from bot import control
+
     register()
-    after = 0
+    encode = msgspec.json.Encoder().encode_lines
+    rows = after = 0
     while True:
-        page = control.run(settings, "export.ledger", {"after": after})["rows"]
+        try:
+            page = control.call(settings, "export.ledger", {"after": after})["rows"]
+        except control.NotRunning:
+            return rows + asyncio.run(_write_alone(settings, target, after))
         if not page:
-            return
-        yield page
+            return rows
+        target.write(encode(page))
+        rows += len(page)
         after = page[-1]["id"]
+
+
+async def _write_alone(settings: Settings, target: IO[bytes], after: int) -> int:
+    import msgspec
+
+    from bot.store import Store
+
+    encode = msgspec.json.Encoder().encode_lines
+    rows = 0
+    store = Store.open(settings)
+    try:
+        async for page in store.ledger.rows(after):
+            target.write(encode(page))
+            rows += len(page)
+    finally:
+        await store.close()
+    return rows
 
 
 @contextlib.contextmanager

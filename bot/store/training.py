@@ -148,12 +148,16 @@ class Training(Part):
             for f in findings
         ]
 
+        found = {row[:3] for row in rows}
+
         def save(connection: sqlite3.Connection) -> None:
-            connection.execute(
-                """DELETE FROM training_reviews WHERE state = 'waiting' AND NOT EXISTS (
-                    SELECT 1 FROM json_each(?) f WHERE f.value = kind || row_id || '-' || answer_id
-                )""",
-                (dump([f"{f.kind}{f.row_id}-{f.answer_id}" for f in findings]),),
+            waiting = connection.execute(
+                """SELECT id, kind, row_id, answer_id FROM training_reviews
+                   WHERE state = 'waiting'"""
+            ).fetchall()
+            connection.executemany(
+                "DELETE FROM training_reviews WHERE id = ?",
+                [(row[0],) for row in waiting if tuple(row[1:]) not in found],
             )
             connection.executemany(
                 """INSERT INTO training_reviews (kind, row_id, answer_id, reasons, partner, source,

@@ -2,9 +2,11 @@
 
 import pytest
 
+from bot.bus import Bus
 from bot.domain import Inbound, Ticket, Verdict, VerdictRecord
 from bot.errors import NotFound
 from bot.learning.dataset import collect
+from bot.learning.jobs import JobRunner
 from bot.learning.training_set import TrainingSet
 from bot.serving import Serving, tied_questions
 
@@ -134,3 +136,30 @@ async def test_counts_by_origin_and_category(store, training_set, judge, article
     assert {source.source for source in overview.sources} == {
         "agent:1", "import:june", "import:import",
     }  # fmt: skip
+
+
+async def test_a_training_examines_first_and_remembers_whom_it_saw(
+    settings, store, judge, articles, clock
+):
+    pay, _ = articles
+    seen = await judge("which card can I use", pay.id)
+    doubtful = await judge("where is my parcel", pay.id)
+    runner = JobRunner(settings, store, Serving(settings, store, clock), Bus(), clock)
+    job = await runner.train()
+    assert (await runner.wait(job.id)).state == "failed"  # too little to learn from
+
+    def uses(connection):
+        return {tuple(row) for row in connection.execute("SELECT * FROM training_uses")}
+
+    assert await store.db.read(uses) == {(job.id, seen), (job.id, doubtful)}
+    assert await store.training.waiting() == 1
+
+
+async def test_the_same_words_teach_three_times_at_most(store, training_set, judge, articles):
+    pay, _ = articles
+    for place in range(5):
+        await judge("Which card can I use?" + " " * place, pay.id)
+    data = await collect(store)
+    assert sum(row.text.strip() == "Which card can I use?" for row in data.rows) == 3
+    overview = await training_set.examine()
+    assert (overview.origins["verdicts"], overview.repeats) == (3, 2)
