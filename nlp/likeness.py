@@ -5,7 +5,7 @@ For a few thousand texts at a time: memory is texts times 4,096 numbers.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 import numpy as np
@@ -41,18 +41,28 @@ def telling_words(text: str) -> list[str]:
     return [w for w in words(text[:MAX_CHARS]) if len(w) > 1 and w not in FUNCTION_WORDS]
 
 
-def top_terms(group: Sequence[str], others: Sequence[str], limit: int = 4) -> list[str]:
+def text_counts(texts: Sequence[str]) -> dict[str, int]:
+    """Number of texts that hold each telling stem."""
+    return _held(texts)[0]
+
+
+def top_terms(
+    group: Sequence[str], everywhere: Mapping[str, int], total: int, limit: int = 4
+) -> list[str]:
     """Words that tell a group of texts from the others, most telling first.
 
-    A stem counts by the share of the group's texts that hold it times its idf among all texts, and
-    is shown as its most frequent form.
+    A stem counts by the share of the group's texts that hold it times its idf, and is shown as its
+    most frequent form.
+
+    Args:
+        group: the texts to name.
+        everywhere: ``text_counts`` of all texts, the group's included.
+        total: number of all texts.
+        limit: most words.
     """
     inside, forms = _held(group)
-    everywhere, _ = _held([*group, *others])
-    total = len(group) + len(others)
     scored = sorted(
-        inside,
-        key=lambda s: (-inside[s] * np.log((total + 1) / (everywhere[s] + 0.5)), s),
+        inside, key=lambda s: (-inside[s] * np.log((total + 1) / (everywhere[s] + 0.5)), s)
     )
     return [max(sorted(forms[s]), key=lambda form: forms[s][form]) for s in scored[:limit]]
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -20,7 +20,7 @@ from bot.serving import Serving
 from bot.store import Store
 from bot.store.unanswered import Cluster, OpenQuestion, one_line
 from index.clusters import complete_link, medoid, nearest_group
-from nlp.likeness import telling_words, text_vectors, top_terms
+from nlp.likeness import telling_words, text_counts, text_vectors, top_terms
 
 _SINCE_S = 90 * 86_400.0
 _AT_ONCE = 500  # new questions a look; more come with the next one
@@ -77,9 +77,8 @@ async def card(store: Store, cluster_id: int) -> tuple[Card, tuple[str, ...]]:
         NotFound: there is no such group.
     """
     cluster = await store.unanswered.cluster(cluster_id)
-    others = await store.unanswered.clusters("open")
-    everything = [q.text for other in others for q in other.questions]
-    found = await asyncio.to_thread(_card, cluster, everything)
+    others = [c for c in await store.unanswered.clusters("open") if c.id != cluster_id]
+    found = (await asyncio.to_thread(_cards, [cluster, *others]))[0]
     return found, _distinct(_by_typicality(cluster.questions))
 
 
@@ -167,18 +166,18 @@ def _sort_in(
 
 def _cards(clusters: Sequence[Cluster]) -> list[Card]:
     everything = [q.text for cluster in clusters for q in cluster.questions]
-    return [_card(cluster, everything) for cluster in clusters]
+    counts = text_counts(everything)
+    return [_card(cluster, counts, len(everything)) for cluster in clusters]
 
 
-def _card(cluster: Cluster, everything: Sequence[str]) -> Card:
+def _card(cluster: Cluster, everywhere: Mapping[str, int], total: int) -> Card:
     texts = [question.text for question in cluster.questions]
     replies = [question.reply for question in cluster.questions if question.reply.strip()]
     draft = replies[medoid(text_vectors(replies))] if replies else ""
-    inside = Counter(texts)
     return Card(
         id=cluster.id,
         size=len(texts),
-        terms=tuple(top_terms(texts, [text for text in everything if text not in inside])),
+        terms=tuple(top_terms(texts, everywhere, total)),
         examples=_distinct(_by_typicality(cluster.questions))[:3],
         draft=draft,
         replies=len(replies),

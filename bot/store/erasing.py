@@ -81,6 +81,8 @@ class Erasing(Customers):
                     remedy="Cancel it or wait for its end, then erase.",
                 )
             mine = {"customer": customer.id}
+            # Zeros over what is deleted, even if the file cannot be written anew afterwards.
+            connection.execute("PRAGMA secure_delete=ON").fetchall()
             _forget_questions(connection, trace.articles, customer.id, now)
             _anonymise(connection, customer.id, now)
             _drop_raw_updates(connection, customer)

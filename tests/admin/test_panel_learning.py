@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 
 import aiohttp
 import pytest
 
+from admin.cli import run
 from bot.domain import Author, Inbound, Role, Verdict, VerdictRecord
 from bot.learning.dataset import collect
 from bot.store import Reply
@@ -272,3 +274,15 @@ async def test_the_ledger_streams_to_admins_alone(server, desk, enter, owner) ->
         assert response.status == 403
     async with aiohttp.ClientSession(server.url) as nobody, nobody.get("/api/v1/ledger") as answer:
         assert answer.status == 401
+
+
+async def test_the_command_line_reaches_the_running_server(server, desk, tmp_path) -> None:
+    await desk.ask("a long tale about my own parrot and nobody else's", "person")
+    folder = server.services.settings.data_dir
+    target = tmp_path / "ledger.jsonl"
+    arguments = ["--data-dir", folder, "export", "ledger", str(target)]
+    assert await asyncio.to_thread(run, arguments) == 0
+    assert len(target.read_text().splitlines()) == await desk.store.ledger.count()
+    arguments = ["--data-dir", folder, "erase", "web:person1", "--yes"]
+    assert await asyncio.to_thread(run, arguments) == 0
+    assert (await desk.store.conversations.search("parrot")).total == 0

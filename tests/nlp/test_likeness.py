@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from nlp.likeness import text_vectors, top_terms
+from nlp.likeness import text_counts, text_vectors, top_terms
 
 
 def test_forms_of_words_and_typos_are_alike_other_questions_are_not():
@@ -22,6 +22,7 @@ def test_texts_that_tell_nothing_are_like_nothing():
 
 def test_terms_name_a_group_in_the_form_people_write():
     group = ["не приходит код на телефон", "где код подтверждения", "код не пришёл"]
-    assert top_terms(group, ["как оплатить", "телефон поддержки"])[0] == "код"
-    assert top_terms([], []) == []
-    assert top_terms(["how is it"], []) == []
+    texts = [*group, "как оплатить", "телефон поддержки"]
+    assert top_terms(group, text_counts(texts), len(texts))[0] == "код"
+    assert top_terms([], {}, 0) == []
+    assert top_terms(["how is it"], text_counts(["how is it"]), 1) == []
