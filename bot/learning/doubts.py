@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from bot.store.training import Finding, SourceRow
+from bot.store.training import PARTNER_SIGN, Finding, SourceRow, partner_text
 from index.near import groups, near_pairs
 from nlp.features import prepare, tokens, trigram_columns
 
@@ -23,7 +23,6 @@ KNOWLEDGE = "knowledge"
 _NEAR = 0.8  # Jaccard of character trigrams
 _TRIGRAMS = (1 << 31) - 1
 _REWRITTEN = 0.5  # share of an answer that is another answer
-_SHOWN_CHARS = 160
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,8 +191,8 @@ def _waits(mine: Labelled, other: Labelled, likeness: float) -> bool:
 
 
 def _named(other: Labelled) -> str:
-    text = " ".join(other.text.split())[:_SHOWN_CHARS]
-    return f"{text} → {other.category}" if other.category else text
+    text = partner_text(other.text)
+    return f"{text}{PARTNER_SIGN}{other.category}" if other.category else text
 
 
 def _cap(

@@ -9,16 +9,17 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import msgspec
 
-from bot.domain import Customer
+from bot.domain import Customer, Suggestions
 from bot.errors import Conflict, NotFound
 from bot.store import articles
 from bot.store.articles import Content
 from bot.store.customers import Customers
 from bot.store.texts import dump
+from bot.store.training import PARTNER_SIGN, partner_text
 from bot.store.unanswered import one_line
 
 _KEYS = ("message_id", "conversation_id", "customer_id")
@@ -84,6 +85,7 @@ class Erasing(Customers):
             # Zeros over what is deleted, even if the file cannot be written anew afterwards.
             connection.execute("PRAGMA secure_delete=ON").fetchall()
             _forget_questions(connection, trace.articles, customer.id, now)
+            _forget_quotes(connection, trace.texts)
             _anonymise(connection, customer.id, now)
             _drop_raw_updates(connection, customer)
             # The rows refer to each other in rings; at the commit all of them are gone.
@@ -264,6 +266,37 @@ def _forget_questions(
         gone = {row[0].strip() for row in said}
         if gone:
             _rewrite(connection, article_id, gone, now)
+
+
+def _forget_quotes(connection: sqlite3.Connection, texts: Sequence[str]) -> None:
+    """Take the person's words out of what was said of others: reasons and partners in conflicts."""
+    said = set(texts)
+    for message_id, payload in connection.execute(
+        """SELECT message_id, payload FROM suggestions s WHERE EXISTS (
+            SELECT 1 FROM json_each(s.payload, '$.items') i WHERE
+            json_extract(i.value, '$.reasons.matched_question') IN (SELECT value FROM json_each(?)))
+        """,
+        (dump(sorted(said)),),
+    ).fetchall():
+        found = msgspec.json.decode(payload, type=Suggestions)
+        items = tuple(
+            replace(item, reasons=replace(item.reasons, matched_question=None))
+            if item.reasons.matched_question in said
+            else item
+            for item in found.items
+        )
+        connection.execute(
+            "UPDATE suggestions SET payload = ? WHERE message_id = ?",
+            (dump(replace(found, items=items)), message_id),
+        )
+    quotes = {partner_text(text) for text in said}
+    for review_id, partner in connection.execute(
+        "SELECT id, partner FROM training_reviews WHERE partner != ''"
+    ).fetchall():
+        if partner.partition(PARTNER_SIGN)[0] in quotes:
+            connection.execute(
+                "UPDATE training_reviews SET partner = '' WHERE id = ?", (review_id,)
+            )
 
 
 def _rewrite(connection: sqlite3.Connection, article_id: int, gone: set[str], now: float) -> None:

@@ -22,6 +22,16 @@ Kind = Literal["v", "t"]
 State = Literal["waiting", "approved", "refused"]
 
 
+# Between the words of a row's partner and the category that they lead to.
+PARTNER_SIGN = " → "
+_PARTNER_CHARS = 160
+
+
+def partner_text(text: str) -> str:
+    """The words of a row as its partner quotes them; an erasure knows them again by this."""
+    return " ".join(text.split())[:_PARTNER_CHARS]
+
+
 @dataclass(frozen=True, slots=True)
 class SourceRow:
     """A verdict (``v``) or an imported ticket (``t``) as it may teach.

@@ -122,6 +122,29 @@ async def test_nothing_is_left_but_numbers(lived):
     assert await erasure.check(services, person.public_id) == {}
 
 
+async def test_others_quote_the_person_no_more(lived):
+    """Their words were the reason of a suggestion to another customer, and a conflict's partner."""
+    services, person, _ = lived
+    store = services.store
+    await services.pipeline.receive(channel_message(50, SECRET.upper(), customer="other"))
+    await services.pipeline.settled()
+    other = await store.knowledge.save(text="Other.", category="Pets", questions=["Unlike it"])
+    agent = (await store.people.agents())[0]
+    talk = (await store.conversations.queue("all", None, query="KESHA CHEWED")).items[0]
+    asked = (await store.conversations.messages(talk.id))[0]
+    record = VerdictRecord(asked.id, other.id, 1, Verdict.ACCEPTED, agent.id, 7.0, 0.5, "v1", 0, "")
+    await store.feedback.record([record])
+    await services.jobs.training_set.examine()
+    found = (await erasure.preview(services, person.public_id)).found
+    assert {"suggestions.payload", "training_reviews.partner"} <= set(found)
+    await store.training.decide({"reason": "conflict"}, "refused", "olga")
+    report = await erasure.erase(services, person.public_id, actor="olga")
+    assert report.found == {}
+    stored = await store.conversations.suggestions(asked.id)
+    assert stored is not None
+    assert {item.reasons.matched_question for item in stored[0].items} == {None}
+
+
 async def test_a_new_backup_does_not_hold_the_person_and_an_old_one_is_named(lived, tmp_path):
     services, person, _ = lived
     old, new = tmp_path / "old.db", tmp_path / "new.db"
