@@ -98,7 +98,7 @@ class Erasing(Customers):
             )
             connection.execute("DELETE FROM conversations WHERE customer_id = :customer", mine)
             connection.execute("DELETE FROM customers WHERE id = :customer", mine)
-            for table in ("messages_fts", "customers_fts"):
+            for table in ("messages_fts", "customers_fts", "articles_fts"):
                 # What was deleted from a search table stays in its segments until they merge.
                 connection.execute(f"INSERT INTO {table} ({table}) VALUES ('optimize')")  # noqa: S608
             return trace.articles
