@@ -286,3 +286,20 @@ async def test_the_command_line_reaches_the_running_server(server, desk, tmp_pat
     arguments = ["--data-dir", folder, "erase", "web:person1", "--yes"]
     assert await asyncio.to_thread(run, arguments) == 0
     assert (await desk.store.conversations.search("parrot")).total == 0
+
+
+async def test_a_model_that_learned_from_an_erased_person_says_so(owner, desk) -> None:
+    receipt = await desk.judge("which card can my parrot use", desk.pay, desk.agent)
+    job = await desk.store.jobs.create("train")
+    await desk.store.training.note_use(job.id)
+    await desk.store.models.add_bundle("v7", "nowhere", {})
+    await desk.store.models.promote("v7")
+    await desk.store.jobs.finish(job.id, "done", "", {"version": "v7"})
+    for path in ("/admin/models", "/admin/training-set"):
+        assert "was erased" not in await owner.get(path)
+    talk = await desk.store.conversations.get(receipt.conversation_id)
+    customer = await desk.store.conversations.customer(talk.customer_id)
+    _, page = await owner.post(f"/admin/customers/{customer.public_id}/erase", status=200)
+    assert "v7" in page
+    assert "Train a new one" in await owner.get("/admin/models")
+    assert "was erased" in await owner.get("/admin/training-set")
