@@ -64,9 +64,7 @@ def evaluate(
         preset: of the trainings.
         tell: told what is done.
     """
-    known = [row for row in knowledge if row.category]
-    fixed = [LabelledText(row.question, row.category, "question") for row in known]
-    fixed += [LabelledText(row.answer, row.category, "answer") for row in known]
+    fixed = _knowledge_rows(knowledge)
     rows = [LabelledText(row.text, row.category) for row in tickets if row.category]
     _, numbers = encode([row.label for row in rows])
     found: list[Split] = []
@@ -95,6 +93,12 @@ def evaluate(
             for one in found
         ],
     }  # fmt: skip
+
+
+def _knowledge_rows(knowledge: Sequence[KnowledgeRow]) -> list[LabelledText]:
+    known = [row for row in knowledge if row.category]
+    rows = [LabelledText(row.question, row.category, "question") for row in known]
+    return rows + [LabelledText(row.answer, row.category, "answer") for row in known]
 
 
 def _pooled(found: Sequence[Split]) -> dict[str, Any]:
