@@ -30,6 +30,8 @@ _COMMANDS = {
     "demo": ("demo", "A made-up company with a scripted customer, in a folder of its own."),
     "serve": ("serve", "Start the server."),
     "import": ("imports", "Import a knowledge base or past tickets."),
+    "export": ("export", "Write what the desk knows to a file."),
+    "erase": ("erase", "Take a customer out of everything, and prove it."),
     "train": ("train", "Train the models on what the desk knows."),
     "models": ("models", "List, show, promote and roll back trained models."),
     "evaluate": ("evaluate", "Measure the product on a corpus of your own."),

@@ -14,7 +14,7 @@ import msgspec
 
 from admin.importers.rows import KnowledgeRow, TicketRow
 from admin.importers.tickets import match_answers
-from bot import control
+from bot import control, erasure
 from bot.domain import Agent, Role
 from bot.errors import BadRequest, NotFound
 from bot.learning.training import go_live
@@ -41,6 +41,10 @@ def register() -> None:
         "users.disable": _users_disable,
         "users.role": _users_role,
         "backup": _backup,
+        "export.ledger": _export_ledger,
+        "erase": _erase,
+        "erase.preview": _erase_preview,
+        "erase.check": _erase_check,
     }.items():
         control.register(name, command)
 
@@ -258,3 +262,21 @@ async def _backup(services: Services, args: dict[str, Any]) -> dict[str, Any]:
     await services.store.people.audit(COMMAND_LINE, "backup.made", report.path, {})
     found: dict[str, Any] = msgspec.to_builtins(report)
     return found
+
+
+async def _export_ledger(services: Services, args: dict[str, Any]) -> dict[str, Any]:
+    page = await services.store.ledger.page(int(args["after"]))
+    return {"rows": msgspec.to_builtins(page)}
+
+
+async def _erase(services: Services, args: dict[str, Any]) -> dict[str, Any]:
+    report = await erasure.erase(services, str(args["customer"]), actor=COMMAND_LINE)
+    return erasure.as_json(report)
+
+
+async def _erase_preview(services: Services, args: dict[str, Any]) -> dict[str, Any]:
+    return erasure.as_json(await erasure.preview(services, str(args["customer"])))
+
+
+async def _erase_check(services: Services, args: dict[str, Any]) -> dict[str, Any]:
+    return {"found": dict(await erasure.check(services, str(args["customer"])))}

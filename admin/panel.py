@@ -11,6 +11,7 @@ from admin.pages import (
     audit,
     channels,
     coverage,
+    customers,
     duplicates,
     imports,
     knowledge,
@@ -18,9 +19,12 @@ from admin.pages import (
     overview,
     people,
     reports,
+    review,
     sessions,
     system,
     tokens,
+    training_set,
+    unanswered,
     webhooks,
 )
 from bot.access import Route, add_routes
@@ -28,10 +32,21 @@ from bot.domain import Role
 from bot.ui import NavigationItem
 
 TEMPLATES = Path(__file__).parent / "templates"
+_INNER = {"training-set": ("/admin/review", "/admin/unanswered")}
 NAVIGATION = (
     *(
-        NavigationItem(f"panel.nav.{name}", f"/admin/{name}", Role.ADMIN)
-        for name in ("overview", "knowledge", "models", "channels", "people", "reports", "system")
+        NavigationItem(f"panel.nav.{name}", f"/admin/{name}", Role.ADMIN, _INNER.get(name, ()))
+        for name in (
+            "overview",
+            "knowledge",
+            "training-set",
+            "models",
+            "customers",
+            "channels",
+            "people",
+            "reports",
+            "system",
+        )
     ),
 )
 _PAGES = (
@@ -41,7 +56,11 @@ _PAGES = (
     articles,
     duplicates,
     coverage,
+    training_set,
+    review,
+    unanswered,
     models,
+    customers,
     channels,
     people,
     sessions,

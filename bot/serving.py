@@ -173,6 +173,16 @@ class Serving:
                     await self._put(live.index, fresh, gone)
             self.answerer = self._answerer(self._live, revision)
 
+    def past_questions(self) -> set[str]:
+        """Every question that the live index, or the warm one of the previous version, leads by."""
+        return {
+            question
+            for live in (self._live, self._previous)
+            if live is not None
+            for item in live.index.items()
+            for question in item.questions
+        }
+
     async def _best(self) -> tuple[_Live, str]:
         """The best that can be loaded, and what is wrong with the better ones."""
         problems: list[str] = []

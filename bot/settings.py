@@ -109,6 +109,8 @@ class TrainingSettings(_Struct, frozen=True):
     seed: int = 0
     preset: Preset = "default"
     max_minutes: Positive = 60
+    source_share: Share = 0.5  # most of a category's rows that one agent or channel may give
+    source_rows: Positive = 20  # below, that share does not matter
 
 
 class WebhookSettings(_Struct, frozen=True):

@@ -64,9 +64,7 @@ def evaluate(
         preset: of the trainings.
         tell: told what is done.
     """
-    known = [row for row in knowledge if row.category]
-    fixed = [LabelledText(row.question, row.category, "question") for row in known]
-    fixed += [LabelledText(row.answer, row.category, "answer") for row in known]
+    fixed = _knowledge_rows(knowledge)
     rows = [LabelledText(row.text, row.category) for row in tickets if row.category]
     _, numbers = encode([row.label for row in rows])
     found: list[Split] = []
@@ -77,20 +75,15 @@ def evaluate(
         train = [row for row, out in zip(rows, left_out.tolist(), strict=True) if not out]
         test = [row for row, out in zip(rows, left_out.tolist(), strict=True) if out]
         found.append(_split([*train, *fixed], test, precision, preset, seed))
-    accepted, right = sum(one.accepted for one in found), sum(one.right for one in found)
-    judged = sum(one.judged for one in found)
     return {
-        "data": {"tickets": len(rows), "judged": judged, "splits": splits},
+        "data": {
+            "tickets": len(rows),
+            "judged": sum(one.judged for one in found),
+            "splits": splits,
+        },
         "preset": preset,
         "promise": precision,
-        "ours": rounded({
-            "precision": right / accepted if accepted else None,
-            "precision_low": clopper_pearson_lower(right, accepted, 0.95),
-            "coverage": accepted / judged,
-            "accuracy": sum(one.all_right for one in found) / judged,
-            "without_threshold": sum(one.threshold is None for one in found),
-            "cpu_s": time.process_time() - began,
-        }),
+        "ours": rounded(_pooled(found) | {"cpu_s": time.process_time() - began}),
         "splits": [
             rounded({
                 "precision": one.right / one.accepted if one.accepted else None,
@@ -100,6 +93,24 @@ def evaluate(
             for one in found
         ],
     }  # fmt: skip
+
+
+def _knowledge_rows(knowledge: Sequence[KnowledgeRow]) -> list[LabelledText]:
+    known = [row for row in knowledge if row.category]
+    rows = [LabelledText(row.question, row.category, "question") for row in known]
+    return rows + [LabelledText(row.answer, row.category, "answer") for row in known]
+
+
+def _pooled(found: Sequence[Split]) -> dict[str, Any]:
+    accepted, right = sum(one.accepted for one in found), sum(one.right for one in found)
+    judged = sum(one.judged for one in found)
+    return {
+        "precision": right / accepted if accepted else None,
+        "precision_low": clopper_pearson_lower(right, accepted, 0.95),
+        "coverage": accepted / judged,
+        "accuracy": sum(one.all_right for one in found) / judged,
+        "without_threshold": sum(one.threshold is None for one in found),
+    }
 
 
 def _split(

@@ -47,6 +47,7 @@ async def models_page(request: web.Request) -> web.StreamResponse:
         shares=[name for name, share in _MEASURES if share],
         can_train=articles.total > 0,
         problem_text=services.serving.problem,
+        stale=await services.store.erasing.stale_bundles(),
         runs=[done for done in jobs if done.finished_at is not None][:8],
         job=job,
         stage=_stage(request, job),

@@ -3,13 +3,25 @@
 from __future__ import annotations
 
 from bot.api.conversations import ROUTES as CONVERSATIONS
+from bot.api.customers import ROUTES as CUSTOMERS
 from bot.api.health import ROUTES as HEALTH
 from bot.api.jobs import ROUTES as JOBS
+from bot.api.ledger import ROUTES as LEDGER
 from bot.api.messages import ROUTES as MESSAGES
 from bot.api.metrics import ROUTES as METRICS
 from bot.api.schema import ROUTES as SCHEMA
 from bot.api.verdicts import ROUTES as VERDICTS
 
-ROUTES = (*MESSAGES, *CONVERSATIONS, *VERDICTS, *JOBS, *HEALTH, *METRICS, *SCHEMA)
+ROUTES = (
+    *MESSAGES,
+    *CONVERSATIONS,
+    *VERDICTS,
+    *LEDGER,
+    *CUSTOMERS,
+    *JOBS,
+    *HEALTH,
+    *METRICS,
+    *SCHEMA,
+)
 
 __all__ = ["ROUTES"]

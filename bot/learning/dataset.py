@@ -5,6 +5,7 @@ The child never opens the database, so training cannot hold or harm it.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,31 +15,36 @@ import msgspec
 
 from bot.candidates import KnowledgeItem
 from bot.domain import Article
-from bot.serving import knowledge_item, tied_questions
+from bot.serving import knowledge_item
 from bot.store import Store
 
 ITEMS: Final = "items.jsonl"
 QUESTIONS: Final = "questions.jsonl"
 ROWS: Final = "rows.jsonl"
 UNLABELLED: Final = "unlabelled.jsonl"
+KNOWLEDGE: Final = "knowledge"
+# So often the same words with the same answer teach; more would only drown what is asked rarely.
+MOST_REPEATS: Final = 3
 Origin = Literal["ticket", "question", "answer"]
 
 
 @dataclass(frozen=True, slots=True)
 class CategoryRow:
-    """A text with its category."""
+    """A text with its category; ``source`` is who said so: ``agent:7``, ``import:june.csv``."""
 
     text: str
     category: str
     origin: Origin
+    source: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class QuestionRow:
-    """A question with the article that was right for it."""
+    """A question with the article that was right for it, and who said so."""
 
     text: str
     answer_id: int
+    source: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,30 +101,41 @@ class Dataset:
 
 
 async def collect(store: Store) -> Dataset:
-    """The training set of the store as it is now."""
+    """The training set of the store as it is now, without what waits for review or was refused."""
     articles = await store.knowledge.all_items()
     by_id = {article.id: article for article in articles}
-    questions = [
-        QuestionRow(text, answer_id)
-        for answer_id, text in await tied_questions(store)
-        if answer_id in by_id and text.strip()
-    ]
+    questions = []
     rows = [row for article in articles for row in _article_rows(article)]
     unlabelled = []
-    for ticket in await store.knowledge.tickets():
+    for ticket in await store.knowledge.tickets(admitted=True):
+        source = f"import:{ticket.origin}"
+        if ticket.answer_id in by_id and ticket.text.strip():
+            questions.append(QuestionRow(ticket.text, ticket.answer_id, source))
         if not ticket.category:
             unlabelled.append(ticket.text)
             continue
-        rows.append(CategoryRow(ticket.text, ticket.category, "ticket"))
+        rows.append(CategoryRow(ticket.text, ticket.category, "ticket", source))
         if ticket.operator_answer:
-            rows.append(CategoryRow(ticket.operator_answer, ticket.category, "answer"))
-    for verdict in await store.feedback.training_rows():
+            rows.append(CategoryRow(ticket.operator_answer, ticket.category, "answer", source))
+    repeats: Counter[tuple[str, int]] = Counter()
+    for verdict in await store.feedback.training_rows(admitted=True):
+        repeats[key := repeat_key(verdict.question, verdict.answer_id)] += 1
+        if repeats[key] > MOST_REPEATS:
+            continue
+        source = f"agent:{verdict.agent_id}"
         article = by_id.get(verdict.answer_id)
+        if article is not None and verdict.question.strip():
+            questions.append(QuestionRow(verdict.question, verdict.answer_id, source))
         category = article.category if article is not None else verdict.category
         if category:
-            rows.append(CategoryRow(verdict.question, category, "ticket"))
+            rows.append(CategoryRow(verdict.question, category, "ticket", source))
     items = tuple(knowledge_item(article) for article in articles)
     return Dataset(items, tuple(questions), tuple(rows), tuple(unlabelled))
+
+
+def repeat_key(text: str, answer_id: int) -> tuple[str, int]:
+    """Equal for verdicts that say the same again; see ``MOST_REPEATS``."""
+    return " ".join(text.split()).casefold(), answer_id
 
 
 def _article_rows(article: Article) -> Iterable[CategoryRow]:
@@ -126,8 +143,8 @@ def _article_rows(article: Article) -> Iterable[CategoryRow]:
         return
     for question in dict.fromkeys((article.title, *article.questions)):
         if question.strip():
-            yield CategoryRow(question, article.category, "question")
-    yield CategoryRow(article.text, article.category, "answer")
+            yield CategoryRow(question, article.category, "question", KNOWLEDGE)
+    yield CategoryRow(article.text, article.category, "answer", KNOWLEDGE)
 
 
 def _lines(path: Path, kind: type[Any]) -> list[Any]:

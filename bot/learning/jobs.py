@@ -18,6 +18,7 @@ from bot.errors import BadRequest, Conflict, NeurobotError
 from bot.learning.child import Child
 from bot.learning.threads import to_the_end
 from bot.learning.training import JOB_FILE, conclude, prepare
+from bot.learning.training_set import TrainingSet
 from bot.ports import Clock
 from bot.serving import Serving
 from bot.settings import PRESETS, Settings
@@ -42,6 +43,7 @@ class JobRunner:
         self._serving = serving
         self._bus = bus
         self._clock = clock
+        self.training_set = TrainingSet(settings, store, serving, clock)
         self._tasks: dict[int, asyncio.Task[None]] = {}
         self._children: dict[int, Child] = {}
         self._cancelled: set[int] = set()
@@ -147,7 +149,12 @@ class JobRunner:
 
     async def _begin(self, job: Job) -> None:
         await self._tell(job, "collecting", 0.0, None)
+        await self.training_set.examine()
+        # Before and after the reading, so that nothing it saw is missing, taken back meanwhile or
+        # just said; a message too many is named in vain.
+        await self._store.training.note_use(job.id)
         await prepare(self._store, self._settings, self._folder(job.id), job.params)
+        await self._store.training.note_use(job.id)
         if job.id in self._cancelled:
             return
         child = Child(self._folder(job.id))

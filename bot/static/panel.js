@@ -53,8 +53,13 @@ document.addEventListener("click", (event) => {
 });
 
 // What the notice says has been read once: a reload must not say it again.
-if (new URLSearchParams(location.search).has("done")) {
-  history.replaceState(null, "", location.pathname);
+// Filters stay.
+const said = new URLSearchParams(location.search);
+if (said.has("done")) {
+  for (const name of [...said.keys()]) {
+    if (name === "done" || name === "undo" || name.startsWith("p.")) said.delete(name);
+  }
+  history.replaceState(null, "", `${location.pathname}${said.size ? `?${said}` : ""}`);
 }
 
 const job = document.querySelector("[data-job]");

@@ -133,13 +133,26 @@ class Database:
             StorageUnavailable: the disk is full or failing, or the store is closed; nothing was
                 stored.
         """
+        return await self._queued(fn, alone=False)
+
+    async def compact(self) -> None:
+        """Write the file anew and empty the WAL, so that nothing deleted is left in either.
+
+        Writes wait meanwhile, as long as a copy of the file takes.
+
+        Raises:
+            StorageUnavailable: there is no room for a second copy of the file.
+        """
+        await self._queued(_compact, alone=True)
+
+    async def _queued(self, fn: Callable[[sqlite3.Connection], T], *, alone: bool) -> T:
         if self._closed:
             raise StorageUnavailable("The store is closed.")
         if self._queue.qsize() >= MAX_WAITING:
             raise Overloaded
         loop = asyncio.get_running_loop()
         future: asyncio.Future[T] = loop.create_future()
-        self._queue.put(Task(fn, future, loop))
+        self._queue.put(Task(fn, future, loop, alone))
         with _refusing_unstorable():
             return await future
 
@@ -203,6 +216,11 @@ class Database:
             sqlite_version=sqlite3.sqlite_version,
             sqlite_old=sqlite3.sqlite_version_info < SAFE_SQLITE,
         )
+
+
+def _compact(connection: sqlite3.Connection) -> None:
+    connection.execute("VACUUM")
+    connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
 
 
 @contextlib.contextmanager

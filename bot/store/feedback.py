@@ -65,33 +65,42 @@ class Feedback(Part):
 
         return iter(await self._db.read(find))
 
-    async def training_rows(self, answer_ids: Iterable[int] | None = None) -> list[TrainingRow]:
+    async def training_rows(
+        self, answer_ids: Iterable[int] | None = None, *, admitted: bool = False
+    ) -> list[TrainingRow]:
         """Questions that agents answered with an article, accepted or edited, oldest first.
 
         All, or those of these articles. Removed articles are left out; so is what has no agent
-        behind it.
+        behind it, what a review refused, and with ``admitted`` also what waits for one.
         """
         wanted = None if answer_ids is None else dump(sorted(set(answer_ids)))
 
         def find(connection: sqlite3.Connection) -> list[TrainingRow]:
             found = connection.execute(
-                """SELECT m.text, v.answer_id, v.verdict, coalesce(r.text, ''), a.category,
+                f"""SELECT m.text, v.answer_id, v.verdict, coalesce(r.text, ''), a.category,
                     m.language,
-                   c.customer_id, v.agent_id, v.created_at
+                   c.customer_id, v.agent_id, v.created_at, v.message_id
                    FROM verdicts v JOIN messages m ON m.id = v.message_id
                    JOIN conversations c ON c.id = m.conversation_id
                    JOIN articles a ON a.id = v.answer_id AND a.removed_at IS NULL
                    LEFT JOIN messages r ON r.id = v.reply_id
                    WHERE v.verdict IN ('accepted', 'edited') AND v.agent_id IS NOT NULL
-                     AND (?1 IS NULL OR v.answer_id IN (SELECT value FROM json_each(?1)))
-                   ORDER BY v.message_id, v.rank""",
-                (wanted,),
+                     AND (:wanted IS NULL
+                       OR v.answer_id IN (SELECT value FROM json_each(:wanted)))
+                     AND NOT EXISTS (SELECT 1 FROM training_reviews q WHERE q.kind = 'v'
+                       AND q.row_id = v.message_id AND q.answer_id = v.answer_id AND {LEFT_OUT})
+                   ORDER BY v.message_id, v.rank""",  # noqa: S608  a constant
+                {"wanted": wanted, "admitted": admitted},
             )
             return [TrainingRow(*row) for row in found]
 
         return await self._db.read(find)
 
 
+# A review ``q`` that keeps its row out: of training what waits as well, of the live index (where a
+# verdict helps at once) only what was refused or came from a source under suspicion.
+LEFT_OUT = """(q.state = 'refused' OR (q.state = 'waiting' AND
+    (:admitted OR 'source' IN (SELECT value FROM json_each(q.reasons)))))"""
 _COLUMNS = """message_id, answer_id, rank, verdict, agent_id, created_at, confidence, model_version,
     edit_distance, reason"""
 _PUT = f"""INSERT INTO verdicts ({_COLUMNS}, reply_id) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)

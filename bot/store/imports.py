@@ -9,6 +9,7 @@ from dataclasses import replace
 from bot.domain import Article, Ticket
 from bot.store import articles
 from bot.store.articles import Content
+from bot.store.feedback import LEFT_OUT
 from bot.store.part import Part
 from bot.store.records import ArticleRow, ImportDiff
 from bot.store.texts import answer_key, clean, digest, dump
@@ -60,16 +61,23 @@ class Imports(Part):
 
         return await self._db.write(store)
 
-    async def tickets(self, answer_ids: Iterable[int] | None = None) -> Iterator[Ticket]:
-        """Imported tickets in order of import: all, or those tied to these articles."""
+    async def tickets(
+        self, answer_ids: Iterable[int] | None = None, *, admitted: bool = False
+    ) -> Iterator[Ticket]:
+        """Imported tickets in order of import: all, or those tied to these articles.
+
+        Without what a review refused, and with ``admitted`` also without what waits for one.
+        """
         wanted = None if answer_ids is None else dump(sorted(set(answer_ids)))
 
         def find(connection: sqlite3.Connection) -> list[Ticket]:
             found = connection.execute(
-                """SELECT text, category, answer_id, operator_answer, language, origin FROM tickets
-                   WHERE ?1 IS NULL OR answer_id IN (SELECT value FROM json_each(?1))
-                   ORDER BY id""",
-                (wanted,),
+                f"""SELECT text, category, answer_id, operator_answer, language, origin FROM tickets
+                   WHERE (:wanted IS NULL OR answer_id IN (SELECT value FROM json_each(:wanted)))
+                     AND NOT EXISTS (SELECT 1 FROM training_reviews q WHERE q.kind = 't'
+                       AND q.row_id = tickets.id AND {LEFT_OUT})
+                   ORDER BY id""",  # noqa: S608  a constant
+                {"wanted": wanted, "admitted": admitted},
             )
             return [Ticket(*row) for row in found]
 

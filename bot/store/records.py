@@ -101,6 +101,29 @@ class VerdictCounts:
 
 
 @dataclass(frozen=True, slots=True)
+class LedgerRow:
+    """What became of one suggestion that was shown.
+
+    ``message`` is the customer's message by its public id, None once its author was erased;
+    ``verdict`` is None while nobody judged.
+    """
+
+    id: int
+    shown_at: float
+    message: str | None
+    answer_id: int
+    rank: int
+    confidence: float
+    model_version: str | None
+    latency_ms: float | None
+    verdict: str | None
+    edit_distance: int | None
+    agent: str | None  # login
+    reason: str
+    judged_at: float | None
+
+
+@dataclass(frozen=True, slots=True)
 class TrainingRow:
     """A question a person answered with an article: accepted as it was, or edited."""
 
@@ -113,6 +136,7 @@ class TrainingRow:
     customer_id: int
     agent_id: int | None
     created_at: float
+    message_id: int
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,15 +13,19 @@ from bot.settings import Settings
 from bot.store.backup import back_up, check
 from bot.store.conversations import Conversations
 from bot.store.database import Database
+from bot.store.erasing import Erasing
 from bot.store.feedback import Feedback
 from bot.store.inbox import Inbox
 from bot.store.jobs import Jobs
 from bot.store.knowledge import Knowledge
+from bot.store.ledger import Ledger
 from bot.store.migrations import migrate
 from bot.store.models import Models
 from bot.store.outbox import Outbox
 from bot.store.people import People
 from bot.store.records import BackupReport, CheckReport
+from bot.store.training import Training
+from bot.store.unanswered import Unanswered
 from bot.store.webhooks import Webhooks
 
 
@@ -42,6 +46,10 @@ class Store:
         self.people = People(db, clock)
         self.models = Models(db, clock)
         self.jobs = Jobs(db, clock)
+        self.erasing = Erasing(db, clock)
+        self.ledger = Ledger(db, clock)
+        self.training = Training(db, clock)
+        self.unanswered = Unanswered(db, clock)
         self.webhooks = Webhooks(db, clock)
         self._clock = clock
 

@@ -9,6 +9,7 @@ import sqlite3
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -44,6 +45,7 @@ class Task:
     fn: Callable[[sqlite3.Connection], Any]
     future: asyncio.Future[Any]
     loop: asyncio.AbstractEventLoop
+    alone: bool = False  # outside of any transaction, as VACUUM must be
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,8 +87,9 @@ class Writer:
         stopped = False
         while not stopped:
             batch, stopped = self._take()
-            if batch:
-                self._answer(batch, self._commit(batch))
+            for alone, tasks in groupby(batch, key=lambda task: task.alone):
+                part = list(tasks)
+                self._answer(part, self._apart(part) if alone else self._commit(part))
                 if self._wal_is_long():
                     self._checkpoint("PASSIVE")
         self._checkpoint("TRUNCATE")
@@ -140,6 +143,16 @@ class Writer:
             return _Outcome(task.future, None, error)
         run("RELEASE task")
         return _Outcome(task.future, value, None)
+
+    def _apart(self, batch: list[Task]) -> list[_Outcome]:
+        """Outcome of each task, run without a transaction around it."""
+        outcomes = []
+        for task in batch:
+            try:
+                outcomes.append(_Outcome(task.future, task.fn(self._connection), None))
+            except Exception as error:  # noqa: BLE001 - whatever broke, the caller must hear of it
+                outcomes += self._failed([task], error)
+        return outcomes
 
     def _failed(self, batch: list[Task], error: Exception) -> list[_Outcome]:
         with contextlib.suppress(sqlite3.Error):

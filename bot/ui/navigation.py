@@ -12,11 +12,12 @@ _RANK = {Role.AGENT: 0, Role.ADMIN: 1, Role.OWNER: 2}
 
 @dataclass(frozen=True, slots=True)
 class NavigationItem:
-    """One link. ``key`` is the catalogue key of its label."""
+    """One link. ``key`` is the catalogue key of its label, ``inner`` what belongs to it too."""
 
     key: str
     href: str
     role: Role = Role.AGENT
+    inner: tuple[str, ...] = ()
 
 
 DESK = NavigationItem("ui.nav.desk", "/desk")
@@ -31,5 +32,10 @@ def visible(items: Iterable[NavigationItem], agent: Agent | None) -> list[Naviga
 
 def current_place(items: Iterable[NavigationItem], path: str) -> str:
     """Link of the innermost place that ``path`` lies in; empty where there is none."""
-    inside = [i.href for i in items if path == i.href or path.startswith(f"{i.href.rstrip('/')}/")]
-    return max(inside, key=len, default="")
+    inside = [
+        (len(place), item.href)
+        for item in items
+        for place in (item.href, *item.inner)
+        if path == place or path.startswith(f"{place.rstrip('/')}/")
+    ]
+    return max(inside, default=(0, ""))[1]

@@ -65,6 +65,8 @@ def test_help_is_instant_and_light() -> None:
         "demo",
         "serve",
         "import",
+        "export",
+        "erase",
         "train",
         "models",
         "evaluate",

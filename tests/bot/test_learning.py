@@ -100,17 +100,17 @@ async def test_collect_gathers_articles_tickets_and_verdicts(store, clock, tmp_p
     data = await collect(store)
     assert [item.answer_id for item in data.items] == [first.id, loose.id]
     assert data.questions == (
-        QuestionRow("хочу вернуть деньги", first.id),
-        QuestionRow("можно сдать назад?", first.id),
-        QuestionRow("расскажите о себе", loose.id),
+        QuestionRow("хочу вернуть деньги", first.id, "import:import"),
+        QuestionRow("можно сдать назад?", first.id, "agent:1"),
+        QuestionRow("расскажите о себе", loose.id, "agent:2"),
     )
     assert set(data.rows) == {
-        CategoryRow("Возврат", "возврат", "question"),
-        CategoryRow("как вернуть", "возврат", "question"),
-        CategoryRow("Верните товар.", "возврат", "answer"),
-        CategoryRow("хочу вернуть деньги", "возврат", "ticket"),
-        CategoryRow("где курьер", "доставка", "ticket"),
-        CategoryRow("можно сдать назад?", "возврат", "ticket"),
+        CategoryRow("Возврат", "возврат", "question", "knowledge"),
+        CategoryRow("как вернуть", "возврат", "question", "knowledge"),
+        CategoryRow("Верните товар.", "возврат", "answer", "knowledge"),
+        CategoryRow("хочу вернуть деньги", "возврат", "ticket", "import:import"),
+        CategoryRow("где курьер", "доставка", "ticket", "import:import"),
+        CategoryRow("можно сдать назад?", "возврат", "ticket", "agent:1"),
     }
     data.write(tmp_path)
     assert Dataset.read(tmp_path) == data
