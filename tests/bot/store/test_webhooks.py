@@ -10,6 +10,7 @@ from bot.domain import Author, Inbound, Verdict, VerdictRecord
 from bot.errors import BadRequest, NotFound
 from bot.handover import Action
 from bot.store.records import Reply
+from bot.store.webhook_outbox import Attempt
 from bot.store.webhooks import EVENTS
 
 
@@ -151,3 +152,18 @@ async def test_deliveries_are_filtered_and_paged(store) -> None:
     assert (page.total, len(page.items), page.pages) == (5, 2, 3)
     assert not (await store.webhooks.deliveries(webhook, state="dead")).items
     assert not (await store.webhooks.deliveries(webhook, event="verdict.given")).items
+
+
+async def test_an_erased_customer_leaves_no_delivery(store, clock) -> None:
+    webhook, _ = await store.webhooks.create("x", "https://a.example/", ["message.created"])
+    for customer in ("anna", "boris"):
+        message = Inbound("web", customer, customer, f"I am {customer}", clock(), language="en")
+        await store.conversations.receive([message])
+    parcels = await store.webhooks.begin(await store.webhooks.due(clock(), 10))
+    for parcel in parcels:
+        attempt = Attempt(clock(), 200, "", 5, parcel.body.decode())
+        await store.webhooks.finish(parcel.id, attempt, retry_at=None)
+    anna = await store.erasing.customer("web:anna")
+    await store.erasing.erase(anna)
+    assert [body["data"]["text"] for body in await queued(store, webhook)] == ["I am boris"]
+    assert await store.erasing.look_for(["I am anna"]) == {}
