@@ -40,6 +40,15 @@ class Split:
     all_right: int
     threshold: float | None
 
+    @property
+    def shares(self) -> dict[str, float | None]:
+        """For the report."""
+        return {
+            "precision": self.right / self.accepted if self.accepted else None,
+            "coverage": self.accepted / self.judged,
+            "threshold": self.threshold,
+        }
+
 
 def evaluate(
     tickets: Sequence[TicketRow],
@@ -71,9 +80,9 @@ def evaluate(
     began = time.process_time()
     for seed in range(splits):
         tell(f"split {seed + 1} of {splits}")
-        left_out = stratified_folds(numbers, _LEFT_OUT, seed=seed) == 0
-        train = [row for row, out in zip(rows, left_out.tolist(), strict=True) if not out]
-        test = [row for row, out in zip(rows, left_out.tolist(), strict=True) if out]
+        out = (stratified_folds(numbers, _LEFT_OUT, seed=seed) == 0).tolist()
+        train = [row for row, own in zip(rows, out, strict=True) if not own]
+        test = [row for row, own in zip(rows, out, strict=True) if own]
         found.append(_split([*train, *fixed], test, precision, preset, seed))
     return {
         "data": {
@@ -84,15 +93,8 @@ def evaluate(
         "preset": preset,
         "promise": precision,
         "ours": rounded(_pooled(found) | {"cpu_s": time.process_time() - began}),
-        "splits": [
-            rounded({
-                "precision": one.right / one.accepted if one.accepted else None,
-                "coverage": one.accepted / one.judged,
-                "threshold": one.threshold,
-            })
-            for one in found
-        ],
-    }  # fmt: skip
+        "splits": [rounded(one.shares) for one in found],
+    }
 
 
 def _knowledge_rows(knowledge: Sequence[KnowledgeRow]) -> list[LabelledText]:
