@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from bot.learning.jobs import JobRunner
     from bot.pipeline import Pipeline
     from bot.serving import Serving
+    from bot.shadow import Shadow
     from bot.store import Store
 
 _LOG = logging.getLogger(__name__)
@@ -42,6 +43,7 @@ class Services:
     bus: Bus
     channels: Mapping[str, Channel]
     jobs: JobRunner
+    shadow: Shadow
     clock: Clock
     started_at: float
 
@@ -81,6 +83,7 @@ async def build(
     from bot.learning.jobs import JobRunner  # noqa: PLC0415
     from bot.pipeline import Pipeline  # noqa: PLC0415
     from bot.serving import Serving  # noqa: PLC0415
+    from bot.shadow import Shadow  # noqa: PLC0415
     from bot.store import Store  # noqa: PLC0415
 
     async with AsyncExitStack() as stack:
@@ -103,6 +106,7 @@ async def build(
             bus=bus,
             channels=by_name,
             jobs=JobRunner(settings, store, serving, bus, clock),
+            shadow=Shadow(store, serving, bus),
             clock=clock,
             started_at=clock(),
         )
@@ -116,7 +120,7 @@ async def started(services: Services) -> AsyncIterator[Services]:
     A channel that cannot start is logged and shown by its ``health``; the others go on.
     """
     async with AsyncExitStack() as stack:
-        for part in (services.jobs, services.pipeline, services.delivery):
+        for part in (services.jobs, services.shadow, services.pipeline, services.delivery):
             await part.start()
             stack.push_async_callback(part.stop)
         for channel in services.channels.values():
