@@ -7,6 +7,7 @@ Each takes the services and plain arguments and gives plain results. ``register`
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ from admin.importers.tickets import match_answers
 from bot import control, erasure
 from bot.domain import Agent, Role
 from bot.errors import BadRequest, NotFound
-from bot.learning.training import go_live
+from bot.learning import promotion
 from bot.services import Services
 from bot.store import ArticleRow, ImportDiff
 
@@ -35,6 +36,10 @@ def register() -> None:
         "models.list": _models_list,
         "models.promote": _models_promote,
         "models.rollback": _models_rollback,
+        "models.shadow": _models_shadow,
+        "canaries.list": _canaries_list,
+        "canaries.add": _canaries_add,
+        "canaries.remove": _canaries_remove,
         "users.list": _users_list,
         "users.add": _users_add,
         "users.link": _users_link,
@@ -150,7 +155,9 @@ async def _import_knowledge(services: Services, args: dict[str, Any]) -> dict[st
 
 async def _import_tickets(services: Services, args: dict[str, Any]) -> dict[str, Any]:
     rows = msgspec.convert(args["rows"], list[TicketRow])
-    tickets, unmatched = match_answers(rows, await services.store.knowledge.all_items())
+    found, unmatched = match_answers(rows, await services.store.knowledge.all_items())
+    # The file's name is the source: rows that contradict all others can be told and left out.
+    tickets = [replace(ticket, origin=str(args.get("name") or ticket.origin)) for ticket in found]
     counts: dict[str, Any] = {"rows": len(tickets), "unmatched": unmatched}
     counts["with_answer"] = sum(1 for ticket in tickets if ticket.answer_id is not None)
     if not args.get("dry_run"):
@@ -163,7 +170,9 @@ async def _import_tickets(services: Services, args: dict[str, Any]) -> dict[str,
 
 async def _train_start(services: Services, args: dict[str, Any]) -> dict[str, Any]:
     job = await services.jobs.train(
-        preset=str(args.get("preset", "")), promote=bool(args.get("promote", True))
+        part=str(args.get("part", "all")),
+        preset=str(args.get("preset", "")),
+        promote=bool(args.get("promote", True)),
     )
     await services.store.people.audit(COMMAND_LINE, "training.started", str(job.id), {})
     found: dict[str, Any] = msgspec.to_builtins(job)
@@ -187,8 +196,8 @@ async def _models_list(services: Services, args: dict[str, Any]) -> dict[str, An
 
 async def _models_promote(services: Services, args: dict[str, Any]) -> dict[str, Any]:
     version = str(args["version"])
-    await go_live(services.store, services.serving, version)
-    await announce_model(services, version, "model.promoted", actor=COMMAND_LINE)
+    force = bool(args.get("force"))
+    await promote_model(services, version, actor=COMMAND_LINE, force=force)
     return {"champion": version}
 
 
@@ -197,26 +206,56 @@ async def _models_rollback(services: Services, args: dict[str, Any]) -> dict[str
     return {"champion": await roll_back(services, actor=COMMAND_LINE)}
 
 
+async def promote_model(
+    services: Services, version: str, *, actor: str, force: bool = False
+) -> None:
+    """Let a version answer from now on; see ``bot.learning.promotion``."""
+    await promotion.promote(
+        services.store, services.serving, services.bus, version, actor=actor, force=force
+    )
+
+
 async def roll_back(services: Services, *, actor: str) -> str:
-    """Make the previous model the champion again and give its version.
-
-    Raises:
-        NotFound: there is no previous one.
-        ArtefactDamaged: it cannot be loaded; the champion stays.
-    """
-    previous = await services.store.models.alias("previous")
-    if previous is None:
-        raise NotFound("There is no previous model to go back to.")
-    await services.serving.reload(previous)
-    version = await services.store.models.rollback()
-    await announce_model(services, version, "model.rolled-back", actor=actor)
-    return str(version)
+    """Make the previous model the champion again; see ``bot.learning.promotion``."""
+    return await promotion.roll_back(services.store, services.serving, services.bus, actor=actor)
 
 
-async def announce_model(services: Services, version: str, action: str, *, actor: str) -> None:
-    """Tell the desks and the audit log which model answers now."""
-    services.bus.publish("desk", "model.changed", {"version": version})
-    await services.store.people.audit(actor, action, version, {})
+async def shadow(services: Services, version: str | None, *, actor: str) -> None:
+    """Put a version in the shadow, or take out what is there."""
+    if version is None:
+        await services.shadow.end()
+    else:
+        await services.shadow.put(version)
+    await services.store.people.audit(actor, "model.shadow", version or "", {})
+
+
+async def _models_shadow(services: Services, args: dict[str, Any]) -> dict[str, Any]:
+    if "version" in args:
+        await shadow(services, args["version"], actor=COMMAND_LINE)
+    return {"report": msgspec.to_builtins(await services.shadow.report())}
+
+
+async def _canaries_list(services: Services, args: dict[str, Any]) -> dict[str, Any]:
+    del args
+    return {"canaries": msgspec.to_builtins(await services.store.canaries.all())}
+
+
+async def _canaries_add(services: Services, args: dict[str, Any]) -> dict[str, Any]:
+    added = [
+        await services.store.canaries.add(**one, actor=COMMAND_LINE)
+        for one in msgspec.convert(args["canaries"], list[dict[str, Any]])
+    ]
+    await services.store.people.audit(
+        COMMAND_LINE, "canary.added", "", {"questions": [one.question for one in added]}
+    )
+    return {"canaries": msgspec.to_builtins(added)}
+
+
+async def _canaries_remove(services: Services, args: dict[str, Any]) -> dict[str, Any]:
+    number = int(args["id"])
+    await services.store.canaries.remove(number)
+    await services.store.people.audit(COMMAND_LINE, "canary.removed", str(number), {})
+    return {"removed": number}
 
 
 async def _users_list(services: Services, args: dict[str, Any]) -> dict[str, Any]:

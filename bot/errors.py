@@ -139,3 +139,11 @@ class ArtefactDamaged(NeurobotError):
     """A model folder is missing or damaged."""
 
     code, status, exit_code = "artefact-damaged", 503, 65
+    fault = "unfit"  # a key of ``gate.fault.*`` in the catalogue
+    place = ""  # the file, or what does not fit
+
+
+class NotPassed(Conflict):
+    """The model did not pass its checks."""
+
+    code = "not-passed"

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from bot.learning.jobs import JobRunner
     from bot.pipeline import Pipeline
     from bot.serving import Serving
+    from bot.shadow import Shadow
     from bot.store import Store
     from bot.webhooks import Sender
 
@@ -44,6 +45,7 @@ class Services:
     channels: Mapping[str, Channel]
     jobs: JobRunner
     webhooks: Sender
+    shadow: Shadow
     clock: Clock
     started_at: float
 
@@ -83,6 +85,7 @@ async def build(
     from bot.learning.jobs import JobRunner  # noqa: PLC0415
     from bot.pipeline import Pipeline  # noqa: PLC0415
     from bot.serving import Serving  # noqa: PLC0415
+    from bot.shadow import Shadow  # noqa: PLC0415
     from bot.store import Store  # noqa: PLC0415
     from bot.webhooks import Sender, networks  # noqa: PLC0415
 
@@ -108,6 +111,7 @@ async def build(
             channels=by_name,
             jobs=JobRunner(settings, store, serving, bus, clock),
             webhooks=Sender(store, bus, clock, private=networks(private)),
+            shadow=Shadow(store, serving, bus),
             clock=clock,
             started_at=clock(),
         )
@@ -121,7 +125,9 @@ async def started(services: Services) -> AsyncIterator[Services]:
     A channel that cannot start is logged and shown by its ``health``; the others go on.
     """
     async with AsyncExitStack() as stack:
-        for part in (services.jobs, services.pipeline, services.delivery, services.webhooks):
+        for part in (
+            services.jobs, services.shadow, services.pipeline, services.delivery, services.webhooks,
+        ):  # fmt: skip
             await part.start()
             stack.push_async_callback(part.stop)
         for channel in services.channels.values():

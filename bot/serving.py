@@ -15,6 +15,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
+import numpy as np
+
 from bot.answering import Answerer
 from bot.candidates import CandidateIndex, KnowledgeItem
 from bot.domain import Article
@@ -23,7 +25,7 @@ from bot.ports import Clock
 from bot.settings import Settings
 from bot.store import Store
 from index.ann import Device
-from nlp.artifacts import ArtifactDamaged, load_json, verify
+from nlp.artifacts import MANIFEST, ArtifactDamaged, load_json, seal_of, verify
 from nlp.classifier import TicketClassifier
 from nlp.correction import Correction
 from nlp.encoders import Encoder, load_encoder
@@ -33,6 +35,7 @@ _LOG = logging.getLogger(__name__)
 _Part = TypeVar("_Part")
 
 BUNDLE_FILE = "bundle.json"
+_PROBE = "как вернуть деньги за заказ? how do I get a refund?"
 # Articles put into the index before messages get their turn again.
 _CHUNK = 20
 _LEARNED = 200  # newest questions that people answered with an article, kept as its past questions
@@ -62,16 +65,21 @@ class _Live:
         return self.bundle.version if self.bundle is not None else None
 
 
-def load_bundle(folder: Path) -> Bundle:
-    """The verified models of a folder.
+def load_bundle(folder: Path, seal: str | None = None) -> Bundle:
+    """The verified models of a folder, shown to answer.
+
+    Args:
+        folder: of the bundle.
+        seal: digest of its manifest when it was registered, where that is known.
 
     Raises:
         ArtefactDamaged: a file is missing, foreign, changed or of another format; names it.
     """
     try:
         verify(folder)
+        _check_seal(folder, seal)
         about = load_json(folder / BUNDLE_FILE)
-        return Bundle(
+        bundle = Bundle(
             version=str(about["version"]),
             classifier=_part(folder / "classifier", TicketClassifier.load),
             encoder=_part(folder / "ranker", load_encoder),
@@ -79,11 +87,41 @@ def load_bundle(folder: Path) -> Bundle:
             metrics=about.get("metrics", {}),
             created_at=float(about["created_at"]),
         )
-    except (ArtifactDamaged, KeyError, ValueError, OSError) as error:
-        raise ArtefactDamaged(
-            f"The model {folder.name} is damaged: {error}.",
-            remedy="Promote another version or train again.",
-        ) from error
+        _prove(bundle)
+    except (ArtifactDamaged, KeyError, ValueError, IndexError, OSError) as error:
+        raise _damaged(folder.name, error) from error
+    return bundle
+
+
+def _check_seal(folder: Path, seal: str | None) -> None:
+    if seal is not None and seal_of(folder) != seal:
+        raise ArtifactDamaged(f"{MANIFEST}: is not the one of the training", "changed")
+
+
+def _prove(bundle: Bundle) -> None:
+    """Let every part read one text: what loads may still not fit together."""
+    found = []
+    if bundle.classifier is not None:
+        found.append(bundle.classifier.predict_proba([_PROBE]))
+    if bundle.encoder is not None:
+        found += [
+            bundle.encoder.encode_questions([_PROBE]),
+            bundle.encoder.encode_answers([_PROBE]),
+        ]
+    if bundle.correction is not None:
+        width = len(bundle.correction.feature_names)
+        found.append(bundle.correction.predict_proba(np.ones((2, width), np.float32), [2]))
+    if not all(np.isfinite(array).all() for array in found):
+        raise ArtifactDamaged("weights: give what is no number", "numbers")
+
+
+def _damaged(name: str, error: Exception) -> ArtefactDamaged:
+    damaged = ArtefactDamaged(
+        f"The model {name} is damaged: {error}.", remedy="Promote another version or train again."
+    )
+    damaged.fault = error.fault if isinstance(error, ArtifactDamaged) else "unfit"
+    damaged.place = str(error).split(":", maxsplit=1)[0]
+    return damaged
 
 
 def _part(folder: Path, load: Callable[[Path], _Part]) -> _Part | None:
@@ -111,6 +149,7 @@ class Serving:
     Attributes:
         answerer: the current one; take the reference once per message.
         problem: why a wanted model is not live, empty when all is well.
+        swapping: held while the live model and its alias in the database change together.
     """
 
     def __init__(self, settings: Settings, store: Store, clock: Clock) -> None:
@@ -118,8 +157,10 @@ class Serving:
         self._store = store
         self._clock = clock
         self._changing = asyncio.Lock()
+        self.swapping = asyncio.Lock()
         self._live = _Live(None, CandidateIndex(None, settings.answers.device))
         self._previous: _Live | None = None
+        self._challenger: _Live | None = None
         self.problem = ""
         self.answerer = self._answerer(self._live, 0)
 
@@ -151,26 +192,63 @@ class Serving:
             if version is None:
                 live, problem = await self._best()
             else:
-                await self._must_exist(version)
                 live, problem = await self._prepare(version), ""
+            # Who is at hand has followed every edit already.
+            followed = any(live is warm for warm in self._warmed())
+            revision = self.answerer.revision if followed else await self._catch_up(live.index)
+            if live is self._challenger:
+                self._challenger = None
             if live.version != self._live.version:
                 self._previous = self._live if self._live.bundle is not None else self._previous
             if self._previous is not None and self._previous.version == live.version:
                 self._previous = None
-            revision = await self._catch_up(live.index)
             self._live, self.problem = live, problem
             self.answerer = self._answerer(live, revision)
         if problem:
             _LOG.error("%s", problem)
+
+    async def beside(self, version: str) -> Answerer:
+        """What a version answers that is not live: it is kept at hand, and swapped in at once.
+
+        There is room for one such version beside the live one and the one before.
+
+        Raises:
+            ArtefactDamaged: the version cannot be used.
+            NotFound: it is not registered.
+        """
+        for live in self._warmed():
+            if live.version == version:
+                return self._answerer(live, self.answerer.revision)
+        async with self._changing:
+            live = await self._prepare(version)
+            revision = await self._catch_up(live.index)
+            self._challenger = live
+        return self._answerer(live, revision)
+
+    async def warm_previous(self) -> None:
+        """After a start: have the previous model at hand, so that going back takes no time.
+
+        One that is damaged or gone is left alone; going back to it says why.
+        """
+        version = await self._store.models.alias("previous")
+        async with self._changing:
+            if version is None or self._previous is not None or version == self._live.version:
+                return
+            try:
+                previous = await self._prepare(version)
+            except ArtefactDamaged as error:
+                _LOG.warning("Nothing to go back to: %s", error)
+                return
+            await self._catch_up(previous.index)
+            self._previous = previous
 
     async def apply_articles(self, changed: Iterable[int]) -> None:
         """Take articles over that were added, edited, removed, restored or got a new verdict."""
         async with self._changing:
             revision = await self._store.knowledge.revision()
             fresh, gone = await self._read(sorted(set(changed)))
-            for live in (self._live, self._previous):
-                if live is not None:
-                    await self._put(live.index, fresh, gone)
+            for live in self._warmed():
+                await self._put(live.index, fresh, gone)
             self.answerer = self._answerer(self._live, revision)
 
     def past_questions(self) -> set[str]:
@@ -198,11 +276,18 @@ class Serving:
 
     async def _prepare(self, version: str) -> _Live:
         """A version with its index: the warm one, or loaded and built in a thread."""
-        for warm in (self._live, self._previous):
-            if warm is not None and warm.version == version:
+        for warm in self._warmed():
+            if warm.version == version:
                 return warm
+        await self._must_exist(version)
         folder = self._settings.artefacts_path / version
-        return await self._warm(await asyncio.to_thread(load_bundle, folder))
+        seal = await self._store.models.seal(version)
+        return await self._warm(await asyncio.to_thread(load_bundle, folder, seal))
+
+    def _warmed(self) -> list[_Live]:
+        """All that follow the knowledge base."""
+        warmed = (self._live, self._previous, self._challenger)
+        return [live for live in warmed if live is not None]
 
     async def _warm(self, bundle: Bundle | None) -> _Live:
         items, _ = await self._read(None)
@@ -279,4 +364,5 @@ async def tied_questions(store: Store, ids: Sequence[int] | None = None) -> list
 def _build(encoder: Encoder | None, device: str, items: Sequence[KnowledgeItem]) -> CandidateIndex:
     index = CandidateIndex(encoder, device)
     index.put(items)
+    index.search(_PROBE)  # what a first search prepares is not for a customer to wait for
     return index

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -61,3 +63,43 @@ def auroc(score: Floats, positive: NDArray[np.bool_]) -> float:
     rank = (last - (counts - 1) / 2)[inverse]
     u = float(rank[positive].sum()) - n_positive * (n_positive + 1) / 2
     return u / (n_positive * n_negative)
+
+
+@dataclass(frozen=True, slots=True)
+class CategoryFigures:
+    """One category: rows that are of it, rows called so, and rows that are both."""
+
+    rows: int
+    called: int
+    right: int
+
+
+def by_category(truth: Ints, predicted: Ints, n_labels: int) -> list[CategoryFigures]:
+    """Figures of each category in the order of the labels."""
+    rows, called, right = (
+        np.bincount(values, minlength=n_labels).tolist()
+        for values in (truth, predicted, truth[truth == predicted])
+    )
+    return [CategoryFigures(*found) for found in zip(rows, called, right, strict=True)]
+
+
+def confusions(truth: Ints, predicted: Ints, most: int) -> list[tuple[int, int, int]]:
+    """The most frequent errors: true label, predicted label, rows."""
+    wrong = truth != predicted
+    pairs, counts = np.unique(
+        np.stack([truth[wrong], predicted[wrong]], axis=1), axis=0, return_counts=True
+    )
+    order = np.argsort(-counts, kind="stable")[:most]
+    return [(int(pairs[i, 0]), int(pairs[i, 1]), int(counts[i])) for i in order]
+
+
+def reliability(
+    confidence: Floats, right: NDArray[np.bool_], bins: int = 10
+) -> list[tuple[float, float, int]]:
+    """A reliability diagram: mean confidence, share right and rows of each bin that has rows."""
+    which = np.minimum((confidence * bins).astype(np.int64), bins - 1)
+    return [
+        (float(confidence[own].mean()), float(right[own].mean()), int(own.sum()))
+        for own in (which == number for number in range(bins))
+        if own.any()
+    ]

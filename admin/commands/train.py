@@ -18,29 +18,32 @@ _POLL_S = 0.5
 
 
 @click.command("train")
+@click.argument("part", type=click.Choice(("classifier", "ranker", "all")), default="all")
 @click.option("--wait", is_flag=True, help="Stay until the running server has finished.")
 @preset_option()
 @click.option("--no-promote", is_flag=True, help="Keep the present model in use; promote later.")
 @json_option
 @click.pass_obj
 def command(
-    invocation: Invocation, *, wait: bool, preset: str, no_promote: bool, as_json: bool
+    invocation: Invocation, *, part: str, wait: bool, preset: str, no_promote: bool, as_json: bool
 ) -> int:
-    """Train the models on articles, tickets and verdicts.
+    """Train PART of the models on articles, tickets and verdicts: classifier, ranker or all.
 
-    With a running server its job is started; otherwise the training runs here and now. A model goes
-    live only if it is not worse than the present one.
+    What is not trained is taken over from the present model. With a running server its job is
+    started, or joined where one runs; otherwise the training runs here and now. A model goes live
+    only if it passes its checks beside the present one.
 
     \b
     Example:
       neurobot train --wait
+      neurobot train classifier --wait
     """
     from admin.operations import register
     from bot import control
 
     register()
     settings = invocation.settings()
-    args = {"preset": preset, "promote": not no_promote}
+    args = {"part": part, "preset": preset, "promote": not no_promote}
     try:
         job = control.call(settings, "train.start", args)
     except control.NotRunning:

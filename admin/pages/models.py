@@ -7,14 +7,12 @@ from typing import Any
 
 from aiohttp import web
 
-from admin.operations import announce_model, roll_back
+from admin.operations import promote_model, roll_back
 from admin.pages.frame import actor, audit, fields, go, page, services_of
 from bot import ui
 from bot.access import Route
-from bot.errors import NotFound
 from bot.http import json_response
 from bot.learning.jobs import TRAIN
-from bot.learning.training import go_live
 from bot.store.records import BundleRow, Job
 
 # metric path in a bundle's metrics -> catalogue key; those that are shares 0..1 show as percent
@@ -90,11 +88,9 @@ async def job_state(request: web.Request) -> web.StreamResponse:
 async def promote(request: web.Request) -> web.StreamResponse:
     """Let a version answer."""
     services = services_of(request)
-    version = (await fields(request)).get("version", "")
-    if version not in {bundle.version for bundle in await services.store.models.bundles()}:
-        raise NotFound("There is no such model.")
-    await go_live(services.store, services.serving, version)
-    await announce_model(services, version, "model.promoted", actor=actor(request))
+    given = await fields(request)
+    version = given.get("version", "")
+    await promote_model(services, version, actor=actor(request), force=bool(given.get("force")))
     return go("/admin/models", "promoted", version=version)
 
 

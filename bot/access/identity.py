@@ -74,6 +74,15 @@ def who(request: web.Request) -> tuple[Agent | None, str]:
     return request.get(AGENT), session.csrf_token if session is not None else ""
 
 
+def actor(request: web.Request) -> str:
+    """Who acts, for history and audit: a person's login, or a program's token by its name."""
+    agent: Agent | None = request.get(AGENT)
+    if agent is not None:
+        return str(agent.login)
+    token = request.get(API_TOKEN)
+    return f"token {token.name}" if token is not None else ""
+
+
 def csrf_matches(request: web.Request, given: str) -> bool:
     """True when ``given`` is the token of this session; compared in constant time."""
     known = request[SESSION].csrf_token

@@ -9,6 +9,7 @@ from bot.api.jobs import ROUTES as JOBS
 from bot.api.ledger import ROUTES as LEDGER
 from bot.api.messages import ROUTES as MESSAGES
 from bot.api.metrics import ROUTES as METRICS
+from bot.api.models import ROUTES as MODELS
 from bot.api.schema import ROUTES as SCHEMA
 from bot.api.verdicts import ROUTES as VERDICTS
 
@@ -19,6 +20,7 @@ ROUTES = (
     *LEDGER,
     *CUSTOMERS,
     *JOBS,
+    *MODELS,
     *HEALTH,
     *METRICS,
     *SCHEMA,

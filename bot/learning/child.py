@@ -74,14 +74,17 @@ class Child:
                 await asyncio.sleep(_STEP_S)
                 waited += _STEP_S
 
-    def last_words(self) -> str:
-        """Last line of its error output, or nothing."""
+    def last_lines(self, count: int = 20) -> list[str]:
+        """The end of its error output."""
         try:
             text = (self._folder / "stderr").read_text(encoding="utf-8", errors="replace")
         except FileNotFoundError:
-            return ""
-        lines = [line.strip() for line in text.splitlines() if line.strip()]
-        return lines[-1][:300] if lines else ""
+            return []
+        return [line.rstrip()[:300] for line in text.splitlines() if line.strip()][-count:]
+
+    def last_words(self) -> str:
+        """Last line of its error output, or nothing."""
+        return "".join(self.last_lines(1)).strip()
 
     def _launch(self, threads: int) -> None:
         environment = os.environ | dict.fromkeys(_THREAD_VARIABLES, str(threads))

@@ -16,6 +16,7 @@ from typing import Any, Final
 from bot.bus import Bus
 from bot.errors import BadRequest, Conflict, NeurobotError
 from bot.learning.child import Child
+from bot.learning.diary import Diary
 from bot.learning.threads import to_the_end
 from bot.learning.training import JOB_FILE, conclude, prepare
 from bot.learning.training_set import TrainingSet
@@ -28,6 +29,7 @@ from bot.store.records import Job
 _LOG = logging.getLogger(__name__)
 
 TRAIN: Final = "train"
+PARTS: Final = ("classifier", "ranker", "all")
 _WATCH_S = 0.3
 _HEARTBEATS_S = 10.0
 
@@ -69,29 +71,33 @@ class JobRunner:
         await asyncio.gather(*tasks, return_exceptions=True)
         self._tasks.clear()
 
-    async def submit(self, kind: str, params: Mapping[str, Any] | None = None) -> Job:
-        """Begin a job.
+    async def submit(self, kind: str, params: Mapping[str, Any] | None = None) -> tuple[Job, bool]:
+        """A job that was begun and True, or the live one of this kind and False.
 
         Args:
             kind: ``train``.
-            params: ``preset``, ``seed``, ``promote`` (default true: go live if the gate passes).
+            params: ``part`` (``classifier``, ``ranker`` or ``all``), ``preset``, ``seed``,
+                ``promote`` (default true: go live if the gate passes).
 
         Raises:
-            BadRequest: unknown kind or preset.
-            Conflict: one of this kind is live.
+            BadRequest: unknown kind, part or preset.
         """
         wanted = dict(params or {})
         if kind != TRAIN:
             raise BadRequest(f"There are no jobs of kind '{kind}'.")
         if wanted.get("preset") not in (None, "", *PRESETS):
             raise BadRequest(f"Unknown preset; choose one of {', '.join(PRESETS)}.")
-        job = await self._store.jobs.create(kind, wanted)
-        self._spawn(job, fresh=True)
-        return job
+        if wanted.get("part") not in (None, "", *PARTS):
+            raise BadRequest(f"Unknown part; choose one of {', '.join(PARTS)}.")
+        job, created = await self._store.jobs.create_or_join(kind, wanted)
+        if created:
+            self._spawn(job, fresh=True)
+        return job, created
 
-    async def train(self, *, preset: str = "", promote: bool = True) -> Job:
-        """Begin a training; see ``submit``."""
-        return await self.submit(TRAIN, {"preset": preset, "promote": promote})
+    async def train(self, *, part: str = "all", preset: str = "", promote: bool = True) -> Job:
+        """A training that was begun, or the one that runs; see ``submit``."""
+        wanted = {"part": part, "preset": preset, "promote": promote}
+        return (await self.submit(TRAIN, wanted))[0]
 
     async def cancel(self, job_id: int) -> Job:
         """End a live job and give it as it is then.
@@ -167,29 +173,34 @@ class JobRunner:
         """Pass progress on until the child is gone; gives its last word."""
         last: dict[str, Any] = {}
         child = self._children.get(job.id)
-        silent_s = 0.0
+        diary, silent_s = Diary(), 0.0
         while child is not None:
             going = child.runs()
             # Asked before reading, so that the lines of a child that just ended are all there.
             news = child.news()
             for line in news:
-                if "stage" not in line:
+                if not diary.take(line) and "stage" not in line:
                     last.update(line)
             stages = [line for line in news if "stage" in line]
             if stages and not last:
                 latest = stages[-1]
-                await self._tell(job, latest["stage"], latest["progress"], latest.get("eta_s"))
+                await self._tell(
+                    job, latest["stage"], latest["progress"], latest.get("eta_s"), diary.metrics
+                )
                 silent_s = 0.0
             elif silent_s >= _HEARTBEATS_S:
                 await self._store.jobs.heartbeat(job.id)
                 silent_s = 0.0
             if not going:
+                diary.note(child.last_lines())
+                last["diary"] = diary.metrics
                 break
             await asyncio.sleep(_WATCH_S)
             silent_s += _WATCH_S
         return last
 
     async def _end(self, job: Job, said: Mapping[str, Any]) -> None:
+        diary = said.get("diary", {})
         if "version" in said and job.id not in self._cancelled:
             await self._tell(job, "going live", 0.99, None)
             outcome = await conclude(
@@ -203,18 +214,26 @@ class JobRunner:
             if outcome.promoted:
                 self._bus.publish("desk", "model.changed", {"version": outcome.version})
             metrics = {**said["metrics"], "version": outcome.version, "promoted": outcome.promoted}
-            await self._finish(job, outcome.state, outcome.reason, metrics)
+            await self._finish(job, outcome.state, outcome.reason, {**diary, **metrics})
         elif job.id in self._cancelled:
-            await self._finish(job, "cancelled", "Cancelled.")
+            await self._finish(job, "cancelled", "Cancelled.", diary)
         elif "failed" in said:
-            await self._finish(job, "failed", str(said["failed"]))
+            await self._finish(job, "failed", str(said["failed"]), diary)
         else:
             child = self._children.get(job.id)
             words = child.last_words() if child is not None else ""
-            await self._finish(job, "failed", f"The training process ended early. {words}".strip())
+            reason = f"The training process ended early. {words}".strip()
+            await self._finish(job, "failed", reason, diary)
 
-    async def _tell(self, job: Job, stage: str, progress: float, eta_s: float | None) -> None:
-        await self._store.jobs.progress(job.id, stage, progress, eta_s, {})
+    async def _tell(
+        self,
+        job: Job,
+        stage: str,
+        progress: float,
+        eta_s: float | None,
+        metrics: Mapping[str, Any] | None = None,
+    ) -> None:
+        await self._store.jobs.progress(job.id, stage, progress, eta_s, metrics or {})
         self._publish(job, state="running", stage=stage, progress=progress, eta_s=eta_s)
 
     async def _finish(

@@ -14,18 +14,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bot.candidates import FEATURES, RANKERS, KnowledgeItem
+from bot.learning.questions import Asked, merge_questions, with_questions
 from bot.learning.ranking_encoders import FitEncoder, choose_encoder
-from bot.learning.ranking_lists import (
-    Asked,
-    all_asked_once,
-    draw_folds,
-    merge_questions,
-    out_of_fold,
-    with_questions,
-)
+from bot.learning.ranking_lists import all_asked_once, draw_folds, out_of_fold
 from nlp.correction import Correction, Evidence, Network, weighted_sum
 from nlp.encoders import Encoder
-from nlp.metrics import expected_calibration_error
+from nlp.metrics import expected_calibration_error, reliability
 from nlp.train.correction import (
     Lists,
     Quality,
@@ -138,6 +132,7 @@ def _train_correction(
         "folds": int(drawn.max()) + 1,
         **_figures(measured[kept]),
         "ece": expected_calibration_error(evidence.confidence, evidence.right),
+        "reliability": reliability(evidence.confidence, evidence.right),
         "variants": {name: _figures(found) for name, found in measured.items()},
     }
 

@@ -9,9 +9,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from bot.errors import NotFound
+import msgspec
+
 from bot.learning.dataset import collect
-from bot.learning.gate import judge
+from bot.learning.promotion import go_live, ruling_on
 from bot.learning.threads import to_the_end
 from bot.serving import Serving, load_bundle
 from bot.settings import Settings
@@ -37,8 +38,12 @@ async def prepare(
     """Write the training set and the child's orders into a fresh folder; gives the sizes."""
     data = await collect(store)
     training = settings.training
+    champion = await store.models.alias("champion")
     orders = {
         "artefacts": str(settings.artefacts_path),
+        "part": params.get("part") or "all",
+        "champion": str(settings.artefacts_path / champion) if champion is not None else "",
+        "canaries": msgspec.to_builtins(await store.canaries.all()),
         "preset": params.get("preset") or training.preset,
         "seed": int(params.get("seed", training.seed)),
         "threads": training.threads,
@@ -73,32 +78,18 @@ async def conclude(
         ArtefactDamaged: the bundle cannot be loaded; nothing is registered.
     """
     folder = settings.artefacts_path / version
-    await asyncio.to_thread(load_bundle, folder)
-    registered = {row.version: row for row in await store.models.bundles()}
-    if version not in registered:
+    await asyncio.to_thread(load_bundle, folder, metrics.get("seal"))
+    if version not in {row.version for row in await store.models.bundles()}:
         await store.models.add_bundle(version, str(folder), metrics)
     champion = await store.models.alias("champion")
     if champion == version:
         return Outcome("done", "", version, promoted=True)
-    row = registered.get(champion) if champion is not None else None
-    ruling = judge(metrics, row.metrics if row is not None else None)
+    ruling = ruling_on(metrics, champion)
+    if promote and ruling.passed:
+        await go_live(store, serving, version)
+        return Outcome("done", ruling.words("en"), version, promoted=True)
+    if await store.shadow.version() is None:
+        await serving.beside(version)
     if not promote:
-        return Outcome("done", "Not promoted: " + ruling.reason, version, promoted=False)
-    if not ruling.passed:
-        return Outcome("refused", ruling.reason, version, promoted=False)
-    await go_live(store, serving, version)
-    return Outcome("done", ruling.reason, version, promoted=True)
-
-
-async def go_live(store: Store, serving: Serving, version: str) -> None:
-    """Make a registered version the champion and serve it.
-
-    Raises:
-        NotFound: no such version.
-        ArtefactDamaged: it cannot be loaded; the champion stays.
-    """
-    if version not in {row.version for row in await store.models.bundles()}:
-        raise NotFound(f"There is no model version '{version}'.")
-    # First what can fail: a damaged bundle must not become the champion.
-    await serving.reload(version)
-    await store.models.promote(version)
+        return Outcome("done", "Not promoted: " + ruling.words("en"), version, promoted=False)
+    return Outcome("refused", ruling.words("en"), version, promoted=False)

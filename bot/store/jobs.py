@@ -43,6 +43,19 @@ class Jobs(Part):
 
         return await self._db.write(add)
 
+    async def create_or_join(
+        self, kind: str, params: Mapping[str, Any] | None = None
+    ) -> tuple[Job, bool]:
+        """A new queued job and True, or the live one of this kind and False."""
+        while True:
+            try:
+                return await self.create(kind, params), True
+            except Conflict:
+                live = [job for job in await self.live() if job.kind == kind]
+                if live:
+                    return live[0], False
+                # It ended meanwhile.
+
     async def get(self, job_id: int) -> Job:
         """The job.
 

@@ -13,7 +13,7 @@ from bot.store.part import Part
 from bot.store.records import BundleRow
 from bot.store.texts import dump
 
-CHAMPION, CHALLENGER, PREVIOUS = "champion", "challenger", "previous"
+CHAMPION, CHALLENGER, PREVIOUS, SHADOW = "champion", "challenger", "previous", "shadow"
 
 
 class Models(Part):
@@ -55,14 +55,25 @@ class Models(Part):
                    excluded.metrics""",
                 (version, path, dump(dict(metrics)), now),
             )
-            if _alias(connection, CHAMPION) != version:
-                _point(connection, CHALLENGER, version)
+            if alias_of(connection, CHAMPION) != version:
+                point(connection, CHALLENGER, version)
 
         await self._db.write(add)
 
     async def alias(self, name: str) -> str | None:
         """Version behind ``champion``, ``challenger`` or ``previous``."""
-        return await self._db.read(lambda connection: _alias(connection, name))
+        return await self._db.read(lambda connection: alias_of(connection, name))
+
+    async def seal(self, version: str) -> str | None:
+        """Digest of the manifest of a version as it was registered, where it was noted."""
+
+        def find(connection: sqlite3.Connection) -> str | None:
+            row = connection.execute(
+                "SELECT json_extract(metrics, '$.seal') FROM bundles WHERE version = ?", (version,)
+            ).fetchone()
+            return None if row is None or row[0] is None else str(row[0])
+
+        return await self._db.read(find)
 
     async def promote(self, version: str) -> None:
         """Make ``version`` the champion and the present champion ``previous``, in one commit.
@@ -77,14 +88,15 @@ class Models(Part):
                 is None
             ):
                 raise NotFound(f"There is no bundle '{version}'.")
-            champion = _alias(connection, CHAMPION)
+            champion = alias_of(connection, CHAMPION)
             if champion == version:
                 return
             if champion is not None:
-                _point(connection, PREVIOUS, champion)
-            _point(connection, CHAMPION, version)
+                point(connection, PREVIOUS, champion)
+            point(connection, CHAMPION, version)
             connection.execute(
-                "DELETE FROM aliases WHERE name = ? AND version = ?", (CHALLENGER, version)
+                "DELETE FROM aliases WHERE version = ? AND name IN (?, ?)",
+                (version, CHALLENGER, SHADOW),
             )
 
         await self._db.write(move)
@@ -97,23 +109,25 @@ class Models(Part):
         """
 
         def swap(connection: sqlite3.Connection) -> str:
-            champion, previous = _alias(connection, CHAMPION), _alias(connection, PREVIOUS)
+            champion, previous = alias_of(connection, CHAMPION), alias_of(connection, PREVIOUS)
             if previous is None:
                 raise Conflict("There is no previous model to go back to.")
-            _point(connection, CHAMPION, previous)
+            point(connection, CHAMPION, previous)
             if champion is not None:
-                _point(connection, PREVIOUS, champion)
+                point(connection, PREVIOUS, champion)
             return previous
 
         return await self._db.write(swap)
 
 
-def _alias(connection: sqlite3.Connection, name: str) -> str | None:
+def alias_of(connection: sqlite3.Connection, name: str) -> str | None:
+    """Version behind an alias."""
     row = connection.execute("SELECT version FROM aliases WHERE name = ?", (name,)).fetchone()
     return None if row is None else str(row[0])
 
 
-def _point(connection: sqlite3.Connection, name: str, version: str) -> None:
+def point(connection: sqlite3.Connection, name: str, version: str) -> None:
+    """Let an alias stand for a version."""
     connection.execute(
         """INSERT INTO aliases (name, version) VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET
             version = excluded.version""",

@@ -253,3 +253,36 @@ class BackupReport:
     counts: Mapping[str, int]
     created_at: float
     elapsed_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class Canary:
+    """A question that must keep its answer, its category or both, whatever is trained."""
+
+    id: int
+    question: str
+    answer_id: int | None
+    category: str
+    language: str
+    created_at: float
+    actor: str
+
+
+@dataclass(frozen=True, slots=True)
+class ShadowScore:
+    """What the shadow model would have said to a message, beside the live one.
+
+    Answers are article ids, best first, at most five. A verdict's article is looked up in both.
+    """
+
+    message_id: int
+    version: str
+    champion_version: str
+    champion_ids: tuple[int, ...]
+    champion_confidence: float
+    shadow_ids: tuple[int, ...]
+    shadow_confidence: float
+    elapsed_ms: float
+    created_at: float = 0.0
+    question: str = ""
+    accepted_id: int | None = None  # what the agent took later; None while nothing

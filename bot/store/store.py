@@ -11,6 +11,7 @@ from typing import Any
 from bot.ports import Clock
 from bot.settings import Settings
 from bot.store.backup import back_up, check
+from bot.store.canaries import Canaries
 from bot.store.conversations import Conversations
 from bot.store.database import Database
 from bot.store.erasing import Erasing
@@ -24,6 +25,7 @@ from bot.store.models import Models
 from bot.store.outbox import Outbox
 from bot.store.people import People
 from bot.store.records import BackupReport, CheckReport
+from bot.store.shadow import Shadow
 from bot.store.training import Training
 from bot.store.unanswered import Unanswered
 from bot.store.webhooks import Webhooks
@@ -51,6 +53,8 @@ class Store:
         self.training = Training(db, clock)
         self.unanswered = Unanswered(db, clock)
         self.webhooks = Webhooks(db, clock)
+        self.canaries = Canaries(db, clock)
+        self.shadow = Shadow(db, clock)
         self._clock = clock
 
     @classmethod

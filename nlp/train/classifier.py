@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Final, Literal
 
@@ -31,8 +31,11 @@ from nlp.layout import LayoutReader
 from nlp.metrics import (
     accuracy,
     auroc,
+    by_category,
+    confusions,
     expected_calibration_error,
     macro_f1,
+    reliability,
     top_k_accuracy,
 )
 from nlp.train.auto import BUDGET_S, choose_auto
@@ -45,11 +48,13 @@ from nlp.train.rows import LabelledText, TooLittleData, clean_rows, make_folds
 __all__ = ["LabelledText", "Preset", "TooLittleData", "fit_classifier"]
 
 Ints = NDArray[np.int64]
+Floats = NDArray[np.float32]
 Preset = Literal["default", "fast", "seed", "ff", "cnn", "rnn", "auto"]
 
 METRICS: Final = "metrics.json"
 _PROMISES: Final = (0.9, 0.95, 0.98)
 _MOST_UNLABELLED: Final = 20_000
+_MOST_CONFUSIONS: Final = 200
 _REJECTED: Final = 0.05  # share of own tickets that may look foreign
 
 
@@ -91,7 +96,7 @@ def fit_classifier(
 
     Returns:
         Cross-validated figures: ``accuracy``, ``macro_f1``, ``top3``, ``ece``, ``foreign_auroc``,
-        ``foreign_recall``, sizes, what was tried and chosen, ``cpu_s``.
+        ``foreign_recall``, sizes, what was tried and chosen, ``cpu_s``, and what ``_pictured`` has.
 
     Raises:
         TooLittleData: fewer than two categories or 10 rows.
@@ -208,7 +213,31 @@ def _finish(
     metrics: dict[str, Any] = {name: round(value, 4) for name, value in figures.items()}
     metrics["judged"] = len(right)
     metrics["coverage"] = {p: round(limit[1], 4) for p, limit in limits.items() if limit}
+    metrics |= _pictured(first.truth, calibrated, labels)
     return state, metrics
+
+
+def _pictured(truth: Ints, proba: Floats, labels: tuple[str, ...]) -> dict[str, Any]:
+    """What a panel draws of the held-out rows.
+
+    ``categories``: ``name``, ``rows``, ``called`` and ``right`` of each; ``confusions``: true name,
+    predicted name, rows; ``reliability``: mean confidence, share right, rows.
+    """
+    predicted = proba.argmax(axis=1)
+    found = by_category(truth, predicted, len(labels))
+    return {
+        "categories": [
+            {"name": name, **asdict(figures)} for name, figures in zip(labels, found, strict=True)
+        ],
+        "confusions": [
+            [labels[true], labels[said], rows]
+            for true, said, rows in confusions(truth, predicted, _MOST_CONFUSIONS)
+        ],
+        "reliability": [
+            [round(confidence, 4), round(share, 4), rows]
+            for confidence, share, rows in reliability(proba.max(axis=1), truth == predicted)
+        ],
+    }
 
 
 def _foreign_rule(held_out: Sequence[HeldOut]) -> tuple[ForeignRule, dict[str, float]]:

@@ -6,6 +6,9 @@ Steps, not epochs, because a small desk has few batches in an epoch and a large 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import Final
 
 import numpy as np
 import torch
@@ -13,6 +16,30 @@ from numpy.typing import NDArray
 
 Progress = Callable[[str, float], None]
 """Told a stage and its share done, 0..1."""
+
+Losses = Callable[[float, float], None]
+"""Told the share of a fit's steps done, 0..1, and the loss there."""
+_LOSSES: Final[ContextVar[Losses | None]] = ContextVar("losses", default=None)
+
+
+@contextmanager
+def losses_told_to(listener: Losses) -> Iterator[None]:
+    """Within, every fit tells ``listener`` its loss about 20 times.
+
+    A fit is begun at share 0. A context, because fits lie deep within what is chosen and compared.
+    """
+    token = _LOSSES.set(listener)
+    try:
+        yield
+    finally:
+        _LOSSES.reset(token)
+
+
+def tell_loss(step: int, steps: int, loss: torch.Tensor) -> None:
+    """Tell who listens the loss of a step, if it is one of about 20."""
+    listener = _LOSSES.get()
+    if listener is not None and (step % max(1, steps // 20) == 0 or step + 1 == steps):
+        listener(step / steps, float(loss.detach()))
 
 
 def use_threads(count: int) -> None:
@@ -71,8 +98,7 @@ def run_steps(
     optimiser = torch.optim.AdamW(values, lr=learning_rate, weight_decay=weight_decay, fused=True)
     schedule = _one_cycle(optimiser, learning_rate, steps) if one_cycle and steps > 1 else None
     model.train()
-    tail: list[float] = []
-    every = max(1, steps // 20)
+    tail, every = list[float](), max(1, steps // 20)
     for step, rows in zip(range(steps), batches(n_rows, batch, seed=seed), strict=False):
         optimiser.zero_grad(set_to_none=True)
         loss = loss_of(rows)
@@ -80,6 +106,7 @@ def run_steps(
         optimiser.step()
         if schedule is not None:
             schedule.step()
+        tell_loss(step, steps, loss)
         if step >= steps - max(1, steps // 10):
             tail.append(float(loss.detach()))
         if report is not None and step % every == 0:

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from nlp.ranker import DualEncoder, Tower, counted
 from nlp.terms import tower_terms
+from nlp.train.loop import tell_loss
 from nlp.train.towers import LexicalTeacher, SparseTexts, Towers, distillation, in_batch_loss
 from nlp.train.translation import fit_translation, sample_pairs
 
@@ -170,6 +171,7 @@ def _train(
         torch.autograd.backward(loss)
         optimiser.step()
         schedule.step()
+        tell_loss(step, steps, loss)
         if progress is not None and (start + batch >= len(order) or step + 1 == steps):
             progress((step + 1) / steps)
     model.eval()

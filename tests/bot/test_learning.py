@@ -1,4 +1,4 @@
-"""Training set, gate and bundle."""
+"""Training set and bundle."""
 
 from __future__ import annotations
 
@@ -15,33 +15,7 @@ from bot.domain import (
 )
 from bot.learning.bundle import NothingToTrain, new_version, train_bundle
 from bot.learning.dataset import CategoryRow, Dataset, QuestionRow, collect
-from bot.learning.gate import judge
 from bot.store import Reply
-
-
-def _metrics(accuracy: float, mrr: float, trained: tuple[str, ...] = ("classifier", "ranker")):
-    return {
-        "trained": list(trained),
-        "classifier": {"accuracy": accuracy, "macro_f1": accuracy},
-        "ranking": {"acc_at_1": mrr, "mrr": mrr},
-    }
-
-
-@pytest.mark.parametrize(
-    ("candidate", "champion", "passed", "word"),
-    [
-        (_metrics(0.5, 0.5), _metrics(0.6, 0.5), False, "accuracy"),
-        (_metrics(0.6, 0.4), _metrics(0.6, 0.5), False, "mrr"),
-        (_metrics(0.6, 0.5, ("classifier",)), _metrics(0.6, 0.5), False, "ranker"),
-        (_metrics(0.59, 0.49), _metrics(0.6, 0.5), True, "No watched figure"),
-        (_metrics(0.1, 0.1), None, True, "no live model"),
-        (_metrics(0.6, 0.5), {"trained": ["ranker"], "ranking": {}}, True, "No watched figure"),
-    ],
-)
-def test_gate(candidate, champion, passed, word):
-    ruling = judge(candidate, champion)
-    assert ruling.passed is passed
-    assert word in ruling.reason
 
 
 def test_too_little_data_publishes_nothing(tmp_path):

@@ -79,6 +79,8 @@ async def test_unknown_kinds_and_presets_are_refused(fast_settings, store, servi
         await runner.submit("dance")
     with pytest.raises(BadRequest):
         await runner.train(preset="huge")
+    with pytest.raises(BadRequest):
+        await runner.train(part="half")
     with pytest.raises(NotFound):
         await runner.cancel(7)
     assert await store.jobs.list() == []
@@ -87,8 +89,8 @@ async def test_unknown_kinds_and_presets_are_refused(fast_settings, store, servi
 async def test_too_little_data_fails_with_a_reason(fast_settings, store, serving, clock):
     runner = _runner(fast_settings, store, serving, Bus(), clock)
     job = await runner.train()
-    with pytest.raises(Conflict):
-        await runner.train()
+    again = await asyncio.gather(*(runner.train(part="ranker") for _ in range(5)))
+    assert {one.id for one in again} == {job.id}
     ended = await runner.wait(job.id)
     assert ended.state == "failed"
     assert "too little to learn from" in ended.reason
@@ -113,6 +115,11 @@ async def test_training_goes_live_and_tells_the_desk(fast_settings, company, ser
     assert serving.bundle is not None
     assert serving.bundle.version == version
     assert serving.answerer.suggest("как зарегистрироваться").model_version == version
+    assert any("ranking" in line for line in ended.metrics["log"])
+    curve = ended.metrics["loss"][-1]["points"]
+    assert 5 < len(curve) <= 30
+    assert curve[0][1] > curve[-1][1]
+    assert ended.metrics["ruling"]["passed"] is True
     news.close()
     events = [event async for event in news]
     stages = [event.data for event in events if event.name == "job.progress"]
@@ -124,6 +131,23 @@ async def test_training_goes_live_and_tells_the_desk(fast_settings, company, ser
     # Nothing of the customers' texts is left behind.
     assert list((fast_settings.data_path / "jobs").iterdir()) == []
     assert [p.name for p in fast_settings.artefacts_path.iterdir()] == [version]
+
+
+async def test_a_refused_training_says_why_and_leaves_the_live_model(
+    fast_settings, company, serving, clock
+):
+    runner = _runner(fast_settings, company, serving, Bus(), clock)
+    live = (await runner.wait((await runner.train(part="classifier")).id)).metrics["version"]
+    await company.canaries.add("как зарегистрироваться", category="refunds.never")
+    ended = await runner.wait((await runner.train(part="classifier")).id)
+    assert ended.state == "refused"
+    assert "Control questions lost their answer (1 of 1): «как зарегистрироваться»" in ended.reason
+    assert ended.metrics["trained"] == ended.metrics["fresh"] == ["classifier"]
+    assert ended.metrics["promoted"] is False
+    assert await company.models.alias("champion") == live
+    assert await company.models.alias("challenger") == ended.metrics["version"]
+    assert serving.bundle.version == live
+    assert await company.models.seal(live)
 
 
 async def test_cancelled_training_leaves_nothing(fast_settings, company, serving, clock):

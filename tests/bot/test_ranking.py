@@ -5,9 +5,9 @@ import pytest
 
 from bot.answering import Answerer
 from bot.candidates import FEATURES, CandidateIndex, KnowledgeItem
+from bot.learning.questions import Asked
 from bot.learning.ranking import LEAST_QUESTIONS, _train_correction, train_ranking
 from bot.learning.ranking_encoders import compare
-from bot.learning.ranking_lists import Asked
 from nlp.correction import Correction
 from nlp.encoders import load_encoder
 

@@ -2,14 +2,8 @@ import numpy as np
 import pytest
 
 from bot.candidates import FEATURES, KnowledgeItem
-from bot.learning.ranking_lists import (
-    Asked,
-    all_asked_once,
-    draw_folds,
-    merge_questions,
-    out_of_fold,
-    same_answers,
-)
+from bot.learning.questions import Asked, merge_questions, same_answers
+from bot.learning.ranking_lists import all_asked_once, draw_folds, out_of_fold
 
 ITEMS = [
     KnowledgeItem(1, "Откройте профиль и смените пароль."),
