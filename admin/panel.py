@@ -9,6 +9,7 @@ from aiohttp import web
 from admin.pages import (
     articles,
     audit,
+    automatic,
     channels,
     coverage,
     customers,
@@ -25,6 +26,7 @@ from admin.pages import (
     tokens,
     training_set,
     unanswered,
+    training,
     webhooks,
 )
 from bot.access import Route, add_routes
@@ -61,6 +63,8 @@ _PAGES = (
     unanswered,
     models,
     customers,
+    training,
+    automatic,
     channels,
     people,
     sessions,

@@ -1,39 +1,58 @@
-"""Models: which answers, how good it is, training, promote and roll back."""
+"""Models: the live one beside its challenger, what stands against it, promote and roll back."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from aiohttp import web
 
 from admin.operations import promote_model, roll_back
 from admin.pages.frame import actor, audit, fields, go, page, services_of
+from admin.pages.model_pictures import category_lines, pictures
 from bot import ui
 from bot.access import Route
-from bot.http import json_response
-from bot.learning.jobs import TRAIN
-from bot.store.records import BundleRow, Job
+from bot.errors import BadRequest, NotFound
+from bot.learning.gate import Ruling
+from bot.learning.promotion import ruling_on
+from bot.store.records import BundleRow
 
+_HOME = "/admin/models"
+_CATEGORIES = 15  # of the table on the first page; the model's own page has all
 # metric path in a bundle's metrics -> catalogue key; those that are shares 0..1 show as percent
 _MEASURES = (
     ("classifier.accuracy", True),
     ("classifier.top3", True),
     ("classifier.macro_f1", True),
+    ("classifier.ece", False),
     ("ranking.acc_at_1", True),
     ("ranking.recall_at_5", True),
     ("ranking.mrr", False),
+    ("ranking.ece", False),
+    ("latency_ms.new", False),
 )
 
 
+@dataclass(frozen=True, slots=True)
+class Line:
+    """A check of the ruling in words."""
+
+    name: str
+    passed: bool
+    text: str
+
+
 async def models_page(request: web.Request) -> web.StreamResponse:
-    """Champion and previous side by side, the running job, the runs before."""
+    """Live model and challenger (or the one before), the ruling, pictures, shadow, all versions."""
     services = services_of(request)
     bundles = await services.store.models.bundles()
-    jobs = [job for job in await services.store.jobs.list(20) if job.kind == TRAIN]
-    job = next((job for job in jobs if job.finished_at is None), None)
-    champion, previous = _aliased(bundles, "champion"), _aliased(bundles, "previous")
-    articles = await services.store.knowledge.articles(per_page=1)
+    champion = _aliased(bundles, "champion")
+    previous = _aliased(bundles, "previous")
+    challenger = _aliased(bundles, "challenger")
+    rival = challenger or previous
+    ruling = _ruling(challenger, champion)
+    metrics = champion.metrics if champion is not None else {}
     return page(
         request,
         "panel_models.html",
@@ -41,82 +60,150 @@ async def models_page(request: web.Request) -> web.StreamResponse:
         bundles=bundles,
         champion=champion,
         previous=previous,
-        measures=_compared(request, champion, previous),
+        challenger=challenger,
+        rival=rival,
+        measures=_compared(request, champion, rival),
         shares=[name for name, share in _MEASURES if share],
-        can_train=articles.total > 0,
+        ruling=ruling,
+        checks=_lines(ruling, ui.viewer_for(request).language),
         problem_text=services.serving.problem,
         stale=await services.store.erasing.stale_bundles(),
-        runs=[done for done in jobs if done.finished_at is not None][:8],
-        job=job,
-        stage=_stage(request, job),
-        eta=_eta(request, job),
+        categories=category_lines(metrics, _metrics(rival))[:_CATEGORIES],
+        drawings=pictures(request, metrics),
+        canaries=await services.store.canaries.all(),
+        articles={item.id: item for item in await _wanted(request)},
+        shadow=await services.shadow.report(),
+        rulings={row.version: _ruling(row, champion) for row in bundles},
     )
 
 
-async def train(request: web.Request) -> web.StreamResponse:
-    """Start a training."""
-    job = await services_of(request).jobs.train()
-    await audit(request, "training.started", str(job.id))
-    return go("/admin/models", "training")
-
-
-async def cancel(request: web.Request) -> web.StreamResponse:
-    """Stop the running training."""
+async def model_page(request: web.Request) -> web.StreamResponse:
+    """Everything that is known of one version."""
     services = services_of(request)
-    for job in await services.store.jobs.live():
-        if job.kind == TRAIN:
-            await services.jobs.cancel(job.id)
-            await audit(request, "training.cancelled", str(job.id))
-    return go("/admin/models", "cancelled")
-
-
-async def job_state(request: web.Request) -> web.StreamResponse:
-    """The running training for the page's script; ``job`` is null when there is none."""
-    live = [job for job in await services_of(request).store.jobs.live() if job.kind == TRAIN]
-    if not live:
-        return json_response({"job": None})
-    job = live[0]
-    said = {
-        "id": job.id,
-        "progress": job.progress,
-        "stage": _stage(request, job),
-        "eta": _eta(request, job),
-    }
-    return json_response({"job": said})
+    bundles = await services.store.models.bundles()
+    version = request.match_info["version"]
+    row = next((row for row in bundles if row.version == version), None)
+    if row is None:
+        raise NotFound(f"There is no model version '{version}'.")
+    champion = _aliased(bundles, "champion")
+    ruling = Ruling.of_metrics(row.metrics)
+    return page(
+        request,
+        "panel_model.html",
+        "models",
+        bundle=row,
+        measures=_compared(request, row, champion if champion != row else None),
+        shares=[name for name, share in _MEASURES if share],
+        champion=champion,
+        ruling=ruling,
+        checks=_lines(ruling, ui.viewer_for(request).language),
+        categories=category_lines(row.metrics, _metrics(champion if champion != row else None)),
+        drawings=pictures(request, row.metrics),
+        data=row.metrics.get("data") or {},
+    )
 
 
 async def promote(request: web.Request) -> web.StreamResponse:
     """Let a version answer."""
-    services = services_of(request)
     given = await fields(request)
     version = given.get("version", "")
-    await promote_model(services, version, actor=actor(request), force=bool(given.get("force")))
-    return go("/admin/models", "promoted", version=version)
+    force = bool(given.get("force"))
+    await promote_model(services_of(request), version, actor=actor(request), force=force)
+    return go(_HOME, "promoted", version=version)
 
 
 async def rollback(request: web.Request) -> web.StreamResponse:
     """Go back to the previous version."""
     version = await roll_back(services_of(request), actor=actor(request))
-    return go("/admin/models", "rolled-back", version=version)
+    return go(_HOME, "rolled-back", version=version)
+
+
+async def shadow(request: web.Request) -> web.StreamResponse:
+    """Put a version into the shadow; without one, end the comparison."""
+    services = services_of(request)
+    version = (await fields(request)).get("version", "")
+    if version:
+        await services.shadow.put(version)
+    else:
+        await services.shadow.end()
+    await audit(request, "model.shadow", version)
+    return go(_HOME, "shadow" if version else "shadow-ended", version=version)
+
+
+async def add_canary(request: web.Request) -> web.StreamResponse:
+    """Keep the answer of a question, whatever is trained."""
+    services = services_of(request)
+    given = await fields(request)
+    question = given.get("question", "")
+    if not question:
+        raise BadRequest(ui.translate(request, "panel.models.canary-empty"))
+    found = services.serving.answerer.suggest(question, 1)
+    if not found.items:
+        raise BadRequest(ui.translate(request, "panel.models.canary-none"))
+    answer = found.items[0].answer_id
+    await services.store.canaries.add(question, answer_id=answer, actor=actor(request))
+    await audit(request, "canary.added", question[:60])
+    return go(_HOME, "canary")
+
+
+async def remove_canary(request: web.Request) -> web.StreamResponse:
+    """Let a question's answer change again."""
+    given = await fields(request)
+    number = given.get("id", "")
+    if not (number.isascii() and number.isdigit()):
+        raise BadRequest(ui.translate(request, "panel.models.canary-none"))
+    await services_of(request).store.canaries.remove(int(number))
+    await audit(request, "canary.removed", number)
+    return go(_HOME, "canary-removed")
+
+
+async def _wanted(request: web.Request) -> Sequence[Any]:
+    """Articles that the page names: of canaries and of what differs in the shadow."""
+    services = services_of(request)
+    ids = {one.answer_id for one in await services.store.canaries.all()}
+    report = await services.shadow.report()
+    for one in report.differing if report is not None else ():
+        ids |= {one.champion_id, one.shadow_id, one.accepted_id}
+    known = sorted(one for one in ids if one is not None)
+    return await services.store.knowledge.some(known) if known else ()
 
 
 def _aliased(bundles: list[BundleRow], alias: str) -> BundleRow | None:
     return next((bundle for bundle in bundles if alias in bundle.aliases), None)
 
 
+def _metrics(row: BundleRow | None) -> Mapping[str, Any]:
+    return row.metrics if row is not None else {}
+
+
+def _ruling(row: BundleRow | None, champion: BundleRow | None) -> Ruling | None:
+    """What stands against a version today; None for the live one, or where there is none."""
+    if row is None or "champion" in row.aliases:
+        return None
+    return ruling_on(row.metrics, champion.version if champion is not None else None)
+
+
+def _lines(ruling: Ruling | None, language: str) -> list[Line]:
+    """Checks in words, those that failed first."""
+    checks = ruling.checks if ruling is not None else ()
+    lines = [Line(check.name, check.passed, check.words(language)) for check in checks]
+    return sorted(lines, key=lambda line: line.passed)
+
+
 def _compared(
-    request: web.Request, champion: BundleRow | None, previous: BundleRow | None
+    request: web.Request, champion: BundleRow | None, rival: BundleRow | None
 ) -> list[dict[str, Any]]:
+    """Figures of the two side by side; ``real`` where the ruling found the difference to be one."""
     rows = []
     for name, _ in _MEASURES:
-        now = _figure(champion.metrics if champion else {}, name)
-        before = _figure(previous.metrics if previous else {}, name)
-        if now is None and before is None:
+        now = _figure(_metrics(champion), name)
+        other = _figure(_metrics(rival), name)
+        if now is None and other is None:
             continue
-        difference = now - before if now is not None and before is not None else None
+        difference = other - now if now is not None and other is not None else None
         label = ui.translate(request, f"panel.measure.{name}")
         rows.append(
-            {"name": name, "label": label, "now": now, "before": before, "difference": difference}
+            {"name": name, "label": label, "now": now, "other": other, "difference": difference}
         )
     return rows
 
@@ -128,33 +215,14 @@ def _figure(metrics: Mapping[str, Any], path: str) -> float | None:
     return float(value) if isinstance(value, int | float) else None
 
 
-def _stage(request: web.Request, job: Job | None) -> str:
-    if job is None:
-        return ""
-    # "ranking: folds" is told as "ranking"
-    stage = (job.stage or job.state).split(":")[0]
-    try:
-        return ui.translate(request, f"panel.stage.{stage}")
-    except KeyError:
-        return stage
-
-
-def _eta(request: web.Request, job: Job | None) -> str:
-    if job is None or job.eta_s is None:
-        return ""
-    seconds = max(1, round(job.eta_s))
-    if seconds < 90:
-        return ui.translate(request, "panel.models.eta-s", n=seconds)
-    return ui.translate(request, "panel.models.eta-min", n=-(-seconds // 60))
-
-
 def routes() -> tuple[Route, ...]:
     """Routes of this page."""
     return (
-        Route("GET", "/admin/models", models_page, "admin"),
-        Route("GET", "/admin/models/job", job_state, "admin"),
-        Route("POST", "/admin/models/train", train, "admin"),
-        Route("POST", "/admin/models/cancel", cancel, "admin"),
-        Route("POST", "/admin/models/promote", promote, "admin"),
-        Route("POST", "/admin/models/rollback", rollback, "admin"),
+        Route("GET", _HOME, models_page, "admin"),
+        Route("POST", f"{_HOME}/promote", promote, "admin"),
+        Route("POST", f"{_HOME}/rollback", rollback, "admin"),
+        Route("POST", f"{_HOME}/shadow", shadow, "admin"),
+        Route("POST", f"{_HOME}/canaries", add_canary, "admin"),
+        Route("POST", f"{_HOME}/canaries/remove", remove_canary, "admin"),
+        Route("GET", f"{_HOME}/{{version}}", model_page, "admin"),
     )

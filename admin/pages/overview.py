@@ -125,7 +125,7 @@ def _plain_steps(request: web.Request, articles: int) -> list[Step]:
             sample="/admin/first-run/sample",
         ),
         Step("channel", text("channel.text"), href="/admin/channels"),
-        Step("train", training, post="/admin/models/train", blocked=articles == 0),
+        Step("train", training, post="/admin/training", blocked=articles == 0),
         Step("agents", text("agents.text"), href="/admin/people"),
     ]
 

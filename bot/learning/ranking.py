@@ -18,6 +18,7 @@ from bot.learning.questions import Asked, merge_questions, with_questions
 from bot.learning.ranking_encoders import FitEncoder, choose_encoder
 from bot.learning.ranking_lists import all_asked_once, draw_folds, out_of_fold
 from nlp.correction import Correction, Evidence, Network, weighted_sum
+from nlp.coverage import count_accepted
 from nlp.encoders import Encoder
 from nlp.metrics import expected_calibration_error, reliability
 from nlp.train.correction import (
@@ -133,8 +134,17 @@ def _train_correction(
         **_figures(measured[kept]),
         "ece": expected_calibration_error(evidence.confidence, evidence.right),
         "reliability": reliability(evidence.confidence, evidence.right),
+        "automatic": count_accepted(
+            evidence.confidence, evidence.right, _categories(items, asked, listed[ours])
+        ),
         "variants": {name: _figures(found) for name, found in measured.items()},
     }
+
+
+def _categories(items: Sequence[KnowledgeItem], asked: Sequence[Asked], places: Ids) -> list[str]:
+    """Category of the right answer of some questions; empty where there is none."""
+    category = {item.answer_id: item.category for item in items}
+    return [category.get(min(asked[place].right), "") for place in places.tolist()]
 
 
 def _ignore(stage: str, share: float) -> None:

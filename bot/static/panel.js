@@ -24,6 +24,7 @@ async function follow(card) {
   const texts = {
     stage: card.querySelector("[data-job-stage]"),
     eta: card.querySelector("[data-job-eta]"),
+    log: document.querySelector("[data-job-log]"),
   };
   const share = card.querySelector("[data-job-share]");
   const percent = new Intl.NumberFormat(document.documentElement.lang, { style: "percent" });
@@ -41,7 +42,7 @@ async function follow(card) {
     share.textContent = percent.format(state.job.progress);
     document.title = `${share.textContent} · ${title}`;
     for (const [name, element] of Object.entries(texts)) {
-      if (element.textContent !== state.job[name]) element.textContent = state.job[name];
+      if (element && element.textContent !== state.job[name]) element.textContent = state.job[name];
     }
   }
   location.replace(location.pathname);

@@ -1,0 +1,151 @@
+"""Answering without a person: from a promised precision to thresholds, and what they would do."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from aiohttp import web
+from markupsafe import Markup
+
+from admin.pages.frame import audit, fields, formats_of, go, number_in, page, services_of
+from bot import ui
+from bot.access import Route
+from bot.domain import Category
+from bot.errors import BadRequest
+from bot.ui import charts
+from nlp.coverage import GRID, Point, choose, points
+
+_HOME: Final = "/admin/automatic"
+_PROMISE: Final = 95  # percent, at first sight
+_PREFIX: Final = "on."
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """A category: what the promise makes of it. ``own`` is False where it has too few questions."""
+
+    category: Category
+    rows: int
+    point: Point | None
+    own: bool
+
+
+async def automatic_page(request: web.Request) -> web.StreamResponse:
+    """The curve, the threshold of the promise, and every category."""
+    services = services_of(request)
+    counts = await _counts(request)
+    categories = await services.store.knowledge.categories()
+    promise = number_in(request.query.get("promise", ""), 50, 99, _PROMISE)
+    curve = points(counts) if counts else []
+    chosen = choose(curve, promise / 100)
+    return page(
+        request,
+        "panel_automatic.html",
+        "models",
+        promise=promise,
+        chosen=chosen,
+        curve=curve,
+        rows=counts["rows"] if counts else 0,
+        drawing=_drawing(request, curve, chosen, promise) if curve else "",
+        lines=_lines(counts, categories, promise / 100) if counts else [],
+        on=sum(category.auto_reply for category in categories),
+    )
+
+
+async def save(request: web.Request) -> web.StreamResponse:
+    """Let the chosen categories answer by themselves, each from its own threshold; others not."""
+    services = services_of(request)
+    given = await fields(request)
+    promise = number_in(given.get("promise", ""), 50, 99, _PROMISE)
+    counts = await _counts(request)
+    if not counts:
+        raise BadRequest(ui.translate(request, "panel.automatic.nothing"))
+    chosen = {value for name, value in given.items() if name.startswith(_PREFIX)}
+    lines = _lines(counts, await services.store.knowledge.categories(), promise / 100)
+    wanted = [line for line in lines if line.category.name in chosen and line.point is not None]
+    for line in lines:
+        on = line in wanted
+        threshold = line.point.threshold if line.point is not None and on else None
+        if on or line.category.auto_reply:
+            await services.store.knowledge.set_category(
+                line.category.name, on, threshold or line.category.auto_threshold
+            )
+    detail = {"promise": promise, "categories": [line.category.name for line in wanted]}
+    await audit(request, "automatic.saved", f"{promise} %", detail)
+    return go(f"{_HOME}?promise={promise}", "automatic", n=len(wanted))
+
+
+async def set_threshold(request: web.Request) -> web.StreamResponse:
+    """Use the dragged threshold for every category that answers by itself."""
+    services = services_of(request)
+    given = await fields(request)
+    try:
+        threshold = float(given.get("threshold", ""))
+    except ValueError:
+        raise BadRequest(ui.translate(request, "panel.automatic.threshold-bad")) from None
+    if not GRID[0] <= threshold <= GRID[-1]:
+        raise BadRequest(ui.translate(request, "panel.automatic.threshold-bad"))
+    on = [one for one in await services.store.knowledge.categories() if one.auto_reply]
+    for category in on:
+        await services.store.knowledge.set_category(category.name, True, threshold)
+    await audit(request, "automatic.threshold", f"{threshold:.2f}", {"categories": len(on)})
+    return go(_HOME, "automatic-threshold", n=len(on))
+
+
+async def _counts(request: web.Request) -> Mapping[str, Any] | None:
+    """What the live model's training counted; None where nothing was judged."""
+    for row in await services_of(request).store.models.bundles():
+        if "champion" in row.aliases:
+            ranking = row.metrics.get("ranking")
+            counts = ranking.get("automatic") if isinstance(ranking, Mapping) else None
+            return counts if isinstance(counts, Mapping) and counts["rows"] else None
+    return None
+
+
+def _lines(counts: Mapping[str, Any], categories: Sequence[Category], promise: float) -> list[Line]:
+    """Each category by its own questions, or by all where it has too few to keep the promise."""
+    everywhere = choose(points(counts), promise)
+    lines = []
+    for category in categories:
+        own = counts["groups"].get(category.name)
+        point = choose(points(own), promise) if own else None
+        lines.append(
+            Line(category, own["rows"] if own else 0, point or everywhere, point is not None)
+        )
+    return lines
+
+
+def _drawing(
+    request: web.Request, curve: Sequence[Point], chosen: Point | None, promise: int
+) -> Markup:
+    formats = formats_of(request)
+    series = [
+        charts.Series(ui.translate(request, f"panel.automatic.{name}"), values)
+        for name, values in (
+            ("precision", [point.precision if point.accepted else None for point in curve]),
+            ("low", [point.low if point.accepted else None for point in curve]),
+            ("coverage", [point.coverage for point in curve]),
+        )
+    ]
+    return charts.threshold_curve(
+        ui.translate(request, "panel.automatic.curve"),
+        [point.threshold for point in curve],
+        series,
+        value=chosen.threshold if chosen is not None else curve[-1].threshold,
+        field="threshold",
+        label=ui.translate(request, "panel.automatic.threshold"),
+        show=formats.percent,
+        target=promise / 100,
+        summary=ui.translate(request, "panel.numbers"),
+    )
+
+
+def routes() -> tuple[Route, ...]:
+    """Routes of this page."""
+    return (
+        Route("GET", _HOME, automatic_page, "admin"),
+        Route("POST", _HOME, save, "admin"),
+        Route("POST", f"{_HOME}/threshold", set_threshold, "admin"),
+    )
