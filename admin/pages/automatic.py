@@ -24,12 +24,17 @@ _PREFIX: Final = "on."
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """A category: what the promise makes of it. ``own`` is False where it has too few questions."""
+    """A category: what the promise makes of it.
+
+    ``threshold`` is its own, or that of all where it has too few questions (``own`` is False);
+    ``point`` is what its questions say of it. None where nothing can be said.
+    """
 
     category: Category
     rows: int
-    point: Point | None
+    threshold: float | None
     own: bool
+    point: Point | None
 
 
 async def automatic_page(request: web.Request) -> web.StreamResponse:
@@ -64,10 +69,10 @@ async def save(request: web.Request) -> web.StreamResponse:
         raise BadRequest(ui.translate(request, "panel.automatic.nothing"))
     chosen = {value for name, value in given.items() if name.startswith(_PREFIX)}
     lines = _lines(counts, await services.store.knowledge.categories(), promise / 100)
-    wanted = [line for line in lines if line.category.name in chosen and line.point is not None]
+    wanted = [line for line in lines if line.category.name in chosen and line.threshold]
     for line in lines:
         on = line in wanted
-        threshold = line.point.threshold if line.point is not None and on else None
+        threshold = line.threshold if on else None
         if on or line.category.auto_reply:
             await services.store.knowledge.set_category(
                 line.category.name, on, threshold or line.category.auto_threshold
@@ -110,10 +115,13 @@ def _lines(counts: Mapping[str, Any], categories: Sequence[Category], promise: f
     lines = []
     for category in categories:
         own = counts["groups"].get(category.name)
-        point = choose(points(own), promise) if own else None
-        lines.append(
-            Line(category, own["rows"] if own else 0, point or everywhere, point is not None)
-        )
+        curve = points(own) if own else []
+        chosen = choose(curve, promise)
+        used = chosen or everywhere
+        threshold = used.threshold if used is not None else None
+        point = next((one for one in curve if one.threshold == threshold), None)
+        rows = own["rows"] if own else 0
+        lines.append(Line(category, rows, threshold, chosen is not None, point))
     return lines
 
 

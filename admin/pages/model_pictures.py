@@ -41,10 +41,10 @@ def category_lines(metrics: Mapping[str, Any], other: Mapping[str, Any]) -> list
 
 
 def pictures(request: web.Request, metrics: Mapping[str, Any]) -> list[Markup]:
-    """Confusions and reliability, as far as they were measured."""
+    """Reliability of both parts and the confusions, as far as they were measured."""
     bins = {part: _part(metrics, part).get("reliability") or () for part in _PARTS}
-    found = [_confusion(request, metrics)]
-    found += [_reliability(request, part, measured) for part, measured in bins.items()]
+    found = [_reliability(request, part, measured) for part, measured in bins.items()]
+    found.append(_confusion(request, metrics))
     return [drawing for drawing in found if drawing]
 
 
