@@ -24,9 +24,9 @@ from admin.pages import (
     sessions,
     system,
     tokens,
+    training,
     training_set,
     unanswered,
-    training,
     webhooks,
 )
 from bot.access import Route, add_routes
@@ -34,7 +34,10 @@ from bot.domain import Role
 from bot.ui import NavigationItem
 
 TEMPLATES = Path(__file__).parent / "templates"
-_INNER = {"training-set": ("/admin/review", "/admin/unanswered")}
+_INNER = {
+    "training-set": ("/admin/review", "/admin/unanswered"),
+    "models": ("/admin/training", "/admin/automatic"),
+}
 NAVIGATION = (
     *(
         NavigationItem(f"panel.nav.{name}", f"/admin/{name}", Role.ADMIN, _INNER.get(name, ()))
