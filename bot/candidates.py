@@ -42,6 +42,9 @@ RANKERS = (
     "opening",
     "window",
     "adjacent",
+    "char_head",
+    "char_opening",
+    "char_coverage",
 )
 # Beside "how good among these candidates", what tells how good at all.
 LEVELS = (
@@ -69,6 +72,12 @@ _LEARNT: Mapping[str, float] = MappingProxyType({
     "flat": 0.04, "flat_lead": 0.08, "opening": 0.08, "opening_lead": 0.08, "window_lead": 0.04,
     "adjacent": 0.08, "coverage": 0.49, "length": -0.33,
 })  # fmt: skip
+_BEGINNING = tuple(
+    f"char_{place}{kind}" for place in ("head", "opening", "coverage") for kind in ("", "_lead")
+)
+# Weight of how the beginning is spelled, where there are no past questions; chosen on questions of
+# desks of other trades, the same for all.
+_SPELLED = 0.3
 _COMPACT_FROM = 256  # rows, before a mostly dead index is rebuilt
 _AT_ONCE = 10_000  # articles whose terms are in memory together
 _ARTICLE_CHARS = 20_000  # of an article, read by the lexical rankers
@@ -152,10 +161,13 @@ class CandidateIndex:
     def fixed_weights(self) -> dict[str, float]:
         """Weights of the ranking that needs no training, by feature."""
         plain = self._passages.fixed_weights()
-        return {
-            name: plain.get(name, 0.0) + _LEARNT.get(name, 0.0)
-            for name in dict.fromkeys((*plain, *_LEARNT))
-        }
+        # The more past questions say how an article is asked for, the less its beginning tells.
+        spelled = _SPELLED / plain["past"]
+        weights = dict.fromkeys(_BEGINNING, spelled)
+        for part in (plain, _LEARNT):
+            for name, weight in part.items():
+                weights[name] = weights.get(name, 0.0) + weight
+        return weights
 
     def shared_words(
         self, text: str, answer_ids: Sequence[int], limit: int = 6
@@ -312,6 +324,9 @@ class CandidateIndex:
             ranked[:, 7] = table.scores(table.places(terms.stems), *self._translated.take(rows))
         for column, name in enumerate(("flat", "opening", "window", "adjacent"), 8):
             ranked[:, column] = getattr(look, name)
+        spelled = self._passages.look_at_openings(scores, rows)
+        for column, name in enumerate(("head", "opening", "coverage"), 12):
+            ranked[:, column] = getattr(spelled, name)
         levels = np.zeros((len(rows), len(LEVELS)), np.float32)
         levels[:, 0] = scores.past[rows]
         levels[:, 1:3] = ranked[:, 5:7]

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from index.postings import distinct
 from index.ragged import RaggedRows
+from index.sieve import find, shortened
 
 Ids = NDArray[np.int64]
 Floats = NDArray[np.float32]
@@ -23,7 +24,6 @@ _OPENING = 20  # terms that count as the beginning
 _WINDOW = 20  # terms that count as one place
 _K1 = 0.6
 _B = 0.2
-_SIEVE = 4096  # lowest bits that tell most terms of a document from those of a query
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,14 +51,13 @@ class ForwardIndex:
     """Documents term by term; rows are given in order, as in ``index.lexical``."""
 
     def __init__(self) -> None:
-        # Half the memory; ids that agree in 32 bits are as rare as collisions of their hash.
         self._documents = RaggedRows(np.uint32)
         self._total = 0
         self._living = 0
 
     def add(self, documents: Sequence[Ids]) -> None:
         """Add documents, term ids in the order of the text."""
-        self._documents.add([_short(document) for document in documents])
+        self._documents.add([shortened(document) for document in documents])
         self._total += sum(min(len(document), _MOST_TERMS) for document in documents)
         self._living += len(documents)
 
@@ -81,7 +80,7 @@ class ForwardIndex:
         flat, whole = self._documents.take(rows)
         sizes = np.minimum(whole, _MOST_TERMS)
         lengths = np.log1p(sizes).astype(np.float32)
-        asked = _short(terms)
+        asked = shortened(terms)
         query = distinct(asked)
         if not len(query) or not len(flat):
             nothing = np.zeros(len(rows), np.float32)
@@ -89,7 +88,7 @@ class ForwardIndex:
         order = np.searchsorted(query, asked)
         weight = np.empty(len(query), np.float64)
         weight[order] = idf
-        hits, term = _find(query, flat)
+        hits, term = find(query, flat)
         ends = np.cumsum(whole)
         owner = np.searchsorted(ends, hits, side="right")
         position = hits - (ends - whole)[owner]
@@ -171,18 +170,3 @@ def _once(groups: Ids, kinds: Ids, count: int, mass: NDArray[np.float64]) -> Flo
     held[groups * len(mass) + kinds] = 1.0
     # Not a matrix product: for so few numbers BLAS takes as long, and may warn of its own scratch.
     return np.asarray((held.reshape(count, -1) * mass.astype(np.float32)).sum(axis=1), np.float32)
-
-
-def _find(query: NDArray[np.uint32], flat: NDArray[np.integer]) -> tuple[Ids, Ids]:
-    """Where terms of a query stand in a text, and which they are."""
-    sieve = np.zeros(_SIEVE, bool)
-    sieve[query & _SIEVE - 1] = True
-    hits = np.flatnonzero(sieve.take(flat & _SIEVE - 1))
-    terms = flat[hits]
-    place = np.minimum(np.searchsorted(query, terms), len(query) - 1)
-    known = query[place] == terms
-    return hits[known], place[known]
-
-
-def _short(document: Ids) -> NDArray[np.uint32]:
-    return (document & 0xFFFFFFFF).astype(np.uint32)

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from index.forward import Closeness, ForwardIndex
 from index.lexical import LexicalIndex
+from index.openings import OpeningIndex, Openness
 from index.postings import Query
 from index.scoring import best_of_groups
 from index.selection import best_rows
@@ -83,6 +84,7 @@ class PassageIndex:
         self._char = LexicalIndex()
         self._pair = LexicalIndex(k1=0.6, b=0.5)
         self._forward = ForwardIndex()
+        self._openings = OpeningIndex()
         self._past_stem = LexicalIndex("cosine")
         self._past_char = LexicalIndex("cosine")
         self._owner = np.empty(0, np.int64)  # passage row, by question row
@@ -104,6 +106,7 @@ class PassageIndex:
         rows = self._stem.add([body.stems for body in bodies])
         self._forward.add([body.stems for body in bodies])
         self._char.add([body.chars for body in bodies])
+        self._openings.add([body.chars for body in bodies])
         self._pair.add([body.pairs for body in bodies])
         past = [question for questions in asked for question in questions]
         self._past_stem.add([question.stems for question in past])
@@ -120,6 +123,7 @@ class PassageIndex:
         for table in (self._stem, self._char, self._pair):
             table.remove([row])
         self._forward.remove(row)
+        self._openings.remove(row)
         for table in (self._past_stem, self._past_char):
             table.remove(np.arange(self._starts[row], self._starts[row + 1]))
         self._asked[row] = 0
@@ -164,6 +168,11 @@ class PassageIndex:
         query = scores.query
         idf = query.idf[np.searchsorted(query.terms, stems)]
         return self._forward.look(rows, stems, idf)
+
+    def look_at_openings(self, scores: PassageScores, rows: Ids) -> Openness:
+        """How the beginnings of some passages are spelled beside a question."""
+        query = scores.bodies[1].queries[0]
+        return self._openings.look(rows, query.terms, query.idf)
 
     def score(self, terms: TermSet) -> PassageScores:
         """What every ranker says of every passage."""

@@ -123,6 +123,26 @@ def test_every_ranker_has_its_two_features():
     assert all(name in FEATURES and f"{name}_lead" in FEATURES for name in RANKERS)
 
 
+def test_the_beginning_of_an_article_is_read_by_its_spelling():
+    index = CandidateIndex()
+    late = "Наш курьер приедет к вам завтра и привезет заказ. " * 9
+    index.put([
+        KnowledgeItem(1, "Возвращаем деньги за три дня. " + late),
+        KnowledgeItem(2, late + "Возвращаем деньги за три дня."),
+    ])  # fmt: skip
+    # No word stands there in this form, and no stem.
+    found = index.search("возвратите денежку")
+    assert found.answer_ids[0] == 1
+    for name in ("char_head", "char_opening", "char_coverage"):
+        assert column(found, name).tolist() == [1.0, 0.0], name
+
+
+def test_the_more_past_questions_the_less_the_beginning_tells(index):
+    bare = CandidateIndex()
+    bare.put([KnowledgeItem(1, "Деньги вернем за три дня.")])
+    assert 0 < index.fixed_weights()["char_head"] < bare.fixed_weights()["char_head"]
+
+
 def test_category_agreement(index):
     found = index.search("забыл пароль", category_proba={"account": 0.7})
     agreement = dict(zip(found.answer_ids, column(found, "category"), strict=True))
