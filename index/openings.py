@@ -77,13 +77,13 @@ class OpeningIndex:
         hits, term = find(shortened(terms), flat)
         ends = np.cumsum(sizes)
         owner = np.searchsorted(ends, hits, side="right")
-        position = hits - (ends - sizes)[owner]
-        mass = (idf / max(float(idf.sum()), 1e-9))[term]
         head, opening = self._cuts[rows].T
-
-        def share(where: NDArray[np.bool_]) -> Floats:
-            held = np.bincount(owner[where], mass[where], minlength=len(rows))
-            return held.astype(np.float32)
-
-        first = share(position < head[owner]) / np.sqrt(np.maximum(head, 1)).astype(np.float32)
-        return Openness(first, share(position < opening[owner]), share(np.ones(len(owner), bool)))
+        starts = ends - sizes
+        part = (hits >= (starts + head)[owner]) + (hits >= (starts + opening)[owner]).astype(
+            np.int64
+        )
+        mass = idf / max(float(idf.sum()), 1e-9)
+        held = np.bincount(3 * owner + part, mass[term], minlength=3 * len(rows))
+        shares = held.reshape(-1, 3).cumsum(axis=1).astype(np.float32)
+        distinct = np.sqrt(np.maximum(head, 1)).astype(np.float32)
+        return Openness(shares[:, 0] / distinct, shares[:, 1], shares[:, 2])
