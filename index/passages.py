@@ -62,6 +62,7 @@ class PassageScores:
         familiar: share of the question's stems that any passage or past question holds, 0..1; one
             number.
         query: the question's stems as the passages know them.
+        spelling: its character n-grams as the passages know them.
     """
 
     stem: Floats
@@ -74,6 +75,7 @@ class PassageScores:
     total: Floats
     familiar: float
     query: Query
+    spelling: Query
 
 
 class PassageIndex:
@@ -171,8 +173,7 @@ class PassageIndex:
 
     def look_at_openings(self, scores: PassageScores, rows: Ids) -> Openness:
         """How the beginnings of some passages are spelled beside a question."""
-        query = scores.bodies[1].queries[0]
-        return self._openings.look(rows, query.terms, query.idf)
+        return self._openings.look(rows, scores.spelling.terms, scores.spelling.idf)
 
     def score(self, terms: TermSet) -> PassageScores:
         """What every ranker says of every passage."""
@@ -182,9 +183,11 @@ class PassageIndex:
         self._past_stem.add_scores(asked, past_query)
         self._past_char.add_scores(asked, self._past_char.look_up(terms.chars, 0.5))
         past = best_of_groups(asked, self._starts)
-        stem = np.zeros(self.rows, np.float32)
+        spelling = self._char.look_up(terms.chars)
+        stem, char = np.zeros(self.rows, np.float32), np.zeros(self.rows, np.float32)
         self._stem.add_scores(stem, query)
-        char, pair = self._char.scores(terms.chars), self._pair.scores(terms.pairs)
+        self._char.add_scores(char, spelling)
+        pair = self._pair.scores(terms.pairs)
         words, total = self._sums(stem=stem, char=char, pair=pair, past=past)
         familiar = query.known | past_query.known
         return PassageScores(
@@ -198,6 +201,7 @@ class PassageIndex:
             total=total,
             familiar=float(familiar.mean()) if len(familiar) else 0.0,
             query=query,
+            spelling=spelling,
         )
 
     def _sums(self, **scores: Floats) -> tuple[Floats, Floats]:
