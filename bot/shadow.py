@@ -33,6 +33,7 @@ _TOP: Final = 5
 _ALPHA: Final = 0.05  # of calling a difference that is none, however often one looks
 _LEAST_PAIRS: Final = 10  # answered messages before anything is said
 _SHOWN: Final = 20  # differences in a summary
+_PRUNE_EVERY: Final = 1_000  # scores between two looks for old ones
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +98,7 @@ class Shadow:
         self._version: str | None = None
         self._tasks: list[asyncio.Task[None]] = []
         self._warming: asyncio.Task[None] | None = None
+        self._scored = 0
         self.dropped = 0
         self._idle = asyncio.Event()
         self._idle.set()
@@ -212,6 +214,9 @@ class Shadow:
                 _confidence(own), elapsed_ms,
             )
         )  # fmt: skip
+        if self._scored % _PRUNE_EVERY == 0:
+            await self._store.shadow.prune()
+        self._scored += 1
 
     async def _answerer(self, version: str) -> Answerer | None:
         with contextlib.suppress(ArtefactDamaged):

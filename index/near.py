@@ -53,6 +53,30 @@ def near_pairs(rows: Sequence[Ids], threshold: float, *, most_alike: int = 20) -
     return sorted(alike, key=lambda pair: (-pair.likeness, pair.first, pair.second))
 
 
+def near_any(rows: Sequence[Ids], known: Sequence[Ids], threshold: float) -> set[int]:
+    """Places of the ``rows`` that are at least that alike to any of the ``known`` ones.
+
+    Empty rows are like nothing. Source: as ``near_pairs``.
+    """
+    # Of equal known rows one is enough.
+    distinct = {row.tobytes(): row for row in map(np.unique, known) if len(row)}
+    rivals = list(distinct.values())
+    asked = {place: one for place, row in enumerate(rows) if len(one := np.unique(row))}
+    if not rivals or not asked:
+        return set()
+    keys = _band_keys(_signatures([*asked.values(), *rivals]))
+    sharing: list[dict[int, list[int]]] = [{} for _ in range(_BANDS)]
+    for rival, own in enumerate(keys[len(asked) :].tolist()):
+        for band, key in zip(sharing, own, strict=True):
+            band.setdefault(key, []).append(rival)
+    found = set()
+    for (place, one), own in zip(asked.items(), keys[: len(asked)].tolist(), strict=True):
+        near = {r for band, key in zip(sharing, own, strict=True) for r in band.get(key, ())}
+        if any(_jaccard(one, rivals[rival]) >= threshold for rival in near):
+            found.add(place)
+    return found
+
+
 def groups(pairs: Iterable[tuple[int, int]]) -> dict[int, int]:
     """The smallest row of the group of each row that stands in a pair."""
     parent: dict[int, int] = {}
@@ -85,13 +109,18 @@ def _signatures(sets: Sequence[Ids]) -> NDArray[np.uint64]:
     return signatures
 
 
+def _band_keys(signatures: NDArray[np.uint64]) -> NDArray[np.uint64]:
+    """One number for each band of each signature, ``(n, 20)``; equal bands have equal ones."""
+    banded = signatures.reshape(-1, _BANDS, _ROWS)
+    keys = banded[:, :, 0].copy()
+    for column in range(1, _ROWS):
+        # Wrap-around multiplication is the mixing step of the hash, not an accident.
+        keys = keys * np.uint64(0x9E3779B97F4A7C15) + banded[:, :, column]
+    return keys
+
+
 def _candidates(signatures: NDArray[np.uint64], most_alike: int) -> Iterable[tuple[int, int]]:
-    for band in range(_BANDS):
-        part = np.ascontiguousarray(signatures[:, band * _ROWS : (band + 1) * _ROWS])
-        key = part[:, 0].copy()
-        for column in part.T[1:]:
-            # Wrap-around multiplication is the mixing step of the hash, not an accident.
-            key = key * np.uint64(0x9E3779B97F4A7C15) + column
+    for key in _band_keys(signatures).T:
         order = np.argsort(key, kind="stable")
         ends = np.flatnonzero(np.diff(key[order])) + 1
         for start, end in pairwise([0, *ends.tolist(), len(order)]):

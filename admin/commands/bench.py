@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import click
 
+from admin.commands.bench_loop import loop
+from admin.commands.bench_texts import folder_option, sources_of
 from admin.commands.invocation import json_option
 from admin.commands.terminal import Progress, show, table
 
@@ -31,13 +33,6 @@ class _Sizes(click.ParamType[tuple[int, ...]]):
         return tuple(sizes)
 
 
-_folder_option = click.option(
-    "--folder",
-    type=click.Path(path_type=Path),
-    help="Answers and questions to make texts of; default: the demo company.",
-)
-
-
 @click.group("bench")
 def command() -> None:
     """Measure speed on knowledge bases of any size.
@@ -50,10 +45,13 @@ def command() -> None:
     """
 
 
+command.add_command(loop)
+
+
 @command.command("index")
 @click.option("--n", "sizes", type=_Sizes(), default="10000,100000", show_default=True)
 @click.option("--device", type=click.Choice(["cpu", "gpu"]), default="cpu", show_default=True)
-@_folder_option
+@folder_option
 @json_option
 def index(*, sizes: tuple[int, ...], device: str, folder: Path | None, as_json: bool) -> int:
     """Recall and speed of the vector index on vectors of a trained model.
@@ -66,7 +64,7 @@ def index(*, sizes: tuple[int, ...], device: str, folder: Path | None, as_json: 
     """
     from admin.bench import index as benchmark
 
-    sources, name = _sources(folder)
+    sources, name = sources_of(folder)
     progress = Progress()
     report = benchmark.bench(sources, sizes, device=device, name=name, tell=progress.update)
     progress.close()
@@ -79,7 +77,7 @@ def index(*, sizes: tuple[int, ...], device: str, folder: Path | None, as_json: 
 @click.option("--past", type=click.IntRange(0, 100), default=1, show_default=True,
               help="Past questions of each article.")  # fmt: skip
 @click.option("--device", type=click.Choice(["auto", "cpu", "gpu"]), default="cpu")
-@_folder_option
+@folder_option
 @json_option
 def query(
     *, sizes: tuple[int, ...], past: int, device: str, folder: Path | None, as_json: bool
@@ -95,7 +93,7 @@ def query(
     """
     from admin.bench import query as benchmark
 
-    sources, name = _sources(folder)
+    sources, name = sources_of(folder)
     progress = Progress()
     report = benchmark.bench(
         sources, sizes, past=past, device=device, name=name, tell=progress.update
@@ -103,19 +101,6 @@ def query(
     progress.close()
     show(report, as_json=as_json, text=_query_text(report))
     return 0
-
-
-def _sources(folder: Path | None) -> tuple[Sequence[Any], str]:
-    from admin.bench.texts import Source, corpus_sources
-    from admin.evaluate.corpus import read_corpus
-
-    if folder is not None:
-        return corpus_sources(read_corpus(folder)), folder.name
-    from admin.demo.company import NAME, load_company
-
-    entries = load_company().entries
-    sources = [Source(e.answer, e.title, e.category, e.language, e.asked) for e in entries]
-    return sources, f"demo company {NAME}"
 
 
 def _index_text(report: Mapping[str, Any]) -> str:

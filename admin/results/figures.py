@@ -154,6 +154,32 @@ def value(path: str, run: str) -> Reading:
     return lambda reports: at(reports[run], path)
 
 
+def total(path: str, *runs: str) -> Reading:
+    """Sum over runs of a value anywhere in their reports."""
+
+    def read(reports: Reports) -> float | None:
+        mean = _mean([at(reports[run], path) for run in runs])
+        return None if mean is None else mean * len(runs)
+
+    return read
+
+
+def curve_at(past: float, key: str, run: str, *, retrained: bool) -> Reading:
+    """Mean over a team's seeds of the point with the number of past questions nearest to ``past``.
+
+    Of several points as near the last one counts: the one after the training.
+    """
+
+    def read(reports: Reports) -> float | None:
+        curves = [r["curve"] for r in reports[run]["runs"] if bool(r["retrain"]) == retrained]
+        nearest = [
+            min(curve[::-1], key=lambda point: abs(point["past"] - past)) for curve in curves
+        ]
+        return fmean(point[key] for point in nearest) if nearest else None
+
+    return read
+
+
 def row(path: str, run: str, n: int) -> Reading:
     """A value of the row for ``n`` in a bench."""
 

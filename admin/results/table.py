@@ -9,6 +9,7 @@ from typing import Final
 from admin.results.figures import (
     Figure,
     best_peer,
+    curve_at,
     lead,
     lead_over_singles,
     ours,
@@ -16,6 +17,7 @@ from admin.results.figures import (
     promises_kept,
     row,
     share_of,
+    total,
     value,
 )
 
@@ -61,6 +63,16 @@ RUNS: Final[Mapping[str, str]] = MappingProxyType({
     " --repeat 10",
     "query": "bench query --n 10000,100000",
     "index": "bench index --n 10000,100000",
+    "loop": "bench loop",
+    "team-stackfaq": "evaluate team {data}/stackfaq --fold 0 --retrain 200 --seeds 5",
+    "team-rutube": "evaluate team {data}/rutube_support_ru --retrain 200 --seeds 5",
+    "promise-banking77": "evaluate promise {data}/banking77/train.csv {data}/banking77/test.csv"
+    " --preset fast --splits 20",
+    "promise-clinc150": "evaluate promise {data}/clinc150/train.csv {data}/clinc150/val.csv"
+    " {data}/clinc150/test.csv --preset fast --splits 20",
+    "promise-rutube": "evaluate promise {data}/rutube_support_ru/train.csv"
+    " {data}/rutube_support_ru/test.csv --kb {data}/rutube_support_ru/knowledge_base.csv"
+    " --splits 20",
 })  # fmt: skip
 
 _CLASSIFIER: Final = (
@@ -206,6 +218,34 @@ _INDEX: Final = tuple(
     for n in (10_000, 100_000)
 )
 
+_TEAMS: Final = ("team-stackfaq", "team-rutube")
+
+_LOOP: Final = (
+    Figure("suggestion p99 while training / without, one run", ("loop",),
+           value("training/p99_ratio", "loop"), 2, None, None, "times", at_most=True),
+    Figure("failed requests during promote and roll back", ("loop",),
+           value("swaps/failed", "loop"), 0, None, None, "requests", at_most=True),
+    Figure("roll back, slowest", ("loop",), value("swaps/rollback_ms/max", "loop"),
+           1000, None, None, "ms", at_most=True),
+    Figure("StackFAQ, right answer first, 7 past questions an answer, no retraining", _TEAMS[:1],
+           curve_at(7, "hit_at_1", _TEAMS[0], retrained=False), 0.90),
+    Figure("the same, with retraining", _TEAMS[:1],
+           curve_at(7, "hit_at_1", _TEAMS[0], retrained=True), 0.93),
+    Figure("promoted retrains worse than their predecessor (paired test, 5 % level, both corpora)",
+           _TEAMS, total("summary/worse", *_TEAMS), 0, None, None, "models", at_most=True),
+    *(Figure(f"{name}, 20 splits, promised precision of .95, {what}", (f"promise-{run}",),
+             value(f"ours/{key}", f"promise-{run}"), floor)
+      for run, name, coverage in (("banking77", "BANKING77", 0.85), ("clinc150", "CLINC150", 0.85),
+                                  ("rutube", "RUTUBE", 0.40))
+      for key, what, floor in (("precision", "kept", 0.94), ("coverage", "accepted", coverage))),
+)  # fmt: skip
+
 SECTIONS: Final[Mapping[str, tuple[Figure, ...]]] = MappingProxyType(
-    {"Whole server": _SERVER, "Classifier": _CLASSIFIER, "Ranker": _RANKER, "Vector index": _INDEX}
+    {
+        "Whole server": _SERVER,
+        "Classifier": _CLASSIFIER,
+        "Ranker": _RANKER,
+        "Vector index": _INDEX,
+        "Loop": _LOOP,
+    }
 )

@@ -8,16 +8,23 @@ out of the slice; what tickets and verdicts say nearly alike is left out of trai
 from __future__ import annotations
 
 import hashlib
+import zlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
+import numpy as np
+
 from bot.learning.dataset import CategoryRow, Dataset, QuestionRow
-from bot.learning.near import near_duplicates, text_key
+from index.near import Ids, near_any
+from nlp.text import words
 
 SHARE: Final = 10  # one text in so many is frozen
 FROZEN_FROM: Final = 200  # distinct judged texts, below which all are needed for training
 _SALT: Final = b"neurobot frozen slice 1"
+_SHINGLE: Final = 4  # characters
+_LIKE: Final = 0.8  # Jaccard coefficient of shingles, from which texts are nearly the same
+_MOST_CHARS: Final = 1500
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +41,16 @@ class FrozenSlice:
     def texts(self) -> list[str]:
         """Every text of the slice once."""
         return list(dict.fromkeys([*_texts(self.rows), *_texts(self.questions)]))
+
+
+def text_key(text: str) -> str:
+    """A text without case, punctuation and spacing: equal keys are the same text."""
+    return " ".join(words(text))
+
+
+def near_duplicates(texts: Sequence[str], known: Sequence[str]) -> set[int]:
+    """Places of the ``texts`` that are, but for little, one of ``known``."""
+    return near_any([_shingles(one) for one in texts], [_shingles(one) for one in known], _LIKE)
 
 
 def text_hash(text: str) -> int:
@@ -96,3 +113,15 @@ def _texts(rows: Iterable[CategoryRow] | Iterable[QuestionRow]) -> list[str]:
 def _knowledge_texts(data: Dataset) -> list[str]:
     own = [text for item in data.items for text in (item.title, *item.questions)]
     return [*own, *(row.text for row in data.rows if row.origin != "ticket")]
+
+
+def _shingles(text: str) -> Ids:
+    key = text_key(text)[:_MOST_CHARS]
+    if not key:
+        return np.zeros(0, np.int64)
+    padded = f" {key} "
+    starts = range(max(len(padded) - _SHINGLE + 1, 1))
+    return np.asarray(
+        [zlib.crc32(padded[i : i + _SHINGLE].encode("utf-8", "surrogatepass")) for i in starts],
+        np.int64,
+    )

@@ -12,7 +12,8 @@ from bot.store.part import Part
 from bot.store.records import ShadowScore
 from bot.store.texts import dump
 
-_MOST = 50_000  # scores that are read for a summary
+_MOST = 50_000  # scores that are kept, and read for a summary
+_KEPT_S = 90 * 86_400.0
 
 
 class Shadow(Part):
@@ -55,6 +56,22 @@ class Shadow(Part):
             )  # fmt: skip
 
         await self._db.write(add)
+
+    async def prune(self, most: int = _MOST) -> int:
+        """Number of scores forgotten: older than 90 days, or not among the newest ``most``."""
+        before = self._clock() - _KEPT_S
+
+        def forget(connection: sqlite3.Connection) -> int:
+            old = connection.execute("DELETE FROM shadow_scores WHERE created_at < ?", (before,))
+            many = connection.execute(
+                """DELETE FROM shadow_scores WHERE (version, message_id) IN (
+                   SELECT version, message_id FROM shadow_scores
+                   ORDER BY created_at DESC, message_id DESC LIMIT -1 OFFSET ?)""",
+                (most,),
+            )
+            return old.rowcount + many.rowcount
+
+        return await self._db.write(forget)
 
     async def scores(self, version: str, champion: str) -> list[ShadowScore]:
         """Scores of a version beside a champion, oldest first, with what agents took later.

@@ -13,6 +13,7 @@ from admin.results import running
 from admin.results.figures import (
     Figure,
     best_peer,
+    curve_at,
     lead,
     lead_over_singles,
     ours,
@@ -20,6 +21,7 @@ from admin.results.figures import (
     promises_kept,
     row,
     share_of,
+    total,
 )
 from admin.results.table import RUNS, SECTIONS
 from bot.errors import BadData
@@ -43,6 +45,15 @@ REPORTS: dict[str, Any] = {
         "peers": {"svc": {"accuracy": 0.5}, "words": {"accuracy": 0.75}},
     },
     "bench": {"results": [{"n": 10, "query_ms": {"p50": 3.5}}]},
+    "team": {
+        "summary": {"worse": 2},
+        "runs": [
+            {"retrain": 0, "curve": [{"past": 0.0, "hit": 0.5}, {"past": 6.8, "hit": 0.8},
+                                     {"past": 7.5, "hit": 0.9}]},
+            {"retrain": 0, "curve": [{"past": 0.0, "hit": 0.5}, {"past": 6.0, "hit": 0.6}]},
+            {"retrain": 9, "curve": [{"past": 7.0, "hit": 0.7}, {"past": 7.0, "hit": 0.95}]},
+        ],
+    },
 }  # fmt: skip
 
 
@@ -59,6 +70,10 @@ def test_readings() -> None:
     assert row("query_ms/p50", "bench", 10)(REPORTS) == 3.5
     assert row("query_ms/p50", "bench", 20)(REPORTS) is None
     assert ours("nothing/there", "a")(REPORTS) is None
+    assert total("summary/worse", "team", "team")(REPORTS) == 4
+    assert total("summary/worse", "team", "a")(REPORTS) is None
+    assert curve_at(7, "hit", "team", retrained=False)(REPORTS) == pytest.approx(0.7)
+    assert curve_at(7, "hit", "team", retrained=True)(REPORTS) == 0.95
 
 
 def test_bounds_and_how_numbers_are_shown() -> None:

@@ -4,7 +4,7 @@ import time
 
 import numpy as np
 
-from index.near import groups, near_pairs
+from index.near import groups, near_any, near_pairs
 
 
 def rows(*sets):
@@ -29,6 +29,15 @@ def test_nothing_is_missed_that_exact_comparison_finds():
 def test_empty_input():
     assert near_pairs([], 0.5) == []
     assert near_pairs(rows([], []), 0.5) == []
+
+
+def test_what_is_near_any_known_row_is_found_and_nothing_else():
+    rng = np.random.default_rng(4)
+    known = [set(rng.integers(0, 5_000, 60).tolist()) for _ in range(80)]
+    near = [set(sorted(ids)[: len(ids) - 5]) for ids in known[:40]]
+    other = [set(rng.integers(0, 5_000, 60).tolist()) for _ in range(40)]
+    assert near_any(rows(*near, [], *other), rows(*known, []), 0.85) == set(range(40))
+    assert near_any(rows(*near), [], 0.85) == near_any([], rows(*known), 0.85) == set()
 
 
 def test_a_thousand_equal_rows_make_a_chain():

@@ -5,8 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from bot.learning.dataset import CategoryRow, Dataset
-from bot.learning.frozen import hold_out_frozen, is_frozen, leaked
-from bot.learning.near import near_duplicates, text_key
+from bot.learning.frozen import hold_out_frozen, is_frozen, leaked, near_duplicates, text_key
 from bot.learning.poison import suspicious_sources
 
 
