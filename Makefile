@@ -37,7 +37,7 @@ bench: $(VENV)/.dev ## speed of the query path and of the vector index on this m
 	$(BIN)/neurobot bench index --n 10000,100000,1000000
 
 unit: $(VENV)/.dev
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n 2 --dist loadfile
 
 trust: $(VENV)/.dev ## slow proofs: kills under load, faults
 	TEST_KILLS=50 $(BIN)/python -m pytest -s tests/trust

@@ -5,9 +5,14 @@ import logging
 import shutil
 
 import pytest
+from hypothesis import settings as examples
 
 from bot.settings import Settings
 from bot.store import Store
+
+# How long an example takes says how busy the machine is.
+examples.register_profile("patient", deadline=None)
+examples.load_profile("patient")
 
 
 class TestClock:
