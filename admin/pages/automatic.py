@@ -26,8 +26,9 @@ _PREFIX: Final = "on."
 class Line:
     """A category: what the promise makes of it.
 
-    ``threshold`` is its own, or that of all where it has too few questions (``own`` is False);
-    ``point`` is what its questions say of it. None where nothing can be said.
+    ``threshold`` is its own, or that of all where it has too few questions (``own`` is False); None
+    where the promise cannot be kept. ``point`` is what its questions say of the threshold, or of
+    that of all where they are right too rarely.
     """
 
     category: Category
@@ -110,7 +111,7 @@ async def _counts(request: web.Request) -> Mapping[str, Any] | None:
 
 
 def _lines(counts: Mapping[str, Any], categories: Sequence[Category], promise: float) -> list[Line]:
-    """Each category by its own questions, or by all where it has too few to keep the promise."""
+    """Each category by its own questions, or by all where they are too few to vouch for it."""
     everywhere = choose(points(counts), promise)
     lines = []
     for category in categories:
@@ -120,6 +121,9 @@ def _lines(counts: Mapping[str, Any], categories: Sequence[Category], promise: f
         used = chosen or everywhere
         threshold = used.threshold if used is not None else None
         point = next((one for one in curve if one.threshold == threshold), None)
+        if point is not None and point.precision < promise:
+            # Its own questions speak against the threshold that does for all.
+            threshold = None
         rows = own["rows"] if own else 0
         lines.append(Line(category, rows, threshold, chosen is not None, point))
     return lines
