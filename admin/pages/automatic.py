@@ -46,15 +46,17 @@ async def automatic_page(request: web.Request) -> web.StreamResponse:
     promise = number_in(request.query.get("promise", ""), 50, 99, _PROMISE)
     curve = points(counts) if counts else []
     chosen = choose(curve, promise / 100)
+    surest = max(curve, key=lambda point: point.low, default=None)
     return page(
         request,
         "panel_automatic.html",
         "models",
         promise=promise,
         chosen=chosen,
+        most=int(surest.low * 100) / 100 if surest is not None else 0.0,
         curve=curve,
         rows=counts["rows"] if counts else 0,
-        drawing=_drawing(request, curve, chosen, promise) if curve else "",
+        drawing=_drawing(request, curve, chosen or surest, promise) if curve else "",
         lines=_lines(counts, categories, promise / 100) if counts else [],
         on=sum(category.auto_reply for category in categories),
     )
@@ -130,7 +132,7 @@ def _lines(counts: Mapping[str, Any], categories: Sequence[Category], promise: f
 
 
 def _drawing(
-    request: web.Request, curve: Sequence[Point], chosen: Point | None, promise: int
+    request: web.Request, curve: Sequence[Point], start: Point | None, promise: int
 ) -> Markup:
     formats = formats_of(request)
     series = [
@@ -145,7 +147,7 @@ def _drawing(
         ui.translate(request, "panel.automatic.curve"),
         [point.threshold for point in curve],
         series,
-        value=chosen.threshold if chosen is not None else curve[-1].threshold,
+        value=start.threshold if start is not None else curve[-1].threshold,
         field="threshold",
         label=ui.translate(request, "panel.automatic.threshold"),
         show=formats.percent,

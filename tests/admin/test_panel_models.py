@@ -83,9 +83,11 @@ async def test_a_difference_is_coloured_only_where_it_is_real(owner, two, cells)
     right = cells(page, say("panel.measure.classifier.accuracy"))
     # Folds of two trainings differ by 40 points; the same frozen questions say it is better.
     assert right[:2] == ["90.0%", "50.0%"]
-    assert right[2] == "−40.0% better +0.8 to +7.5 points on frozen questions (120)"
+    assert right[2] == "−40.0 pts better +0.8 to +7.5 points on frozen questions (120)"
     answers = cells(page, say("panel.measure.ranking.acc_at_1"))
-    assert answers[2] == "0.0% no more than chance: −2.0 to +3.0 points on frozen questions (120)"
+    assert (
+        answers[2] == "0.0 pts no more than chance: −2.0 to +3.0 points on frozen questions (120)"
+    )
     assert cells(page, say("panel.measure.latency_ms.new"))[2] == "0.0 ms"
     table = re.search(r"<table.*?</table>", page, re.DOTALL)
     assert table
@@ -98,13 +100,13 @@ async def test_a_difference_is_coloured_only_where_it_is_real(owner, two, cells)
     # What was said of v2 against v1 is turned round when v1 is seen from v2.
     await owner.post("/admin/models/promote", version="v2")
     old = cells(await owner.get("/admin/models/v1"), say("panel.measure.classifier.accuracy"))
-    assert old[2] == "+40.0% worse −7.5 to −0.8 points on frozen questions (120)"
+    assert old[2] == "+40.0 pts worse −7.5 to −0.8 points on frozen questions (120)"
 
 
 async def test_the_interval_of_another_comparison_is_not_shown(owner, two, cells) -> None:
     await two.publish("v3", two.figures(0.7, Ruling((KEPT, paired("categories", 5, 9)), "v0")))
     page = await owner.get("/admin/models")
-    assert cells(page, say("panel.measure.classifier.accuracy"))[2] == "−20.0%"
+    assert cells(page, say("panel.measure.classifier.accuracy"))[2] == "−20.0 pts"
     assert say("gate.judged-against-another") in page
     assert say("panel.models.force") in page
 
@@ -114,11 +116,11 @@ async def test_categories_are_those_of_the_challenger_worst_first(owner, two) ->
     assert page.index("?category=Ship") < page.index("?category=Pay")
     ship = re.search(r"\?category=Ship.*?</tr>", page, re.DOTALL)
     assert ship
-    assert "−40%" in ship[0]
+    assert "−40\xa0pts" in ship[0]
     await owner.post("/admin/models/promote", version="v2")
     ship = re.search(r"\?category=Ship.*?</tr>", await owner.get("/admin/models"), re.DOTALL)
     assert ship
-    assert "−40%" in ship[0]  # live since, against the previous one
+    assert "−40\xa0pts" in ship[0]  # live since, against the previous one
 
 
 async def test_promote_and_roll_back(owner, two, actions) -> None:
