@@ -38,6 +38,7 @@ async def test_a_webhook_is_made_and_tested_by_keyboard_alone(tmp_path, launch, 
     await page.keyboard.press("Enter")
     await expect(page.get_by_text("well")).to_be_visible()
     assert b"X-Neurobot-Signature: t=" in got[0]
+    await page.close()
     receiver.close()
     await receiver.wait_closed()
     assert await server.stop() == 0

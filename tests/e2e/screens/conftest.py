@@ -216,7 +216,7 @@ class Seed:
         await self.store.canaries.add("forgot my password", answer_id=9, actor="olga")
         await self.store.shadow.put(CHALLENGER)
         for number in range(12):
-            message_id, _ = await self.ask(f"forgot the password, try {number}", "Anna")
+            message_id, talk = await self.ask(f"forgot the password, try {number}", "Anna")
             ids = (9,) if number % 3 else (10,)
             await self.store.shadow.save(
                 ShadowScore(message_id, CHALLENGER, trained.version, (9,), 0.9, ids, 0.8, 1.0)
@@ -224,7 +224,9 @@ class Seed:
             record = VerdictRecord(
                 message_id, 9, 1, Verdict.ACCEPTED, self.agent.id, self.now, 0.9, None
             )
-            await self.store.feedback.record([record])
+            reply = Reply("Press 'Forgot password?'.", Author.AGENT, self.agent.id, answer_id=9,
+                          message_id=message_id, verdicts=(record,), close=True)  # fmt: skip
+            await self.store.conversations.reply(talk, reply)
         await self._jobs(trained.version, Ruling(checks, trained.version))
         return str(trained.version)
 

@@ -23,6 +23,10 @@ ROOT = Path(__file__).resolve().parents[3]
 SCREENS = ROOT / "build" / "screens"
 AXE = importlib.resources.files("axe_playwright_python").joinpath("axe.min.js").read_text("utf-8")
 TAGS = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
+LOOK = """tags => axe.run(document, {runOnly: tags, iframes: false, preload: false}).then(
+    result => result.violations.map(
+        one => one.id + ": " + one.nodes.slice(0, 3).map(node => node.target.join(" ")).join(" | ")
+    ))"""
 # The new theme and size have been drawn.
 PAINTED = "new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))"
 LOCALES = {"ru": "ru-RU", "en": "en-GB"}
@@ -154,11 +158,7 @@ class Walk:
 
     async def _examine(self, page, where: str) -> None:
         await page.evaluate(AXE + ";void 0")  # through the debugger: the content policy stays on
-        found = await page.evaluate(
-            "tags => axe.run(document, {runOnly: tags, iframes: false}).then(r => r.violations.map("
-            "v => v.id + ': ' + v.nodes.slice(0, 3).map(n => n.target.join(' ')).join(' | ')))",
-            TAGS,
-        )
+        found = await page.evaluate(LOOK, TAGS)
         self.problems += [f"{where}: {one}" for one in found]
 
     async def _fits(self, page, where: str) -> None:
