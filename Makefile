@@ -39,15 +39,15 @@ bench: $(VENV)/.dev ## speed of the query path and of the vector index on this m
 unit: $(VENV)/.dev
 	$(BIN)/python -m pytest -n 2 --dist loadfile
 
-trust: $(VENV)/.dev ## slow proofs: kills under load, faults
-	TEST_KILLS=50 $(BIN)/python -m pytest -s tests/trust
+trust: $(VENV)/.dev ## slow proofs: kills under load, faults, every screen in every look
+	TEST_KILLS=50 TEST_SCREENS=full $(BIN)/python -m pytest -s tests/trust tests/e2e/screens
 
 results: $(VENV)/.dev ## the figures of docs/results.md, an hour; DATA names a folder with the corpora
 	$(BIN)/neurobot evaluate results $(DATA) --write docs/results.md
 DATA ?= ../shared/data
 
 picture: $(VENV)/.dev ## the README's picture, from the tests' browser
-	TEST_PICTURE=docs/desk.png $(BIN)/python -m pytest -q tests/e2e/test_screens.py
+	TEST_PICTURE=docs/desk.png $(BIN)/python -m pytest -q tests/e2e/screens
 
 $(VENV)/bin/python:
 	@test -n "$(PYTHON)" || \

@@ -26,8 +26,9 @@ _PREFIX: Final = "on."
 class Line:
     """A category: what the promise makes of it.
 
-    ``threshold`` is its own, or that of all where it has too few questions (``own`` is False);
-    ``point`` is what its questions say of it. None where nothing can be said.
+    ``threshold`` is its own, or that of all where it has too few questions (``own`` is False); None
+    where the promise cannot be kept. ``point`` is what its questions say of the threshold, or of
+    that of all where they are right too rarely.
     """
 
     category: Category
@@ -45,15 +46,17 @@ async def automatic_page(request: web.Request) -> web.StreamResponse:
     promise = number_in(request.query.get("promise", ""), 50, 99, _PROMISE)
     curve = points(counts) if counts else []
     chosen = choose(curve, promise / 100)
+    surest = max(curve, key=lambda point: point.low, default=None)
     return page(
         request,
         "panel_automatic.html",
         "models",
         promise=promise,
         chosen=chosen,
+        most=int(surest.low * 100) / 100 if surest is not None else 0.0,
         curve=curve,
         rows=counts["rows"] if counts else 0,
-        drawing=_drawing(request, curve, chosen, promise) if curve else "",
+        drawing=_drawing(request, curve, chosen or surest, promise) if curve else "",
         lines=_lines(counts, categories, promise / 100) if counts else [],
         on=sum(category.auto_reply for category in categories),
     )
@@ -110,7 +113,7 @@ async def _counts(request: web.Request) -> Mapping[str, Any] | None:
 
 
 def _lines(counts: Mapping[str, Any], categories: Sequence[Category], promise: float) -> list[Line]:
-    """Each category by its own questions, or by all where it has too few to keep the promise."""
+    """Each category by its own questions, or by all where they are too few to vouch for it."""
     everywhere = choose(points(counts), promise)
     lines = []
     for category in categories:
@@ -120,13 +123,16 @@ def _lines(counts: Mapping[str, Any], categories: Sequence[Category], promise: f
         used = chosen or everywhere
         threshold = used.threshold if used is not None else None
         point = next((one for one in curve if one.threshold == threshold), None)
+        if point is not None and point.precision < promise:
+            # Its own questions speak against the threshold that does for all.
+            threshold = None
         rows = own["rows"] if own else 0
         lines.append(Line(category, rows, threshold, chosen is not None, point))
     return lines
 
 
 def _drawing(
-    request: web.Request, curve: Sequence[Point], chosen: Point | None, promise: int
+    request: web.Request, curve: Sequence[Point], start: Point | None, promise: int
 ) -> Markup:
     formats = formats_of(request)
     series = [
@@ -141,7 +147,7 @@ def _drawing(
         ui.translate(request, "panel.automatic.curve"),
         [point.threshold for point in curve],
         series,
-        value=chosen.threshold if chosen is not None else curve[-1].threshold,
+        value=start.threshold if start is not None else curve[-1].threshold,
         field="threshold",
         label=ui.translate(request, "panel.automatic.threshold"),
         show=formats.percent,

@@ -66,11 +66,7 @@ def page(
     ``undo_path`` is where the number that the form left as ``undo`` is taken back.
     """
     notice = request.query.get("done", "")
-    params = {
-        name.removeprefix(_PARAM): value
-        for name, value in request.query.items()
-        if name.startswith(_PARAM)
-    }
+    params = _notice_params(request)
     number = request.query.get("undo", "")
     undo = undo_path.format(number) if number.isascii() and number.isdigit() else ""
     shown = {"notice": notice, "notice_params": params, "notice_tone": "good", "undo_action": undo}
@@ -99,7 +95,19 @@ def number_in(text: str, low: int, high: int, default: int) -> int:
     return min(high, max(low, int(text)))
 
 
-def _sayable(request: web.Request, notice: str, params: Mapping[str, str]) -> bool:
+def _notice_params(request: web.Request) -> dict[str, str | int]:
+    """What fills the notice; ``n`` as a number, since it chooses the plural."""
+    found: dict[str, str | int] = {
+        name.removeprefix(_PARAM): value
+        for name, value in request.query.items()
+        if name.startswith(_PARAM)
+    }
+    if "n" in found:
+        found["n"] = number_in(str(found["n"]), 0, 10**9, 0)
+    return found
+
+
+def _sayable(request: web.Request, notice: str, params: Mapping[str, str | int]) -> bool:
     """False for a notice that somebody made up in the address."""
     if not notice:
         return False

@@ -11,6 +11,7 @@ from aiohttp import web
 from admin.operations import promote_model, roll_back
 from admin.pages.frame import actor, audit, fields, go, page, services_of
 from admin.pages.model_pictures import category_lines, pictures
+from admin.pages.model_sides import SHARES, compared
 from bot import ui
 from bot.access import Route
 from bot.errors import BadRequest, NotFound
@@ -20,18 +21,6 @@ from bot.store.records import BundleRow
 
 _HOME = "/admin/models"
 _CATEGORIES = 15  # of the table on the first page; the model's own page has all
-# metric path in a bundle's metrics -> catalogue key; those that are shares 0..1 show as percent
-_MEASURES = (
-    ("classifier.accuracy", True),
-    ("classifier.top3", True),
-    ("classifier.macro_f1", True),
-    ("classifier.ece", False),
-    ("ranking.acc_at_1", True),
-    ("ranking.recall_at_5", True),
-    ("ranking.mrr", False),
-    ("ranking.ece", False),
-    ("latency_ms.new", False),
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,8 +40,8 @@ async def models_page(request: web.Request) -> web.StreamResponse:
     previous = _aliased(bundles, "previous")
     challenger = _aliased(bundles, "challenger")
     rival = challenger or previous
+    newer, older = (challenger, champion) if challenger else (champion, previous)
     ruling = _ruling(challenger, champion)
-    metrics = champion.metrics if champion is not None else {}
     return page(
         request,
         "panel_models.html",
@@ -62,14 +51,16 @@ async def models_page(request: web.Request) -> web.StreamResponse:
         previous=previous,
         challenger=challenger,
         rival=rival,
-        measures=_compared(request, champion, rival),
-        shares=[name for name, share in _MEASURES if share],
+        measures=compared(request, champion, rival, newer=newer),
+        shares=SHARES,
         ruling=ruling,
         checks=_lines(ruling, ui.viewer_for(request).language),
         problem_text=services.serving.problem,
         stale=await services.store.erasing.stale_bundles(),
-        categories=category_lines(metrics, _metrics(rival))[:_CATEGORIES],
-        drawings=pictures(request, metrics),
+        newer=newer,
+        older=older,
+        categories=category_lines(_metrics(newer), _metrics(older))[:_CATEGORIES],
+        drawings=pictures(request, _metrics(champion)),
         canaries=await services.store.canaries.all(),
         articles={item.id: item for item in await _wanted(request)},
         shadow=await services.shadow.report(),
@@ -86,18 +77,18 @@ async def model_page(request: web.Request) -> web.StreamResponse:
     if row is None:
         raise NotFound(f"There is no model version '{version}'.")
     champion = _aliased(bundles, "champion")
+    other = champion if champion != row else None
     ruling = Ruling.of_metrics(row.metrics)
     return page(
         request,
         "panel_model.html",
         "models",
         bundle=row,
-        measures=_compared(request, row, champion if champion != row else None),
-        shares=[name for name, share in _MEASURES if share],
-        champion=champion,
-        ruling=ruling,
+        measures=compared(request, row, other, newer=row),
+        shares=SHARES,
+        other=other,
         checks=_lines(ruling, ui.viewer_for(request).language),
-        categories=category_lines(row.metrics, _metrics(champion if champion != row else None)),
+        categories=category_lines(row.metrics, _metrics(other)),
         drawings=pictures(request, row.metrics),
         data=row.metrics.get("data") or {},
     )
@@ -188,31 +179,6 @@ def _lines(ruling: Ruling | None, language: str) -> list[Line]:
     checks = ruling.checks if ruling is not None else ()
     lines = [Line(check.name, check.passed, check.words(language)) for check in checks]
     return sorted(lines, key=lambda line: line.passed)
-
-
-def _compared(
-    request: web.Request, champion: BundleRow | None, rival: BundleRow | None
-) -> list[dict[str, Any]]:
-    """Figures of the two side by side; ``real`` where the ruling found the difference to be one."""
-    rows = []
-    for name, _ in _MEASURES:
-        now = _figure(_metrics(champion), name)
-        other = _figure(_metrics(rival), name)
-        if now is None and other is None:
-            continue
-        difference = other - now if now is not None and other is not None else None
-        label = ui.translate(request, f"panel.measure.{name}")
-        rows.append(
-            {"name": name, "label": label, "now": now, "other": other, "difference": difference}
-        )
-    return rows
-
-
-def _figure(metrics: Mapping[str, Any], path: str) -> float | None:
-    value: Any = metrics
-    for key in path.split("."):
-        value = value.get(key) if isinstance(value, Mapping) else None
-    return float(value) if isinstance(value, int | float) else None
 
 
 def routes() -> tuple[Route, ...]:

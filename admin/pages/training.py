@@ -117,10 +117,15 @@ async def _running(request: web.Request) -> Job | None:
 
 def _why(request: web.Request, run: Job) -> str:
     """Why a training ended as it did, in the words of the one who looks."""
+    if run.state == "cancelled":
+        return ""  # the state says it all
     ruling = Ruling.of_metrics(run.metrics)
     if ruling is None or run.state not in ("done", "refused"):
         return run.reason
-    return ruling.words(ui.viewer_for(request).language)
+    words = ruling.words(ui.viewer_for(request).language)
+    if run.state == "done" and not run.metrics.get("promoted"):
+        return ui.translate(request, "panel.training.only-compared", why=words)
+    return words
 
 
 def _log(job: Job | None) -> str:

@@ -6,6 +6,7 @@ catalogue with parameters, so that the panel, the API and the command line say t
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -42,6 +43,7 @@ _SMALL_BYTES: Final = 64 << 20
 _LARGEST_BYTES: Final = 2 << 30
 _RELABELLED: Final = 0.5  # of the share that the champion had right of a category
 _MOST_NAMED: Final = 3
+_DECIMAL: Final = re.compile(r"^([+-]?\d+)\.(\d+(?: %)?)$")
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +66,8 @@ class Check:
     def words(self, lang: str) -> str:
         """The reason in plain words."""
         texts, params = Catalogue.load(), dict(self.params)
+        if lang == "ru":
+            params = {name: _DECIMAL.sub(r"\1,\2", value) for name, value in params.items()}
         if "part" in params:
             params["part"] = texts.text(f"gate.part.{params['part']}", lang)
         return texts.text(self.text, lang, **params)

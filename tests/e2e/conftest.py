@@ -127,7 +127,11 @@ class Watched:
         page = await self.context.new_page()
         page.on(
             "console",
-            lambda m: self.problems.append(f"console: {m.text}") if m.type == "error" else None,
+            lambda m: (
+                self.problems.append(f"console at {page.url}: {m.text}")
+                if m.type == "error"
+                else None
+            ),
         )
         page.on("pageerror", lambda error: self.problems.append(f"page: {error}"))
         page.on(

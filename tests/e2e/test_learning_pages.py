@@ -1,11 +1,7 @@
-"""Training data, review, questions without an answer and customers in a real browser.
-
-By keyboard and pointer, in both languages, themes and sizes; the pictures go to ``build/screens``.
-"""
+"""Training data, review, questions without an answer and customers: by keyboard and pointer."""
 
 from __future__ import annotations
 
-import importlib.resources
 from pathlib import Path
 
 import pytest
@@ -25,9 +21,6 @@ from bot.settings import Settings
 from bot.store import Reply, Store
 
 pytestmark = pytest.mark.browser
-AXE = importlib.resources.files("axe_playwright_python").joinpath("axe.min.js").read_text("utf-8")
-_TAGS = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
-SCREENS = Path(__file__).resolve().parents[2] / "build" / "screens"
 ASKED = {
     "A case protects it from beaks; send us a picture of the damage.": (
         "Does the tablet survive a parrot biting it?",
@@ -151,58 +144,3 @@ async def test_a_group_is_published_and_a_customer_erased(desk, watch):
     await dialog.get_by_role("button", name="Удалить").click()
     await page.wait_for_selector(".alert.good")
     assert "Мария: удалено всё" in await page.locator(".alert.good").inner_text()
-
-
-async def examine(page, where: str, problems: list[str]) -> None:
-    """What axe finds, and whether the page is wider than its window."""
-    await page.evaluate(AXE + ";void 0")  # through the debugger: the content policy stays on
-    problems += [
-        f"{where}: {found}"
-        for found in await page.evaluate(
-            "tags => axe.run(document, {runOnly: tags}).then(r => r.violations.map("
-            "v => v.id + ': ' + v.nodes.slice(0, 3).map(n => n.target.join(' ')).join(' | ')))",
-            _TAGS,
-        )
-    ]
-    sideways = await page.evaluate(
-        "document.documentElement.scrollWidth - document.documentElement.clientWidth"
-    )
-    if sideways > 0:
-        problems.append(f"{where}: {sideways} px too wide")
-
-
-@pytest.mark.timeout(240)
-async def test_pages_fit_every_screen_and_axe_finds_nothing(desk, watch):
-    page, watched = await sign_in(desk, watch)
-    cookies = await watched.context.cookies()
-    await page.goto(f"{desk.url}/admin/customers")
-    person = await page.locator("tbody a").first.get_attribute("href")
-    await page.goto(f"{desk.url}/admin/unanswered")
-    draft = await page.locator(".cluster a.button").first.get_attribute("href")
-    pages = (
-        "/admin/training-set", "/admin/review", "/admin/review?reason=cap",
-        "/admin/review?state=refused", "/admin/unanswered", "/admin/unanswered?draft=without",
-        draft, "/admin/customers", "/admin/customers?query=nobody", person,
-    )  # fmt: skip
-    problems: list[str] = []
-    for language, theme, width in (
-        (language, theme, width)
-        for language in ("ru", "en") for theme in ("light", "dark") for width in (360, 1280)
-    ):  # fmt: skip
-        small = await watch(
-            locale={"ru": "ru-RU", "en": "en-GB"}[language],
-            color_scheme=theme,
-            reduced_motion="reduce",
-            viewport={"width": width, "height": 800},
-        )
-        await small.context.add_cookies([c for c in cookies if c["name"] != "lang"])
-        shown = await small.page(desk.url)
-        folder = SCREENS / f"{language}-{theme}-{width}"
-        folder.mkdir(parents=True, exist_ok=True)
-        for path in pages:
-            await shown.goto(desk.url + path, wait_until="load")
-            await examine(shown, f"{language} {theme} {width} {path}", problems)
-            name = path.strip("/").replace("/", "-").replace("?", "-").replace("=", "-")
-            name = "admin-customer" if path == person else name
-            await shown.screenshot(path=folder / f"{name}.png", full_page=True)
-    assert not problems

@@ -95,3 +95,9 @@ def test_a_ruling_counts_beside_the_champion_it_was_made_for():
     assert "out of date" in outdated.words("en")
     assert "устарело" in outdated.words("ru")
     assert not ruling_on({}, None).passed
+
+
+def test_numbers_in_a_reason_are_written_as_in_its_language() -> None:
+    check = gate.check_latency(1.5, 2.5)
+    assert "1.5 ms; 7.5 ms" in check.words("en")
+    assert "1,5 мс, допустимо 7,5 мс" in check.words("ru")
