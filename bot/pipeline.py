@@ -36,7 +36,8 @@ from nlp.text import guess_language
 
 _LOG = logging.getLogger(__name__)
 
-_BATCH = 16  # questions scored between two turns of the event loop
+_BATCH = 16  # messages taken from the queue together
+_AT_ONCE = 4  # texts scored between two turns of the event loop
 _BACKLOG = 100_000  # unprocessed messages taken up at the start
 _LONGEST_BURST = 5  # times the quiet time; who never stops writing is answered all the same
 _RETRY_S = 1.0
@@ -175,11 +176,10 @@ class Pipeline:
             self._bus.publish(f"conversation:{receipt.conversation_public_id}", "message", data)
             self._put(_Arrival(receipt.message_id, receipt.conversation_id, at))
 
-    def suggest(self, text: str, top_k: int | None = None, language: str = "") -> Suggestions:
+    async def suggest(self, text: str, top_k: int = 0, language: str = "") -> Suggestions:
         """Suggestions for a text that belongs to no conversation; nothing is stored."""
-        return self._serving.answerer.suggest(
-            text, top_k or self._settings.answers.top_k, language=language
-        )
+        top_k = top_k or self._settings.answers.top_k
+        return await self._serving.suggest(text, top_k, language=language)
 
     async def settled(self) -> None:
         """Wait until nothing is queued, at work or gathered in a burst."""
@@ -246,7 +246,7 @@ class Pipeline:
             *(self._take(key, listed, bool(automatic)) for key, listed in by_conversation.items())
         )
         works = [work for work in taken if work is not None]
-        self._score(works)
+        await self._score(works)
         results = await asyncio.gather(
             *(self._settle(work, automatic) for work in works), return_exceptions=True
         )
@@ -293,8 +293,8 @@ class Pipeline:
             burst.timer = None
             self._put(burst.arrivals[-1])
 
-    def _score(self, works: Sequence[_Work]) -> None:
-        """Fill ``found`` of each burst: one pass of the models per language."""
+    async def _score(self, works: Sequence[_Work]) -> None:
+        """Fill ``found`` of each burst: a pass of the models for a few texts of one language."""
         asked: dict[str, list[tuple[_Work, int, str]]] = {}
         for work in works:
             texts = [words_of(message) for message in work.messages]
@@ -305,10 +305,16 @@ class Pipeline:
             for place, text in enumerate(texts):
                 language = guess_language(text) or work.conversation.language[:2]
                 asked.setdefault(language, []).append((work, place, text))
-        for language, entries in asked.items():
-            found = self._suggest_many([text for _, _, text in entries], language)
+        parts = [
+            (language, entries[start : start + _AT_ONCE])
+            for language, entries in asked.items()
+            for start in range(0, len(entries), _AT_ONCE)
+        ]
+        for language, part in parts:
+            texts = [text for _, _, text in part]
+            found = await self._serving.turns.take(self._suggest_many, texts, language)
             done = time.perf_counter()
-            for (work, place, _), suggestions in zip(entries, found, strict=True):
+            for (work, place, _), suggestions in zip(part, found, strict=True):
                 arrival = work.arrivals[min(place, len(work.arrivals) - 1)]
                 waited_ms = (done - arrival.arrived) * 1e3
                 work.found[place] = replace(suggestions, elapsed_ms=waited_ms)

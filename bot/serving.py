@@ -19,11 +19,13 @@ import numpy as np
 
 from bot.answering import Answerer
 from bot.candidates import CandidateIndex, KnowledgeItem
-from bot.domain import Article
+from bot.domain import Suggestions
 from bot.errors import ArtefactDamaged, NotFound
+from bot.items import differing, read_items
 from bot.ports import Clock
 from bot.settings import Settings
 from bot.store import Store
+from bot.turns import Turns
 from index.ann import Device
 from nlp.artifacts import MANIFEST, ArtifactDamaged, load_json, seal_of, verify
 from nlp.classifier import TicketClassifier
@@ -38,7 +40,6 @@ BUNDLE_FILE = "bundle.json"
 _PROBE = "как вернуть деньги за заказ? how do I get a refund?"
 # Articles put into the index before messages get their turn again.
 _CHUNK = 20
-_LEARNED = 200  # newest questions that people answered with an article, kept as its past questions
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,21 +129,6 @@ def _part(folder: Path, load: Callable[[Path], _Part]) -> _Part | None:
     return load(folder) if folder.is_dir() else None
 
 
-def knowledge_item(article: Article, learned: Sequence[str] = ()) -> KnowledgeItem:
-    """An article as the ranker sees it, with questions that people answered with it."""
-    return KnowledgeItem(
-        answer_id=article.id,
-        text=article.text,
-        title=article.title,
-        category=article.category,
-        language=article.language,
-        questions=tuple(dict.fromkeys((*article.questions, *learned))),
-        twin_id=article.twin_id,
-        accepted=article.accepted + article.edited,
-        shown=article.shown,
-    )
-
-
 class Serving:
     """Owns the live models and keeps them in step with the knowledge base.
 
@@ -150,6 +136,7 @@ class Serving:
         answerer: the current one; take the reference once per message.
         problem: why a wanted model is not live, empty when all is well.
         swapping: held while the live model and its alias in the database change together.
+        turns: taken by all that lets a model compute.
     """
 
     def __init__(self, settings: Settings, store: Store, clock: Clock) -> None:
@@ -158,9 +145,11 @@ class Serving:
         self._clock = clock
         self._changing = asyncio.Lock()
         self.swapping = asyncio.Lock()
+        self.turns = Turns()
         self._live = _Live(None, CandidateIndex(None, settings.answers.device))
         self._previous: _Live | None = None
         self._challenger: _Live | None = None
+        self._ready: _Live | None = None  # does not follow the knowledge base yet
         self.problem = ""
         self.answerer = self._answerer(self._live, 0)
 
@@ -173,6 +162,11 @@ class Serving:
     def device(self) -> Device:
         """Where vectors are searched, and why there."""
         return self._live.index.device
+
+    async def suggest(self, text: str, top_k: int, *, language: str = "") -> Suggestions:
+        """What the live models say to one question; see ``Answerer.suggest``."""
+        # Looked up in its turn: the models may have changed places while it waited.
+        return await self.turns.take(lambda: self.answerer.suggest(text, top_k, language=language))
 
     async def start(self) -> None:
         """Load the champion, or what can be loaded instead."""
@@ -188,16 +182,18 @@ class Serving:
             ArtefactDamaged: the named version cannot be used; nothing changed.
             NotFound: the named version is not registered.
         """
+        if version is None:
+            live, problem = await self._best()
+        else:
+            live, problem = await self._prepare(version), ""
         async with self._changing:
-            if version is None:
-                live, problem = await self._best()
-            else:
-                live, problem = await self._prepare(version), ""
+            live = self._at_hand(live.version) or live
             # Who is at hand has followed every edit already.
             followed = any(live is warm for warm in self._warmed())
             revision = self.answerer.revision if followed else await self._catch_up(live.index)
             if live is self._challenger:
                 self._challenger = None
+            self._ready = None
             if live.version != self._live.version:
                 self._previous = self._live if self._live.bundle is not None else self._previous
             if self._previous is not None and self._previous.version == live.version:
@@ -206,6 +202,15 @@ class Serving:
             self.answerer = self._answerer(live, revision)
         if problem:
             _LOG.error("%s", problem)
+
+    async def prepare(self, version: str) -> None:
+        """Load a version and index the articles for it, so that ``reload`` takes no time.
+
+        Raises:
+            ArtefactDamaged: the version cannot be used.
+            NotFound: it is not registered.
+        """
+        self._ready = await self._prepare(version)
 
     async def beside(self, version: str) -> Answerer:
         """What a version answers that is not live: it is kept at hand, and swapped in at once.
@@ -216,14 +221,16 @@ class Serving:
             ArtefactDamaged: the version cannot be used.
             NotFound: it is not registered.
         """
-        for live in self._warmed():
-            if live.version == version:
-                return self._answerer(live, self.answerer.revision)
+        known = self._at_hand(version)
+        if known is not None:
+            return self._answerer(known, self.answerer.revision)
+        live = await self._prepare(version)
         async with self._changing:
-            live = await self._prepare(version)
-            revision = await self._catch_up(live.index)
-            self._challenger = live
-        return self._answerer(live, revision)
+            known = self._at_hand(version)
+            if known is None:
+                await self._catch_up(live.index)
+                self._challenger = known = live
+            return self._answerer(known, self.answerer.revision)
 
     async def warm_previous(self) -> None:
         """After a start: have the previous model at hand, so that going back takes no time.
@@ -231,22 +238,23 @@ class Serving:
         One that is damaged or gone is left alone; going back to it says why.
         """
         version = await self._store.models.alias("previous")
+        if version is None:
+            return
+        try:
+            previous = await self._prepare(version)
+        except ArtefactDamaged as error:
+            _LOG.warning("Nothing to go back to: %s", error)
+            return
         async with self._changing:
-            if version is None or self._previous is not None or version == self._live.version:
-                return
-            try:
-                previous = await self._prepare(version)
-            except ArtefactDamaged as error:
-                _LOG.warning("Nothing to go back to: %s", error)
-                return
-            await self._catch_up(previous.index)
-            self._previous = previous
+            if self._previous is None and self._at_hand(version) is None:
+                await self._catch_up(previous.index)
+                self._previous = previous
 
     async def apply_articles(self, changed: Iterable[int]) -> None:
         """Take articles over that were added, edited, removed, restored or got a new verdict."""
         async with self._changing:
             revision = await self._store.knowledge.revision()
-            fresh, gone = await self._read(sorted(set(changed)))
+            fresh, gone = await read_items(self._store, sorted(set(changed)))
             for live in self._warmed():
                 await self._put(live.index, fresh, gone)
             self.answerer = self._answerer(self._live, revision)
@@ -276,13 +284,19 @@ class Serving:
 
     async def _prepare(self, version: str) -> _Live:
         """A version with its index: the warm one, or loaded and built in a thread."""
-        for warm in self._warmed():
-            if warm.version == version:
-                return warm
+        known = self._at_hand(version)
+        if known is None and self._ready is not None and self._ready.version == version:
+            known = self._ready
+        if known is not None:
+            return known
         await self._must_exist(version)
         folder = self._settings.artefacts_path / version
         seal = await self._store.models.seal(version)
         return await self._warm(await asyncio.to_thread(load_bundle, folder, seal))
+
+    def _at_hand(self, version: str | None) -> _Live | None:
+        known = (live for live in self._warmed() if live.bundle is not None)
+        return next((live for live in known if live.version == version), None)
 
     def _warmed(self) -> list[_Live]:
         """All that follow the knowledge base."""
@@ -290,7 +304,7 @@ class Serving:
         return [live for live in warmed if live is not None]
 
     async def _warm(self, bundle: Bundle | None) -> _Live:
-        items, _ = await self._read(None)
+        items, _ = await read_items(self._store)
         device = self._settings.answers.device
         encoder = bundle.encoder if bundle is not None else None
         index = await asyncio.to_thread(_build, encoder, device, items)
@@ -305,29 +319,9 @@ class Serving:
     async def _catch_up(self, index: CandidateIndex) -> int:
         """Articles that changed while the index was built; edits wait for the same lock."""
         revision = await self._store.knowledge.revision()
-        items, _ = await self._read(None)
-        known = {item.answer_id: item for item in index.items()}
-        fresh = [item for item in items if known.pop(item.answer_id, None) != item]
-        await self._put(index, fresh, list(known))
+        items, _ = await read_items(self._store)
+        await self._put(index, *await asyncio.to_thread(differing, items, index.items()))
         return revision
-
-    async def _read(self, ids: Sequence[int] | None) -> tuple[list[KnowledgeItem], list[int]]:
-        """Items of the articles (None: all), and ids of those that are not to be found."""
-        learned = await self._learned(ids)
-        if ids is None:
-            found = await self._store.knowledge.all_items()
-            return [knowledge_item(a, learned.get(a.id, ())) for a in found], []
-        articles = await self._store.knowledge.some(ids)
-        found = [article for article in articles if article.removed_at is None]
-        gone = sorted(set(ids) - {article.id for article in found})
-        return [knowledge_item(a, learned.get(a.id, ())) for a in found], gone
-
-    async def _learned(self, ids: Sequence[int] | None) -> dict[int, list[str]]:
-        """Questions that tickets and agents tied to articles, newest last."""
-        learned: dict[int, list[str]] = {}
-        for answer_id, question in await tied_questions(self._store, ids):
-            learned.setdefault(answer_id, []).append(question)
-        return {key: questions[-_LEARNED:] for key, questions in learned.items()}
 
     async def _put(
         self, index: CandidateIndex, fresh: Sequence[KnowledgeItem], gone: Sequence[int]
@@ -345,20 +339,6 @@ class Serving:
     def _answerer(self, live: _Live, revision: int) -> Answerer:
         sure_from = self._settings.answers.sure_from
         return Answerer(live.bundle, live.index, revision, sure_from=sure_from)
-
-
-async def tied_questions(store: Store, ids: Sequence[int] | None = None) -> list[tuple[int, str]]:
-    """Past questions with the article that was right for them, oldest first: (answer id, text).
-
-    Of all articles, or of those with these ids.
-    """
-    tied = [
-        (ticket.answer_id, ticket.text)
-        for ticket in await store.knowledge.tickets(ids)
-        if ticket.answer_id is not None
-    ]
-    rows = await store.feedback.training_rows(ids)
-    return tied + [(row.answer_id, row.question) for row in rows]
 
 
 def _build(encoder: Encoder | None, device: str, items: Sequence[KnowledgeItem]) -> CandidateIndex:

@@ -1,8 +1,8 @@
 """A model in the shadow: scores live questions that nobody is shown, and is compared fairly.
 
 It works after the answer is stored, from the news on the bus, and never in its way: what comes
-faster than it can be scored is left out and counted. Both models read the same text at the same
-moment, so that nothing but the models differs.
+faster than it can be scored is left out and counted. Both models read the same text one right
+after the other, so that nothing but the models differs.
 """
 
 from __future__ import annotations
@@ -10,7 +10,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -195,7 +194,7 @@ class Shadow:
 
     async def _score(self, message_id: int) -> None:
         version = self._version
-        live = self._serving.bundle
+        live, champion = self._serving.bundle, self._serving.answerer
         if version is None or live is None or version == live.version:
             return
         shadow = await self._answerer(version)
@@ -204,14 +203,13 @@ class Shadow:
         if shadow is None or not text.strip():
             return
         language = guess_language(text) or message.language[:2]
-        theirs = self._serving.answerer.suggest(text, _TOP, language=language)
-        begun = time.perf_counter()
-        own = shadow.suggest(text, _TOP, language=language)
-        elapsed_ms = (time.perf_counter() - begun) * 1e3
+        # One after the other, so that nobody waits for both.
+        theirs = await self._serving.turns.take(champion.suggest, text, _TOP, language=language)
+        own = await self._serving.turns.take(shadow.suggest, text, _TOP, language=language)
         await self._store.shadow.save(
             ShadowScore(
                 message_id, version, live.version, _ids(theirs), _confidence(theirs), _ids(own),
-                _confidence(own), elapsed_ms,
+                _confidence(own), own.elapsed_ms,
             )
         )  # fmt: skip
         if self._scored % _PRUNE_EVERY == 0:

@@ -113,7 +113,7 @@ async def suggest(request: web.Request) -> web.Response:
     question = await decode(request, Question)
     services = request.config_dict[SERVICES]
     top_k = question.top_k or services.settings.answers.top_k
-    found = services.pipeline.suggest(question.text, top_k, question.language)
+    found = await services.pipeline.suggest(question.text, top_k, question.language)
     return json_response(shown(found))
 
 

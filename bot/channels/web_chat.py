@@ -262,7 +262,7 @@ async def post_typing(request: web.Request) -> web.Response:
             if c.auto_reply
         }
         if automatic:
-            found = services.pipeline.suggest(
+            found = await services.pipeline.suggest(
                 body.text, 3, language=_language(services, body.language)
             )
             offers = [

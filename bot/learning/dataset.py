@@ -5,8 +5,9 @@ The child never opens the database, so training cannot hold or harm it.
 
 from __future__ import annotations
 
+import asyncio
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, Literal
@@ -14,9 +15,10 @@ from typing import Any, Final, Literal
 import msgspec
 
 from bot.candidates import KnowledgeItem
-from bot.domain import Article
-from bot.serving import knowledge_item
+from bot.domain import Article, Ticket
+from bot.items import knowledge_item
 from bot.store import Store
+from bot.store.records import TrainingRow
 
 ITEMS: Final = "items.jsonl"
 QUESTIONS: Final = "questions.jsonl"
@@ -103,11 +105,19 @@ class Dataset:
 async def collect(store: Store) -> Dataset:
     """The training set of the store as it is now, without what waits for review or was refused."""
     articles = await store.knowledge.all_items()
+    tickets = await store.knowledge.tickets(admitted=True)
+    verdicts = await store.feedback.training_rows(admitted=True)
+    return await asyncio.to_thread(_dataset, articles, tickets, verdicts)
+
+
+def _dataset(
+    articles: Sequence[Article], tickets: Iterable[Ticket], verdicts: Sequence[TrainingRow]
+) -> Dataset:
     by_id = {article.id: article for article in articles}
     questions = []
     rows = [row for article in articles for row in _article_rows(article)]
     unlabelled = []
-    for ticket in await store.knowledge.tickets(admitted=True):
+    for ticket in tickets:
         source = f"import:{ticket.origin}"
         if ticket.answer_id in by_id and ticket.text.strip():
             questions.append(QuestionRow(ticket.text, ticket.answer_id, source))
@@ -118,7 +128,7 @@ async def collect(store: Store) -> Dataset:
         if ticket.operator_answer:
             rows.append(CategoryRow(ticket.operator_answer, ticket.category, "answer", source))
     repeats: Counter[tuple[str, int]] = Counter()
-    for verdict in await store.feedback.training_rows(admitted=True):
+    for verdict in verdicts:
         repeats[key := repeat_key(verdict.question, verdict.answer_id)] += 1
         if repeats[key] > MOST_REPEATS:
             continue

@@ -69,6 +69,8 @@ async def go_live(store: Store, serving: Serving, version: str) -> None:
         NotFound: no such version.
         ArtefactDamaged: it cannot be loaded; the champion stays.
     """
+    # What takes long comes first: a roll back must not wait for it.
+    await serving.prepare(version)
     async with serving.swapping:
         await _swap(serving, version, partial(store.models.promote, version))
 

@@ -76,24 +76,22 @@ class TrainingSet:
             if self._seen is not None and self._seen[0] == state:
                 return self._seen[1]
             articles = await self._store.knowledge.all_items()
-            known = [text for article in articles for text in _texts(article)]
             rows = await self._store.training.rows()
             suspicious = await self._store.training.suspicious()
-            found = await asyncio.to_thread(self._look, known, rows, articles, bundle, suspicious)
-            await self._store.training.replace_findings(found.findings)
-            overview = _overview(known, rows, suspicious, found)
+            overview = await asyncio.to_thread(self._look, rows, articles, bundle, suspicious)
+            await self._store.training.replace_findings(overview.examination.findings)
             self._seen = state, overview
             return overview
 
     def _look(
         self,
-        known: Sequence[Labelled],
         rows: Sequence[SourceRow],
         articles: Sequence[Article],
         bundle: Bundle | None,
         suspicious: frozenset[str],
-    ) -> Examination:
-        return examine(
+    ) -> Overview:
+        known = [text for article in articles for text in _texts(article)]
+        found = examine(
             known,
             rows,
             twins={a.id: a.twin_id for a in articles if a.twin_id is not None},
@@ -102,6 +100,7 @@ class TrainingSet:
             share=self._settings.source_share,
             least=self._settings.source_rows,
         )
+        return _overview(known, rows, suspicious, found)
 
 
 def _disputed(rows: Sequence[SourceRow], bundle: Bundle | None) -> dict[tuple[int, int], str]:

@@ -81,9 +81,9 @@ async def test_first_run_goes_away(owner, server) -> None:
 
 async def test_sample_data_answers_questions(owner, server) -> None:
     await owner.post("/admin/first-run/sample")
-    found = server.services.pipeline.suggest("how do i sign up")
+    found = await server.services.pipeline.suggest("how do i sign up")
     assert "Create a shop" in found.items[0].text
-    found = server.services.pipeline.suggest("как у вас зарегистрироваться")
+    found = await server.services.pipeline.suggest("как у вас зарегистрироваться")
     assert "Создать магазин" in found.items[0].text
 
 

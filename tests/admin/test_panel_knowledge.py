@@ -17,8 +17,8 @@ CSV = (
 )
 
 
-def first(server, text: str) -> str:
-    items = server.services.pipeline.suggest(text).items
+async def first(server, text: str) -> str:
+    items = (await server.services.pipeline.suggest(text)).items
     return items[0].text if items else ""
 
 
@@ -30,7 +30,7 @@ async def write(owner, **fields: str) -> str:
 
 async def test_added_changed_removed_restored(owner, server) -> None:
     number = await write(owner, text="Feed it twice.", questions="How often to feed the hamster?")
-    assert first(server, "how often should I feed my hamster") == "Feed it twice."
+    assert await first(server, "how often should I feed my hamster") == "Feed it twice."
     page = await owner.get(f"/admin/knowledge/{number}")
     stamp = re.search(r'name="updated_at" value="([^"]+)"', page)[1]
     changed = {
@@ -39,13 +39,13 @@ async def test_added_changed_removed_restored(owner, server) -> None:
         "language": "en",
     }
     await owner.post(f"/admin/knowledge/{number}", updated_at=stamp, **changed)
-    assert first(server, "how often should I feed my hamster") == "Feed it once."
+    assert await first(server, "how often should I feed my hamster") == "Feed it once."
     location, _ = await owner.post(f"/admin/knowledge/{number}/remove")
     assert f"undo={number}" in location
     assert f"/admin/knowledge/{number}/restore" in await owner.get(location)
-    assert "Feed" not in first(server, "how often should I feed my hamster")
+    assert "Feed" not in await first(server, "how often should I feed my hamster")
     await owner.post(f"/admin/knowledge/{number}/restore")
-    assert first(server, "how often should I feed my hamster") == "Feed it once."
+    assert await first(server, "how often should I feed my hamster") == "Feed it once."
 
 
 async def test_a_stale_form_is_shown_again_with_its_text(owner) -> None:
@@ -78,7 +78,7 @@ async def test_history_and_twins(owner, server) -> None:
         owner, text="Кормите дважды.", questions="Как кормить хомяка?", language="ru", twin=english
     )
     assert "Feed it twice." in await owner.get(f"/admin/knowledge/{russian}")
-    assert first(server, "Как кормить моего хомяка?") == "Кормите дважды."
+    assert await first(server, "Как кормить моего хомяка?") == "Кормите дважды."
     await owner.post(f"/admin/knowledge/{english}", text="Never.", questions="", language="en")
     versions = await server.services.store.knowledge.history(int(english))
     oldest = versions[-1].id
@@ -97,7 +97,7 @@ async def test_import_shows_first_and_writes_then(owner, server) -> None:
     location, _ = await owner.post("/admin/knowledge/import/apply", upload=upload, language="")
     assert "p.added=2" in location
     assert (await knowledge.articles()).total == 2
-    assert first(server, "track the parcel") == "Open Orders and press Track."
+    assert await first(server, "track the parcel") == "Open Orders and press Track."
     _, page = await owner.post("/admin/knowledge/import/apply", status=422, upload=upload)
     await owner.post("/admin/knowledge/import/apply", status=422, upload="../../etc/passwd")
 
@@ -161,7 +161,7 @@ async def test_duplicates_are_merged_and_two_again(owner, server) -> None:
     page = await owner.get(location)
     undo = f"/admin/knowledge/duplicates/undo/{first}/{second}"
     assert f'action="{undo}"' in page
-    found = server.services.pipeline.suggest("new card?")
+    found = await server.services.pipeline.suggest("new card?")
     assert found.items[0].answer_id == first
     await owner.post(undo)
     knowledge = server.services.store.knowledge

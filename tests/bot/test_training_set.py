@@ -5,10 +5,11 @@ import pytest
 from bot.bus import Bus
 from bot.domain import Inbound, Ticket, Verdict, VerdictRecord
 from bot.errors import NotFound
+from bot.items import tied_questions
 from bot.learning.dataset import collect
 from bot.learning.jobs import JobRunner
 from bot.learning.training_set import TrainingSet
-from bot.serving import Serving, tied_questions
+from bot.serving import Serving
 
 
 @pytest.fixture
