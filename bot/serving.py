@@ -40,6 +40,9 @@ BUNDLE_FILE = "bundle.json"
 _PROBE = "как вернуть деньги за заказ? how do I get a refund?"
 # Articles put into the index before messages get their turn again.
 _CHUNK = 20
+# Changes of more articles than this, and than a tenth of all, are indexed anew in a thread: merging
+# them into an index that is searched would hold everybody up for seconds.
+_MANY = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -252,11 +255,28 @@ class Serving:
 
     async def apply_articles(self, changed: Iterable[int]) -> None:
         """Take articles over that were added, edited, removed, restored or got a new verdict."""
+        ids = sorted(set(changed))
+        if len(ids) > max(_MANY, len(self._live.index) // 10):
+            await self._renew()
+            return
         async with self._changing:
             revision = await self._store.knowledge.revision()
-            fresh, gone = await read_items(self._store, sorted(set(changed)))
+            fresh, gone = await read_items(self._store, ids)
             for live in self._warmed():
                 await self._put(live.index, fresh, gone)
+            self.answerer = self._answerer(self._live, revision)
+
+    async def _renew(self) -> None:
+        """Index all articles anew for every version at hand; what answers changes at the end."""
+        renewed = {id(live): await self._warm(live.bundle) for live in self._warmed()}
+        async with self._changing:
+            previous, challenger = self._previous, self._challenger
+            self._live = renewed.get(id(self._live), self._live)
+            self._previous = previous and renewed.get(id(previous), previous)
+            self._challenger = challenger and renewed.get(id(challenger), challenger)
+            # With those that came meanwhile, and with what was edited meanwhile.
+            for live in self._warmed():
+                revision = await self._catch_up(live.index)
             self.answerer = self._answerer(self._live, revision)
 
     def past_questions(self) -> set[str]:
@@ -331,6 +351,9 @@ class Serving:
         for start in range(0, len(fresh), _CHUNK):
             index.put(fresh[start : start + _CHUNK])
             await asyncio.sleep(0)
+        if fresh or gone:
+            # What the next search would prepare, also of a model that is not live.
+            index.search(_PROBE)
 
     async def _must_exist(self, version: str) -> None:
         if version not in {row.version for row in await self._store.models.bundles()}:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import shutil
 import subprocess
@@ -17,7 +18,7 @@ from bot.learning.bundle import train_bundle
 from bot.learning.dataset import CategoryRow, Dataset, QuestionRow
 from bot.serving import Serving, load_bundle
 from bot.settings import Settings
-from bot.store import Store
+from bot.store import ArticleRow, Store
 from nlp.artifacts import load_json, save_json, write_manifest
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -239,7 +240,7 @@ _SERVE = """
 import asyncio, json, sys
 from bot.serving import Serving
 from bot.settings import Settings
-from bot.store import Store
+from bot.store import ArticleRow, Store
 
 async def main(folder):
     settings = Settings(data_dir=folder)
@@ -264,3 +265,45 @@ async def test_serving_loads_no_heavy_library(company, settings, trained):
     )  # fmt: skip
     assert run.returncode == 0, run.stderr
     assert json.loads(run.stdout) == ["v1", []]
+
+
+async def test_many_changes_at_once_are_found_by_every_model_at_hand(
+    company: Store, settings: Settings, trained: Path, clock
+) -> None:
+    await _publish(company, settings, trained, "v1")
+    await _publish(company, settings, trained, "v2")
+    serving = Serving(settings, company, clock)
+    await serving.start()
+    await serving.warm_previous()
+    before = serving.answerer.index
+    rows = [ArticleRow(f"Полка номер {number} стоит в зале.") for number in range(600)]
+    diff = await company.knowledge.import_articles(rows)
+    await serving.apply_articles(diff.changed_ids)
+    # The index that answered meanwhile was left as it was.
+    assert len(before) == len(_topics())
+    assert len(serving.answerer.index) == len(_topics()) + 600
+    assert serving.answerer.revision == await company.knowledge.revision()
+    for version in ("v2", "v1"):
+        await serving.reload(version)
+        found = serving.answerer.suggest("где стоит полка номер 77")
+        assert found.model_version == version
+        assert "77" in found.items[0].text
+
+
+async def test_going_back_does_not_wait_for_a_model_that_is_being_built(
+    company: Store, settings: Settings, trained: Path, clock
+) -> None:
+    for version in ("v1", "v2", "v3"):
+        await _publish(company, settings, trained, version)
+    serving = Serving(settings, company, clock)
+    await serving.reload("v1")
+    await serving.reload("v2")
+    rows = [ArticleRow(f"Полка номер {number} стоит в зале.") for number in range(2_000)]
+    await serving.apply_articles((await company.knowledge.import_articles(rows)).changed_ids)
+    building = asyncio.create_task(serving.beside("v3"))
+    await asyncio.sleep(0.05)
+    await serving.reload("v1")
+    assert not building.done()
+    await building
+    assert serving.bundle is not None
+    assert serving.bundle.version == "v1"
