@@ -268,16 +268,16 @@ class Serving:
 
     async def _renew(self) -> None:
         """Index all articles anew for every version at hand; what answers changes at the end."""
-        renewed = {id(live): await self._warm(live.bundle) for live in self._warmed()}
+        known = self._warmed()  # kept to the end, so that no number below is given again
+        renewed = {id(live): await self._warm(live.bundle) for live in known}
         async with self._changing:
             previous, challenger = self._previous, self._challenger
             self._live = renewed.get(id(self._live), self._live)
             self._previous = previous and renewed.get(id(previous), previous)
             self._challenger = challenger and renewed.get(id(challenger), challenger)
             # With those that came meanwhile, and with what was edited meanwhile.
-            for live in self._warmed():
-                revision = await self._catch_up(live.index)
-            self.answerer = self._answerer(self._live, revision)
+            revisions = [await self._catch_up(live.index) for live in self._warmed()]
+            self.answerer = self._answerer(self._live, revisions[0])
 
     def past_questions(self) -> set[str]:
         """Every question that the live index, or the warm one of the previous version, leads by."""

@@ -1,4 +1,4 @@
-"""A short run of the loop's bench: a server in a process of its own, trained and asked meanwhile."""
+"""A short run of the loop's bench: a server in a process of its own, asked while it trains."""
 
 from __future__ import annotations
 
