@@ -161,9 +161,12 @@ def new_talk() -> type[Talk]:
 
 
 @pytest.fixture
-async def talk(settings: Settings, store: Store, clock: Callable[[], float]) -> AsyncIterator[Talk]:
-    """A running path of messages with a short quiet time."""
-    answers = msgspec.structs.replace(settings.answers, burst_quiet_s=0.05)
+async def talk(
+    request: pytest.FixtureRequest, settings: Settings, store: Store, clock: Callable[[], float]
+) -> AsyncIterator[Talk]:
+    """A running path of messages with a short quiet time, or the one that a test asks for."""
+    quiet_s = getattr(request, "param", 0.05)
+    answers = msgspec.structs.replace(settings.answers, burst_quiet_s=quiet_s)
     made = Talk(msgspec.structs.replace(settings, answers=answers), store, clock)
     await made.start()
     yield made
