@@ -25,11 +25,11 @@ def test_replay_reports_both_sides_and_leaves_nothing(
     monkeypatch.setenv("TMPDIR", str(tmp_path / "tmp"))
     monkeypatch.setattr("tempfile.tempdir", None)
     (tmp_path / "tmp").mkdir()
-    entries = [entry for entry in load_company().entries if entry.language == "en"][:16]
+    entries = [entry for entry in load_company().entries if entry.language == "en"][:10]
     columns = ["text", "category", "kb_answer"]
     knowledge = [[entry.asked[0], entry.answer, entry.category] for entry in entries]
     train = [[text, entry.category, entry.answer] for entry in entries for text in entry.asked[1:]]
-    test = [[entry.kept[0], entry.category, entry.answer] for entry in entries[:12]]
+    test = [[entry.kept[0], entry.category, entry.answer] for entry in entries[:10]]
     arguments = [
         "evaluate", "replay", "--json", "--preset", "fast", "--repeat", "2", "--per-second", "100",
         "--knowledge", write(tmp_path / "kb.csv", ["question", "answer", "category"], knowledge),
@@ -38,9 +38,9 @@ def test_replay_reports_both_sides_and_leaves_nothing(
     ]  # fmt: skip
     assert run(arguments) == 0
     report = json.loads(capsys.readouterr().out)
-    assert report["corpus"] == {"knowledge_rows": 16, "train": len(train), "test": 12}
+    assert report["corpus"] == {"knowledge_rows": 10, "train": len(train), "test": 10}
     server = report["server"]
-    assert (server["sent"], server["lost"]) == (24, 0)
+    assert (server["sent"], server["lost"]) == (20, 0)
     assert server["category_top3"] > 0.3
     assert server["answer_top5"] > 0.3
     assert 0 < server["update_to_suggestion_ms"]["p50"] <= server["update_to_suggestion_ms"]["p99"]

@@ -180,7 +180,8 @@ def trained_data_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
                 [question, article["answer"]["en"], article["category"]]
                 for question in article["questions"]["en"]
             )
-    for arguments in (["import", "knowledge", str(folder / "kb.csv")], ["train", "--wait"]):
+    train = ["train", "--wait", "--preset", "fast"]
+    for arguments in (["import", "knowledge", str(folder / "kb.csv")], train):
         subprocess.run(
             [sys.executable, "-m", "admin", "--data-dir", str(folder / "data"), *arguments],
             cwd=ROOT,

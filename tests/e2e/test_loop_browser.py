@@ -17,8 +17,8 @@ _TRAINED_MS = 120_000
 
 
 def write_table(path: Path, language: str) -> None:
-    """A dozen articles of the sample company as the CSV of an import."""
-    lines = (ROOT / "admin/demo/company/a_1.jsonl").read_text(encoding="utf-8").splitlines()[:12]
+    """Eight articles of the sample company as the CSV of an import."""
+    lines = (ROOT / "admin/demo/company/a_1.jsonl").read_text(encoding="utf-8").splitlines()[:8]
     with path.open("w", encoding="utf-8", newline="") as file:
         rows = csv.writer(file)
         rows.writerow(["question", "answer", "category"])

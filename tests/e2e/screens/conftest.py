@@ -180,13 +180,15 @@ class Seed:
     async def doubts(self) -> None:
         """Verdicts to review, and questions that nobody could answer."""
         for text, article, edited in JUDGED:
-            message_id, _ = await self.ask(text, "Мария")
+            message_id, talk = await self.ask(text, "Мария")
             verdict = Verdict.EDITED if edited else Verdict.ACCEPTED
             record = VerdictRecord(
                 message_id, self.articles[article].id, 1, verdict, self.agent.id, self.now, 0.4,
                 None, edited,
             )  # fmt: skip
-            await self.store.feedback.record([record])
+            reply = Reply("Готово.", Author.AGENT, self.agent.id, message_id=message_id,
+                          verdicts=(record,), close=True)  # fmt: skip
+            await self.store.conversations.reply(talk, reply)
         for answer, questions in ASKED.items():
             for text in questions:
                 _, conversation = await self.ask(text, "Пётр Синицын")

@@ -55,7 +55,7 @@ FILLED = {
     "models": "/admin/models",
     "model": "/admin/models/{champion}",
     "training": "/admin/training",
-    "automatic": "/admin/automatic",
+    "automatic": "/admin/automatic?promise=80",
     "automatic-unreachable": "/admin/automatic?promise=99",
     "customers": "/admin/customers",
     "customers-filtered": "/admin/customers?query=nobody",
