@@ -196,9 +196,9 @@ async def test_differences_in_the_shadow_name_the_articles(owner, two, cells) ->
 async def test_canaries_keep_the_present_answer(owner, two, cells) -> None:
     await owner.post("/admin/models/canaries", status=400, question=" ")
     await owner.post("/admin/models/canaries", status=400, question="qqq zzz")
-    location, _ = await owner.post("/admin/models/canaries", question="where is the parcel")
+    location, _ = await owner.post("/admin/models/canaries", question="where is my parcel")
     page = await owner.get(location)
-    assert cells(page, "where is the parcel")[0] == "Open Orders."
+    assert cells(page, "where is my parcel")[0] == "Open Orders."
     [canary] = await two.store.canaries.all()
     assert (canary.answer_id, canary.actor) == (two.ship.id, "owner0")
     await owner.post("/admin/models/canaries/remove", status=400, id="x")
