@@ -217,3 +217,13 @@ def test_a_small_company_is_searched_in_milliseconds():
     for question in questions:
         index.search(question)
     assert (time.process_time() - started) / 50 < 0.006
+
+
+def test_a_few_letters_in_a_short_article_do_not_outweigh_a_past_question():
+    index = CandidateIndex()
+    index.put([
+        KnowledgeItem(1, "Open Orders.", questions=("Where is my parcel?",)),
+        KnowledgeItem(2, "Gifts are wrapped.", questions=("Do you wrap gifts?",)),
+        KnowledgeItem(3, "Refunds take five days.", questions=("When is my money back?",)),
+    ])  # fmt: skip
+    assert index.search("where is the parcel").answer_ids[0] == 1
