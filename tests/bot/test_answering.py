@@ -246,3 +246,13 @@ def test_sure_follows_the_setting():
     easy = Answerer(bundle, index, 1, sure_from=0)
     assert not any(item.sure for item in strict.suggest("забыл пароль").items)
     assert all(item.sure for item in easy.suggest("забыл пароль").items)
+
+
+def test_a_few_letters_in_a_short_article_do_not_outweigh_a_past_question():
+    index = CandidateIndex()
+    index.put([
+        KnowledgeItem(1, "Open Orders.", questions=("Where is my parcel?",)),
+        KnowledgeItem(2, "Gifts are wrapped.", questions=("Do you wrap gifts?",)),
+        KnowledgeItem(3, "Refunds take five days.", questions=("When is my money back?",)),
+    ])  # fmt: skip
+    assert Answerer(None, index, 0).suggest("where is the parcel").items[0].answer_id == 1
