@@ -26,7 +26,7 @@ Floats = NDArray[np.float32]
 
 # The least that a ranker's best counts for: below it are likenesses of a few letters.
 FLOORS: Mapping[str, float] = MappingProxyType({
-    "past": 0.25, "char_head": 0.028, "char_opening": 0.25, "char_coverage": 0.25,
+    "past": 0.25, "char_head": 0.011, "char_opening": 0.1, "char_coverage": 0.1,
 })  # fmt: skip
 _NEIGHBOURS = 10  # past questions that vote
 _MOST_PAST = 5.0  # weight of past questions in the fixed sum where each passage has many
