@@ -246,7 +246,7 @@ async def _canaries_add(services: Services, args: dict[str, Any]) -> dict[str, A
         for one in msgspec.convert(args["canaries"], list[dict[str, Any]])
     ]
     await services.store.people.audit(
-        COMMAND_LINE, "canary.added", "", {"questions": [one.question for one in added]}
+        COMMAND_LINE, "canary.added", "", {"canaries": [one.id for one in added]}
     )
     return {"canaries": msgspec.to_builtins(added)}
 

@@ -75,8 +75,8 @@ _LEARNT: Mapping[str, float] = MappingProxyType({
 _BEGINNING = tuple(
     f"char_{place}{kind}" for place in ("head", "opening", "coverage") for kind in ("", "_lead")
 )
-# Weight of how the beginning is spelled, where there are no past questions; chosen on questions of
-# desks of other trades, the same for all.
+# Weight of how the beginning is spelled, where there are no past questions; chosen on the
+# development questions of nine sets (docs/log.md).
 _SPELLED = 0.3
 _COMPACT_FROM = 256  # rows, before a mostly dead index is rebuilt
 _AT_ONCE = 10_000  # articles whose terms are in memory together

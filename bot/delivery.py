@@ -7,7 +7,6 @@ known is ``uncertain`` and waits for a person. What a channel is lies behind ``b
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 import random
 from collections.abc import Awaitable, Callable, Mapping
@@ -17,6 +16,7 @@ from bot.domain import Delivery as State
 from bot.domain import OutboxRow
 from bot.errors import NeurobotError, StorageUnavailable
 from bot.ports import Channel, Clock, SendFailed
+from bot.queueing import STORAGE_RETRY_S, QueueLoop
 from bot.store import Store
 
 _LOG = logging.getLogger(__name__)
@@ -27,7 +27,6 @@ _PARALLEL = 8
 _SEND_TIMEOUT_S = 90.0
 _STOP_TIMEOUT_S = 10.0
 _MAX_WAIT_S = 30.0
-_STORAGE_RETRY_S = 1.0
 _FIRST_RETRY_S = 1.0
 _LAST_RETRY_S = 300.0
 _CHANNEL_OFF_S = 60.0
@@ -59,10 +58,8 @@ class Delivery:
         self._bus = bus
         self._clock = clock
         self._jitter = jitter
-        self._news = asyncio.Event()
+        self._queue = QueueLoop("delivery", self._step, bus, {OUTBOX})
         self._sending: dict[int, asyncio.Task[None]] = {}  # by conversation
-        self._tasks: list[asyncio.Task[None]] = []
-        self._stopping = False
         self._marking = 0  # rows on their way to SENDING
         self.sent = 0
 
@@ -72,58 +69,31 @@ class Delivery:
         A row that was in flight goes back to the queue where the channel cannot repeat it, and
         becomes ``uncertain`` elsewhere.
         """
-        self._stopping = False
         for name, channel in self._channels.items():
             if channel.exactly_once:
                 await self._store.outbox.recover_exactly_once(name)
         left = await self._store.outbox.recover()
         if left:
             _LOG.warning("%d deliveries were in flight at the last stop and are uncertain", left)
-        self._tasks = [
-            asyncio.create_task(self._run(), name="delivery"),
-            asyncio.create_task(self._listen(), name="delivery-news"),
-        ]
+        self._queue.start()
 
     async def stop(self) -> None:
         """Send nothing new; wait for what is in flight, at most 10 s."""
-        self._stopping = True
-        self._news.set()
+        self._queue.hold()
         if self._sending:
             await asyncio.wait(self._sending.values(), timeout=_STOP_TIMEOUT_S)
-        for task in (*self._tasks, *self._sending.values()):
+        for task in self._sending.values():
             task.cancel()
-        await asyncio.gather(*self._tasks, *self._sending.values(), return_exceptions=True)
-        self._tasks = []
+        await self._queue.stop()
+        await asyncio.gather(*self._sending.values(), return_exceptions=True)
 
     def wake(self) -> None:
         """Look at the outbox now."""
-        self._news.set()
+        self._queue.wake()
 
     def health(self) -> dict[str, object]:
         """Counts for the panel."""
         return {"in_flight": len(self._sending) + self._marking, "sent": self.sent}
-
-    async def _listen(self) -> None:
-        while True:
-            with self._bus.subscribe({OUTBOX}) as news:
-                async for _ in news:
-                    self._news.set()
-            self._news.set()  # dropped as too slow, or the bus was closed
-            await asyncio.sleep(_STORAGE_RETRY_S)
-
-    async def _run(self) -> None:
-        while not self._stopping:
-            self._news.clear()
-            try:
-                wait_s = await self._step()
-            except StorageUnavailable as error:
-                _LOG.warning("The outbox cannot be read or marked: %s", error)
-                wait_s = _STORAGE_RETRY_S
-            except Exception:  # noqa: BLE001 - the loop must outlive a bad row
-                _LOG.exception("Delivery failed")
-                wait_s = _STORAGE_RETRY_S
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._news.wait(), wait_s)
 
     async def _step(self) -> float:
         """Start what is due; seconds until the next look."""
@@ -134,7 +104,7 @@ class Delivery:
         # Rows of busy conversations may fill the head of the list.
         due = await self._store.outbox.due(now, free + len(self._sending))
         ready = [row for row in due if row.conversation_id not in self._sending][:free]
-        if ready and not self._stopping:
+        if ready and not self._queue.stopping:
             await self._start(ready, now)
             return 0.0
         at = await self._store.outbox.next_due_at()
@@ -167,7 +137,7 @@ class Delivery:
             await self._send(row)
         finally:
             self._sending.pop(row.conversation_id, None)
-            self._news.set()
+            self._queue.wake()
 
     async def _send(self, row: OutboxRow) -> None:
         outbox = self._store.outbox
@@ -218,7 +188,7 @@ class Delivery:
                 await write(*args)
             except StorageUnavailable as error:
                 _LOG.warning("The result of a delivery cannot be stored yet: %s", error)
-                await asyncio.sleep(_STORAGE_RETRY_S)
+                await asyncio.sleep(STORAGE_RETRY_S)
             else:
                 return
 

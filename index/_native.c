@@ -61,7 +61,7 @@ static void add_terms(const Py_buffer *b, const float *levels)
     }
 }
 
-/* NULL and an exception where arrays do not fit each other. */
+/* What is wrong with arrays that do not fit each other; NULL where they do. */
 static const char *misfit(const Py_buffer *b, int levelled)
 {
     const int64_t *starts = b[STARTS].buf, *ends = b[ENDS].buf;
@@ -141,7 +141,7 @@ static PyObject *best_of_groups(PyObject *self, PyObject *args)
         fits = groups >= 0 && b[0].len / 4 == groups && starts[0] >= 0;
         for (Py_ssize_t g = 0; fits && g < groups; g++) {
             float most = 0;
-            fits = starts[g + 1] <= length;
+            fits = starts[g] <= starts[g + 1] && starts[g + 1] <= length;
             for (int64_t i = starts[g]; fits && i < starts[g + 1]; i++)
                 most = values[i] > most ? values[i] : most;
             best[g] = most;

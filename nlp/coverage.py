@@ -26,7 +26,7 @@ _LEAST: Final = 20  # questions of a category, to say anything of it
 class Point:
     """What a threshold does to the questions it was measured on. Shares are 0..1.
 
-    ``precision`` is 1 where nothing is accepted; ``low`` is its one-sided lower limit of 90 %.
+    ``precision`` is 1 where nothing is accepted.
     """
 
     threshold: float
@@ -34,7 +34,11 @@ class Point:
     right: int
     coverage: float
     precision: float
-    low: float
+
+    @property
+    def low(self) -> float:
+        """One-sided lower limit of the precision, 90 %; costs a fifth of a millisecond."""
+        return clopper_pearson_lower(self.right, self.accepted)
 
 
 def count_accepted(confidence: Floats, right: Bools, groups: Sequence[str]) -> dict[str, Any]:
@@ -62,7 +66,6 @@ def points(counts: Mapping[str, Any]) -> list[Point]:
             right,
             accepted / rows,
             right / accepted if accepted else 1.0,
-            clopper_pearson_lower(right, accepted),
         )
         for threshold, (accepted, right) in zip(GRID, counts["all"], strict=True)
     ]
@@ -73,7 +76,14 @@ def choose(curve: Sequence[Point], promise: float) -> Point | None:
 
     Source: lower limit by Clopper and Pearson, as in ``nlp.calibration.threshold_for``.
     """
-    return next((point for point in curve if point.accepted and point.low >= promise), None)
+    # Most points can be passed by without their limit: it lies below the precision, and below what
+    # it is where all of so many are right.
+    hopeful = (
+        point
+        for point in curve
+        if point.precision >= promise and point.accepted and 0.1 ** (1 / point.accepted) >= promise
+    )
+    return next((point for point in hopeful if point.low >= promise), None)
 
 
 def _counts(confidence: Floats, right: Bools) -> list[list[int]]:

@@ -17,6 +17,7 @@ from typing import Any
 
 from admin.evaluate.baseline import rank_answers
 from admin.evaluate.fake_telegram import FakeTelegram
+from admin.evaluate.scratch import scratch_settings
 from admin.importers.knowledge import read_knowledge
 from admin.importers.rows import KnowledgeRow, TicketRow
 from admin.importers.tickets import match_answers, read_tickets, same_text
@@ -25,7 +26,7 @@ from bot import app
 from bot.domain import Suggestions
 from bot.errors import NeurobotError
 from bot.services import Services
-from bot.settings import Settings, load_settings
+from bot.settings import Settings
 
 Tell = Callable[[str, float | None, float | None], None]
 
@@ -112,15 +113,9 @@ async def replay(
 
 
 def _settings(folder: Path, telegram: FakeTelegram) -> Settings:
-    empty = folder / "settings.toml"
-    empty.touch()
-    return load_settings(
-        empty,
-        environ={},
-        overrides={
-            "data_dir": str(folder / "data"),
-            "http.port": 0,
-            "log.level": "ERROR",
+    return scratch_settings(
+        folder,
+        {
             "telegram.mode": "polling",
             "telegram.token": telegram.token,
             "telegram.api_url": telegram.api_url,

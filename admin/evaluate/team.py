@@ -19,11 +19,12 @@ from typing import Any, Final
 import numpy as np
 
 from admin.evaluate.corpus import Corpus, Question
+from admin.evaluate.scratch import scratch_settings
 from admin.evaluate.team_http import TeamHttp, opened
 from admin.operations import import_articles
 from bot import app
 from bot.services import Services
-from bot.settings import Settings, load_settings
+from bot.settings import Settings
 from bot.store import ArticleRow
 
 Tell = Callable[[str], None]
@@ -190,16 +191,10 @@ def _judged(
 
 
 def _settings(folder: Path, plan: Plan) -> Settings:
-    empty = folder / "settings.toml"
-    empty.touch()
-    return load_settings(
-        empty,
-        environ={},
-        overrides={
-            "data_dir": str(folder / "data"),
-            "http.port": 0,
+    return scratch_settings(
+        folder,
+        {
             "http.requests_per_minute": 1_000_000,
-            "log.level": "ERROR",
             "answers.undo_s": 0.0,
             "answers.burst_quiet_s": 0.0,
             "training.preset": plan.preset,

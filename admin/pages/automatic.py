@@ -57,7 +57,7 @@ async def automatic_page(request: web.Request) -> web.StreamResponse:
         curve=curve,
         rows=counts["rows"] if counts else 0,
         drawing=_drawing(request, curve, chosen or surest, promise) if curve else "",
-        lines=_lines(counts, categories, promise / 100) if counts else [],
+        lines=_lines(counts, categories, promise / 100, chosen) if counts else [],
         on=sum(category.auto_reply for category in categories),
     )
 
@@ -71,7 +71,9 @@ async def save(request: web.Request) -> web.StreamResponse:
     if not counts:
         raise BadRequest(ui.translate(request, "panel.automatic.nothing"))
     chosen = {value for name, value in given.items() if name.startswith(_PREFIX)}
-    lines = _lines(counts, await services.store.knowledge.categories(), promise / 100)
+    everywhere = choose(points(counts), promise / 100)
+    categories = await services.store.knowledge.categories()
+    lines = _lines(counts, categories, promise / 100, everywhere)
     wanted = [line for line in lines if line.category.name in chosen and line.threshold]
     for line in lines:
         on = line in wanted
@@ -112,9 +114,13 @@ async def _counts(request: web.Request) -> Mapping[str, Any] | None:
     return None
 
 
-def _lines(counts: Mapping[str, Any], categories: Sequence[Category], promise: float) -> list[Line]:
+def _lines(
+    counts: Mapping[str, Any],
+    categories: Sequence[Category],
+    promise: float,
+    everywhere: Point | None,
+) -> list[Line]:
     """Each category by its own questions, or by all where they are too few to vouch for it."""
-    everywhere = choose(points(counts), promise)
     lines = []
     for category in categories:
         own = counts["groups"].get(category.name)

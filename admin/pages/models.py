@@ -8,16 +8,20 @@ from typing import Any
 
 from aiohttp import web
 
+from admin import operations
 from admin.operations import promote_model, roll_back
 from admin.pages.frame import actor, audit, fields, go, page, services_of
 from admin.pages.model_pictures import category_lines, pictures
 from admin.pages.model_sides import SHARES, compared
 from bot import ui
 from bot.access import Route
+from bot.domain import Article
 from bot.errors import BadRequest, NotFound
 from bot.learning.gate import Ruling
 from bot.learning.promotion import ruling_on
-from bot.store.records import BundleRow
+from bot.services import Services
+from bot.shadow import ShadowReport
+from bot.store.records import BundleRow, Canary
 
 _HOME = "/admin/models"
 _CATEGORIES = 15  # of the table on the first page; the model's own page has all
@@ -42,6 +46,7 @@ async def models_page(request: web.Request) -> web.StreamResponse:
     rival = challenger or previous
     newer, older = (challenger, champion) if challenger else (champion, previous)
     ruling = _ruling(challenger, champion)
+    canaries, report = await services.store.canaries.all(), await services.shadow.report()
     return page(
         request,
         "panel_models.html",
@@ -61,9 +66,9 @@ async def models_page(request: web.Request) -> web.StreamResponse:
         older=older,
         categories=category_lines(_metrics(newer), _metrics(older))[:_CATEGORIES],
         drawings=pictures(request, _metrics(champion)),
-        canaries=await services.store.canaries.all(),
-        articles={item.id: item for item in await _wanted(request)},
-        shadow=await services.shadow.report(),
+        canaries=canaries,
+        articles=await _named(services, canaries, report),
+        shadow=report,
         rulings={row.version: _ruling(row, champion) for row in bundles},
     )
 
@@ -111,13 +116,8 @@ async def rollback(request: web.Request) -> web.StreamResponse:
 
 async def shadow(request: web.Request) -> web.StreamResponse:
     """Put a version into the shadow; without one, end the comparison."""
-    services = services_of(request)
     version = (await fields(request)).get("version", "")
-    if version:
-        await services.shadow.put(version)
-    else:
-        await services.shadow.end()
-    await audit(request, "model.shadow", version)
+    await operations.shadow(services_of(request), version or None, actor=actor(request))
     return go(_HOME, "shadow" if version else "shadow-ended", version=version)
 
 
@@ -128,12 +128,13 @@ async def add_canary(request: web.Request) -> web.StreamResponse:
     question = given.get("question", "")
     if not question:
         raise BadRequest(ui.translate(request, "panel.models.canary-empty"))
-    found = services.serving.answerer.suggest(question, 1)
+    found = await services.serving.suggest(question, 1)
     if not found.items:
         raise BadRequest(ui.translate(request, "panel.models.canary-none"))
     answer = found.items[0].answer_id
-    await services.store.canaries.add(question, answer_id=answer, actor=actor(request))
-    await audit(request, "canary.added", question[:60])
+    kept = await services.store.canaries.add(question, answer_id=answer, actor=actor(request))
+    # Not its words: they may be a customer's, and the log keeps what it has.
+    await audit(request, "canary.added", str(kept.id))
     return go(_HOME, "canary")
 
 
@@ -148,15 +149,16 @@ async def remove_canary(request: web.Request) -> web.StreamResponse:
     return go(_HOME, "canary-removed")
 
 
-async def _wanted(request: web.Request) -> Sequence[Any]:
-    """Articles that the page names: of canaries and of what differs in the shadow."""
-    services = services_of(request)
-    ids = {one.answer_id for one in await services.store.canaries.all()}
-    report = await services.shadow.report()
+async def _named(
+    services: Services, canaries: Sequence[Canary], report: ShadowReport | None
+) -> dict[int, Article]:
+    """Articles that the page names, by id: of canaries and of what differs in the shadow."""
+    ids = {one.answer_id for one in canaries}
     for one in report.differing if report is not None else ():
         ids |= {one.champion_id, one.shadow_id, one.accepted_id}
     known = sorted(one for one in ids if one is not None)
-    return await services.store.knowledge.some(known) if known else ()
+    found = await services.store.knowledge.some(known) if known else []
+    return {article.id: article for article in found}
 
 
 def _aliased(bundles: list[BundleRow], alias: str) -> BundleRow | None:

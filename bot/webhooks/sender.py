@@ -20,6 +20,7 @@ from aiohttp.abc import AbstractResolver
 from bot.bus import Bus
 from bot.errors import StorageUnavailable
 from bot.ports import Clock
+from bot.queueing import STORAGE_RETRY_S, QueueLoop
 from bot.store import Store
 from bot.store.webhook_outbox import Attempt, Parcel
 from bot.webhooks.guard import AddressRefused, Guard, Network
@@ -34,7 +35,6 @@ _LAST_RETRY_S = 12 * 3600.0
 _PARALLEL = 16
 _PARALLEL_EACH = 4
 _POLL_S = 2.0  # rows appear by triggers, of which the bus does not always know
-_STORAGE_RETRY_S = 1.0
 _STOP_TIMEOUT_S = 3.0
 _TIMEOUT = aiohttp.ClientTimeout(total=10.0, sock_connect=5.0)
 _MAX_RESPONSE_BYTES = 65_536
@@ -67,72 +67,38 @@ class Sender:
         resolver: AbstractResolver | None = None,
     ) -> None:
         self._queue = store.webhooks
-        self._bus = bus
         self._clock = clock
         self._private = private
         self._jitter = jitter
         self._resolver = resolver
-        self._news = asyncio.Event()
+        self._loop = QueueLoop("webhooks", self._step, bus, lambda _: True)
         self._flying: dict[asyncio.Task[None], int] = {}  # to the webhook's id
-        self._tasks: list[asyncio.Task[None]] = []
         self._sessions: dict[str, aiohttp.ClientSession] = {}  # by scheme
         self._pruned_at = 0.0
-        self._stopping = False
 
     async def start(self) -> None:
         """Take up what a crash left in flight, then send."""
-        self._stopping = False
         left = await self._queue.recover()
         if left:
             _LOG.info("%d webhook deliveries were in flight at the last stop", left)
-        self._tasks = [
-            asyncio.create_task(self._run(), name="webhooks"),
-            asyncio.create_task(self._listen(), name="webhooks-news"),
-        ]
+        self._loop.start()
 
     async def stop(self) -> None:
         """Send nothing new; what is in flight has a moment, the rest waits for the next start."""
-        # The flag as well: a cancellation that meets a finished wait can be swallowed there.
-        self._stopping = True
-        for task in self._tasks:
-            task.cancel()
-        self._news.set()
+        await self._loop.stop()
         if self._flying:
             await asyncio.wait(self._flying, timeout=_STOP_TIMEOUT_S)
         flying = list(self._flying)
         for task in flying:
             task.cancel()
-        await asyncio.gather(*self._tasks, *flying, return_exceptions=True)
-        self._tasks = []
+        await asyncio.gather(*flying, return_exceptions=True)
         for session in self._sessions.values():
             await session.close()
         self._sessions = {}
 
     def wake(self) -> None:
         """Look at the queue now."""
-        self._news.set()
-
-    async def _listen(self) -> None:
-        while True:
-            with self._bus.subscribe(lambda _: True) as news:
-                async for _ in news:
-                    self._news.set()
-            await asyncio.sleep(_STORAGE_RETRY_S)  # dropped as too slow, or the bus was closed
-
-    async def _run(self) -> None:
-        while not self._stopping:
-            self._news.clear()
-            try:
-                wait_s = await self._step()
-            except StorageUnavailable as error:
-                _LOG.warning("The webhook queue cannot be read or marked: %s", error)
-                wait_s = _STORAGE_RETRY_S
-            except Exception:  # noqa: BLE001 - the loop must outlive a bad row
-                _LOG.exception("Webhooks failed")
-                wait_s = _STORAGE_RETRY_S
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(wait_s):
-                    await self._news.wait()
+        self._loop.wake()
 
     async def _step(self) -> float:
         """Start what is due; seconds until the next look."""
@@ -157,7 +123,7 @@ class Sender:
 
     def _landed(self, task: asyncio.Task[None]) -> None:
         self._flying.pop(task, None)
-        self._news.set()
+        self._loop.wake()
 
     async def _send(self, parcel: Parcel) -> None:
         started = time.perf_counter()
@@ -188,7 +154,7 @@ class Sender:
             try:
                 await self._queue.finish(parcel.id, attempt, retry_at=retry_at)
             except StorageUnavailable:
-                await asyncio.sleep(_STORAGE_RETRY_S)
+                await asyncio.sleep(STORAGE_RETRY_S)
             else:
                 return
 

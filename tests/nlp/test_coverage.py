@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 
 import numpy as np
 import pytest
@@ -77,3 +78,13 @@ def test_groups_are_counted_alone_and_small_ones_not_at_all() -> None:
     assert counts["rows"] == 90
     assert counts["groups"]["pay"]["rows"] == 60
     assert points(counts["groups"]["pay"]) == curve_of(confidence[:60], right[:60])
+
+
+def test_a_page_of_a_hundred_categories_holds_nothing_up() -> None:
+    confidence, right = predictions(0, 6000)
+    counts = count_accepted(confidence, right, [f"c{row % 100}" for row in range(6000)])
+    began = time.process_time()
+    for group in counts["groups"].values():
+        choose(points(group), 0.95)
+    assert len(counts["groups"]) == 100
+    assert time.process_time() - began < 0.2

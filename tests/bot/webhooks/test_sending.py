@@ -149,7 +149,7 @@ async def test_what_was_in_flight_at_a_crash_is_sent_again(store, new_sender, re
     delivery = await store.webhooks.test(webhook, "")
     first.wake()
     await receiver.arrived(1)
-    for task in (*first._tasks, *first._flying):  # a kill: nothing is written any more
+    for task in (*first._loop._tasks, *first._flying):  # a kill: nothing is written any more
         task.cancel()
     assert (await store.webhooks.delivery(delivery))[0].state == "sending"
     second = new_sender()
