@@ -27,8 +27,16 @@ LOOK = """tags => axe.run(document, {runOnly: tags, iframes: false, preload: fal
     result => result.violations.map(
         one => one.id + ": " + one.nodes.slice(0, 3).map(node => node.target.join(" ")).join(" | ")
     ))"""
-# The new theme and size have been drawn.
-PAINTED = "new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))"
+# The new theme and size have been drawn, and no colour is still on its way.
+PAINTED = """async theme => {
+    const frame = () => new Promise(done => requestAnimationFrame(done));
+    const reached = matchMedia(`(prefers-color-scheme: ${theme})`);
+    while (!reached.matches) await frame();
+    await frame();
+    await frame();
+    const moving = document.getAnimations().filter(one => one instanceof CSSTransition);
+    await Promise.allSettled(moving.map(one => one.finished));
+}"""
 LOCALES = {"ru": "ru-RU", "en": "en-GB"}
 THEMES, WIDTHS = ("light", "dark"), (360, 1280)
 FULL = os.environ.get("TEST_SCREENS") == "full"
@@ -145,7 +153,7 @@ class Walk:
                 for theme in THEMES:
                     if (theme, width) in seen(place, language):
                         await page.emulate_media(color_scheme=theme)
-                        await page.evaluate(PAINTED)
+                        await page.evaluate(PAINTED, theme)
                         await self._examine(page, f"{where} {theme}")
                         folder = SCREENS / f"{language}-{theme}-{width}"
                         folder.mkdir(parents=True, exist_ok=True)
