@@ -1,0 +1,1 @@
+"""What customers do outside of conversations, as it arrives."""
