@@ -1,1 +1,0 @@
-"""What customers do outside of conversations, as it arrives."""
