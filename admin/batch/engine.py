@@ -1,0 +1,67 @@
+"""The one switch between Daft's own runner and Ray."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+from types import ModuleType
+from typing import Final
+
+from bot.errors import SettingsInvalid
+
+NATIVE: Final = "native"
+# Daft counts its imports and Ray its clusters on servers of their makers unless told not to.
+QUIET: Final = {
+    "DO_NOT_TRACK": "1",
+    "DAFT_ANALYTICS_ENABLED": "0",
+    "RAY_USAGE_STATS_ENABLED": "0",
+    # Bars of a batch would fill the log of the job.
+    "DAFT_PROGRESS_BAR": "0",
+    "RAY_TQDM": "0",
+}
+_STORE_BYTES: Final = 512 * 1024 * 1024
+_WORKERS: Final = 2
+
+
+def start(engine: str = NATIVE) -> ModuleType:
+    """Daft, quiet, on the runner that ``engine`` names.
+
+    Args:
+        engine: ``native``, ``ray://HOST:PORT`` of a cluster, or ``ray://local`` for two workers of
+            this machine.
+
+    Raises:
+        SettingsInvalid: Daft or Ray is not installed, or the engine has no such form.
+    """
+    os.environ.update(QUIET)
+    _demand("daft", "pip install 'neurobot[batch]'")
+    import daft  # noqa: PLC0415 - not before it has been told to be quiet
+
+    if engine == NATIVE:
+        daft.set_runner_native()
+        return daft
+    if not engine.startswith("ray://"):
+        raise SettingsInvalid(
+            f"Settings: insights.engine is '{engine}'.", remedy="Give 'native' or 'ray://HOST:PORT'."
+        )
+    _demand("ray", "pip install ray, or set insights.engine to 'native'")
+    _start_ray(engine)
+    daft.set_runner_ray(noop_if_initialized=True)
+    return daft
+
+
+def _start_ray(engine: str) -> None:
+    ray = importlib.import_module("ray")
+    if ray.is_initialized():
+        return
+    if engine == "ray://local":
+        # Without a cap the object store takes a third of the memory.
+        ray.init(num_cpus=_WORKERS, object_store_memory=_STORE_BYTES, log_to_driver=False,
+                 include_dashboard=False)  # fmt: skip
+    else:
+        ray.init(address=engine, log_to_driver=False)
+
+
+def _demand(package: str, remedy: str) -> None:
+    if importlib.util.find_spec(package) is None:
+        raise SettingsInvalid(f"The package {package} is not installed.", remedy=f"{remedy}.")
