@@ -92,7 +92,9 @@ def count(daft: ModuleType, events: Any, plan: Plan) -> pa.Table:
     names = _used_counters(daft, recent, plan.most_counters)
     for days in plan.windows_days:
         columns |= _window(daft, recent, keys, days, names)
-    pairs = {f"{name}.change": (name, f"{name}.before") for name in columns if ".before" not in name}
+    pairs = {
+        f"{name}.change": (name, f"{name}.before") for name in columns if ".before" not in name
+    }
     table = changes(pa.table({"key": keys, **columns}), pairs)
     shown = [name for name in table.column_names if not name.endswith(".before")]
     table = table.select(shown)
@@ -114,10 +116,7 @@ def _window(
             col("age").count_distinct().alias("days_active"),
             col("name").count().alias("events"),
             col("name").count_distinct().alias("tools"),
-            *(
-                (col("name") == event).cast(ints).sum().alias(name)
-                for name, event in _SUMS.items()
-            ),
+            *((col("name") == event).cast(ints).sum().alias(name) for name, event in _SUMS.items()),
         )
         table = base.to_arrow()
         found |= {f"{name}.{days}d{ending}": filled(keys, table, name) for name in _BASE}

@@ -42,7 +42,8 @@ def start(engine: str = NATIVE) -> ModuleType:
         return daft
     if not engine.startswith("ray://"):
         raise SettingsInvalid(
-            f"Settings: insights.engine is '{engine}'.", remedy="Give 'native' or 'ray://HOST:PORT'."
+            f"Settings: insights.engine is '{engine}'.",
+            remedy="Give 'native' or 'ray://HOST:PORT'.",
         )
     _demand("ray", "pip install ray, or set insights.engine to 'native'")
     _start_ray(engine)

@@ -1,4 +1,4 @@
-"""The training child seen from the server: start, watch, find again, end.
+"""The child of a job seen from the server: start, watch, find again, end.
 
 Everything that must survive the server is in the job's folder: what the child prints, its process
 number, and a lock on ``alive`` that is held exactly as long as it lives. A child belongs to no
@@ -30,10 +30,11 @@ _LAUNCH = 'cd "$0" && { "$@" >stdout 2>stderr </dev/null & echo $! >pid; }'
 
 
 class Child:
-    """One ``python -m bot.learning`` and what it has said so far."""
+    """One ``python -m <module> FOLDER`` and what it has said so far."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, module: str = "bot.learning") -> None:
         self._folder = folder
+        self._module = module
         self._read_bytes = 0
 
     async def start(self, threads: int) -> None:
@@ -94,7 +95,7 @@ class Child:
             # The lock goes to the child with the descriptor; the kernel drops it at its death.
             fcntl.flock(alive, fcntl.LOCK_EX)
             subprocess.run(  # noqa: S603
-                ["/bin/sh", "-c", _LAUNCH, self._folder, sys.executable, "-m", "bot.learning", "."],
+                ["/bin/sh", "-c", _LAUNCH, self._folder, sys.executable, "-m", self._module, "."],
                 check=True, env=environment, start_new_session=True, pass_fds=(alive.fileno(),),
             )  # fmt: skip
 

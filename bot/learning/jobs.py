@@ -18,43 +18,54 @@ from bot.errors import BadRequest, Conflict, NeurobotError
 from bot.learning.child import Child
 from bot.learning.diary import Diary
 from bot.learning.threads import to_the_end
-from bot.learning.training import JOB_FILE, conclude, prepare
+from bot.learning.training import JOB_FILE, TRAIN, TrainingWork
 from bot.learning.training_set import TrainingSet
+from bot.learning.work import Work
 from bot.ports import Clock
 from bot.serving import Serving
-from bot.settings import PRESETS, Settings
+from bot.settings import Settings
 from bot.store import Store
 from bot.store.records import Job
 
 _LOG = logging.getLogger(__name__)
 
-TRAIN: Final = "train"
-PARTS: Final = ("classifier", "ranker", "all")
-_WATCH_S = 0.3
-_HEARTBEATS_S = 10.0
+__all__ = ["TRAIN", "JobRunner"]
+
+_WATCH_S: Final = 0.3
+_HEARTBEATS_S: Final = 10.0
 
 
 class JobRunner:
-    """Starts, watches and cancels jobs; the only kind so far is ``train``."""
+    """Starts, watches and cancels jobs: ``train``, and what is offered besides."""
 
     def __init__(
         self, settings: Settings, store: Store, serving: Serving, bus: Bus, clock: Clock
     ) -> None:
         self._settings = settings
         self._store = store
-        self._serving = serving
         self._bus = bus
-        self._clock = clock
         self.training_set = TrainingSet(settings, store, serving, clock)
+        training = TrainingWork(settings, store, serving, bus, self.training_set)
+        self._works: dict[str, Work] = {training.kind: training}
         self._tasks: dict[int, asyncio.Task[None]] = {}
         self._children: dict[int, Child] = {}
         self._cancelled: set[int] = set()
 
     async def start(self) -> None:
         """Take up the jobs that an earlier server left live."""
+        await self._take_up(set(self._works))
+
+    async def offer(self, work: Work) -> None:
+        """Take on another kind of work, and its jobs that an earlier server left live."""
+        self._works[work.kind] = work
+        await self._take_up({work.kind})
+
+    async def _take_up(self, kinds: set[str]) -> None:
         for job in await self._store.jobs.live():
+            if job.kind not in kinds:
+                continue
             if (self._folder(job.id) / JOB_FILE).exists():
-                self._children[job.id] = Child(self._folder(job.id))
+                self._children[job.id] = self._child(job)
                 self._spawn(job, fresh=False)
             else:
                 await self._finish(job, "failed", "The server ended before the work began.")
@@ -75,20 +86,17 @@ class JobRunner:
         """A job that was begun and True, or the live one of this kind and False.
 
         Args:
-            kind: ``train``.
-            params: ``part`` (``classifier``, ``ranker`` or ``all``), ``preset``, ``seed``,
-                ``promote`` (default true: go live if the gate passes).
+            kind: ``train``, or one that was offered.
+            params: of ``train``: ``part`` (``classifier``, ``ranker`` or ``all``), ``preset``,
+                ``seed``, ``promote`` (default true: go live if the gate passes).
 
         Raises:
-            BadRequest: unknown kind, part or preset.
+            BadRequest: unknown kind or parameter.
         """
         wanted = dict(params or {})
-        if kind != TRAIN:
+        if kind not in self._works:
             raise BadRequest(f"There are no jobs of kind '{kind}'.")
-        if wanted.get("preset") not in (None, "", *PRESETS):
-            raise BadRequest(f"Unknown preset; choose one of {', '.join(PRESETS)}.")
-        if wanted.get("part") not in (None, "", *PARTS):
-            raise BadRequest(f"Unknown part; choose one of {', '.join(PARTS)}.")
+        self._works[kind].check(wanted)
         job, created = await self._store.jobs.create_or_join(kind, wanted)
         if created:
             self._spawn(job, fresh=True)
@@ -127,6 +135,9 @@ class JobRunner:
         ended: Job = await self._store.jobs.get(job_id)
         return ended
 
+    def _child(self, job: Job) -> Child:
+        return Child(self._folder(job.id), self._works[job.kind].module)
+
     def _folder(self, job_id: int) -> Path:
         return self._settings.data_path / "jobs" / str(job_id)
 
@@ -155,17 +166,13 @@ class JobRunner:
 
     async def _begin(self, job: Job) -> None:
         await self._tell(job, "collecting", 0.0, None)
-        await self.training_set.examine()
-        # Before and after the reading, so that nothing it saw is missing, taken back meanwhile or
-        # just said; a message too many is named in vain.
-        await self._store.training.note_use(job.id)
-        await prepare(self._store, self._settings, self._folder(job.id), job.params)
-        await self._store.training.note_use(job.id)
+        work = self._works[job.kind]
+        await work.prepare(job, self._folder(job.id))
         if job.id in self._cancelled:
             return
-        child = Child(self._folder(job.id))
+        child = self._child(job)
         self._children[job.id] = child
-        await child.start(self._settings.training.threads)
+        await child.start(work.threads)
         if job.id in self._cancelled:
             await child.end()
 
@@ -201,20 +208,12 @@ class JobRunner:
 
     async def _end(self, job: Job, said: Mapping[str, Any]) -> None:
         diary = said.get("diary", {})
-        if "version" in said and job.id not in self._cancelled:
-            await self._tell(job, "going live", 0.99, None)
-            outcome = await conclude(
-                self._store,
-                self._settings,
-                self._serving,
-                version=str(said["version"]),
-                metrics=said["metrics"],
-                promote=bool(job.params.get("promote", True)),
-            )
-            if outcome.promoted:
-                self._bus.publish("desk", "model.changed", {"version": outcome.version})
-            metrics = {**said["metrics"], "version": outcome.version, "promoted": outcome.promoted}
-            await self._finish(job, outcome.state, outcome.reason, {**diary, **metrics})
+        made = {name: value for name, value in said.items() if name != "diary"}
+        if made and "failed" not in made and job.id not in self._cancelled:
+            work = self._works[job.kind]
+            await self._tell(job, work.closing, 0.99, None)
+            ending = await work.conclude(job, made, self._folder(job.id))
+            await self._finish(job, ending.state, ending.reason, {**diary, **ending.metrics})
         elif job.id in self._cancelled:
             await self._finish(job, "cancelled", "Cancelled.", diary)
         elif "failed" in said:
@@ -222,7 +221,7 @@ class JobRunner:
         else:
             child = self._children.get(job.id)
             words = child.last_words() if child is not None else ""
-            reason = f"The training process ended early. {words}".strip()
+            reason = f"The process ended early. {words}".strip()
             await self._finish(job, "failed", reason, diary)
 
     async def _tell(

@@ -11,15 +11,22 @@ from typing import Any, Final
 
 import msgspec
 
+from bot.bus import Bus
+from bot.errors import BadRequest
 from bot.learning.dataset import collect
 from bot.learning.promotion import go_live, ruling_on
 from bot.learning.threads import to_the_end
+from bot.learning.training_set import TrainingSet
+from bot.learning.work import Ending
 from bot.serving import Serving, load_bundle
-from bot.settings import Settings
+from bot.settings import PRESETS, Settings
 from bot.store import Store
+from bot.store.records import Job
 from nlp.artifacts import save_json
 
 JOB_FILE: Final = "job.json"
+TRAIN: Final = "train"
+PARTS: Final = ("classifier", "ranker", "all")
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,3 +100,63 @@ async def conclude(
     if not promote:
         return Outcome("done", "Not promoted: " + ruling.words("en"), version, promoted=False)
     return Outcome("refused", ruling.words("en"), version, promoted=False)
+
+
+class TrainingWork:
+    """The kind ``train``: a new model from all there is to learn from."""
+
+    kind = TRAIN
+    module = "bot.learning"
+    closing = "going live"
+
+    def __init__(
+        self,
+        settings: Settings,
+        store: Store,
+        serving: Serving,
+        bus: Bus,
+        training_set: TrainingSet,
+    ) -> None:
+        self.threads = settings.training.threads
+        self._settings = settings
+        self._store = store
+        self._serving = serving
+        self._bus = bus
+        self._training_set = training_set
+
+    def check(self, params: Mapping[str, Any]) -> None:
+        """Refuse an unknown part or preset.
+
+        Raises:
+            BadRequest: it is unknown.
+        """
+        if params.get("preset") not in (None, "", *PRESETS):
+            raise BadRequest(f"Unknown preset; choose one of {', '.join(PRESETS)}.")
+        if params.get("part") not in (None, "", *PARTS):
+            raise BadRequest(f"Unknown part; choose one of {', '.join(PARTS)}.")
+
+    async def prepare(self, job: Job, folder: Path) -> None:
+        """Examine what is new and write the training set."""
+        await self._training_set.examine()
+        # Before and after the reading, so that nothing it saw is missing, taken back meanwhile or
+        # just said; a message too many is named in vain.
+        await self._store.training.note_use(job.id)
+        await prepare(self._store, self._settings, folder, job.params)
+        await self._store.training.note_use(job.id)
+
+    async def conclude(self, job: Job, said: Mapping[str, Any], folder: Path) -> Ending:
+        """Register the bundle and let it go live if it may."""
+        del folder  # the bundle lies among the others
+        metrics = said["metrics"]
+        outcome = await conclude(
+            self._store,
+            self._settings,
+            self._serving,
+            version=str(said["version"]),
+            metrics=metrics,
+            promote=bool(job.params.get("promote", True)),
+        )
+        if outcome.promoted:
+            self._bus.publish("desk", "model.changed", {"version": outcome.version})
+        shown = {**metrics, "version": outcome.version, "promoted": outcome.promoted}
+        return Ending(outcome.state, outcome.reason, shown)

@@ -9,13 +9,14 @@ from bot.domain import Conversation, Customer, Message, Page
 from bot.errors import NotFound
 from bot.store import rows
 from bot.store.acting import Acting
+from bot.store.flags import FLAGGED_CUSTOMERS
 from bot.store.part import PER_PAGE
 from bot.store.receiving import Receiving
 from bot.store.records import ConversationEvent, MessageEdit
 from bot.store.replying import Replying
 from bot.store.search import Searching, hits
 
-View = Literal["mine", "unassigned", "all", "snoozed", "closed", "uncertain"]
+View = Literal["mine", "unassigned", "all", "flagged", "snoozed", "closed", "uncertain"]
 
 # What failed for good in a closed conversation needs nobody any more.
 _TROUBLE = """(SELECT o.conversation_id FROM outbox o JOIN conversations x ON x.id =
@@ -29,6 +30,10 @@ _VIEWS: dict[str, tuple[str, str]] = {
     "mine": ("c.assigned_agent_id = :agent AND c.state IN ('open', 'taken')", _WAITING),
     "unassigned": ("c.assigned_agent_id IS NULL AND c.state IN ('open', 'taken')", _WAITING),
     "all": ("c.state IN ('bot', 'open', 'taken')", _WAITING),
+    "flagged": (
+        f"c.state IN ('bot', 'open', 'taken') AND c.customer_id IN ({FLAGGED_CUSTOMERS})",
+        _WAITING,
+    ),
     "snoozed": ("c.state = 'snoozed'", "c.snoozed_until, c.id"),
     "closed": ("c.state = 'closed'", "c.last_message_at DESC, c.id DESC"),
     "uncertain": (f"c.id IN {_TROUBLE}", "c.last_message_at DESC, c.id DESC"),
@@ -177,8 +182,9 @@ class Conversations(Receiving, Acting, Replying, Searching):
         """One view of the desk.
 
         ``mine`` and ``unassigned`` hold what waits for people; ``all`` adds what the bot has,
-        without snoozed and closed. Longest waiting first there. ``uncertain`` holds conversations
-        with a delivery that needs a person's eye. ``query`` keeps those in which all its words
+        without snoozed and closed. Longest waiting first there. ``flagged`` holds those of ``all``
+        whose customer carries a flag, ``uncertain`` conversations with a delivery that needs a
+        person's eye. ``query`` keeps those in which all its words
         were said.
         """
         condition, order = _VIEWS[view]

@@ -18,6 +18,7 @@ from bot.errors import Conflict, NotFound
 from bot.store import articles
 from bot.store.articles import Content
 from bot.store.customers import Customers
+from bot.store.insights import CUSTOMER
 from bot.store.texts import dump
 from bot.store.training import PARTNER_SIGN, partner_text
 from bot.store.unanswered import one_line
@@ -32,6 +33,12 @@ _MINE = {
 # Last, and in this order, because the others are found through them.
 _FRAME = ("messages", "conversations", "customers")
 _SHORTEST_RAW_ID = 5
+# What was foretold of the person, who stands there under the site's own name.
+_FORETOLD = {
+    "flags": "subject = :subject",
+    "insight_scores": "run_id IN (SELECT id FROM insight_runs) AND subject = :subject",
+    "insight_members": "customer = :name",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +95,8 @@ class Erasing(Customers):
             _forget_quotes(connection, trace.texts)
             _anonymise(connection, customer.id, now)
             _drop_raw_updates(connection, customer)
+            for table, where in _FORETOLD.items():
+                connection.execute(f"DELETE FROM {table} WHERE {where}", _names(customer))  # noqa: S608
             # The rows refer to each other in rings; at the commit all of them are gone.
             connection.execute("PRAGMA defer_foreign_keys=ON")
             for table, key in _tables(connection):
@@ -169,6 +178,11 @@ def _trace(connection: sqlite3.Connection, customer: Customer) -> Trace:
             mine,
         ).fetchone()[0]
         counts[table] = max(counts.get(table, 0), number)
+    for table, where in _FORETOLD.items():
+        counts[table] = connection.execute(
+            f"SELECT count(*) FROM {table} WHERE {where}",  # noqa: S608
+            _names(customer),
+        ).fetchone()[0]
     counts["customers"] = connection.execute(
         "SELECT count(*) FROM customers WHERE id = :customer", mine
     ).fetchone()[0]
@@ -197,6 +211,10 @@ def _trace(connection: sqlite3.Connection, customer: Customer) -> Trace:
         bundles=tuple(row[0] for row in bundles.fetchall()),
         training=None if training is None else int(training[0]),
     )
+
+
+def _names(customer: Customer) -> dict[str, str]:
+    return {"name": customer.external_id, "subject": f"{CUSTOMER}:{customer.external_id}"}
 
 
 def _plain_tables(connection: sqlite3.Connection) -> list[str]:

@@ -9,7 +9,7 @@ import sqlite_utils
 from sqlite_utils import Migrations
 
 from bot.errors import StorageUnavailable
-from bot.store import loop_schema, schema, schema_operations, training_schema
+from bot.store import flags_schema, loop_schema, schema, schema_operations, training_schema
 
 _SET = "neurobot"
 
@@ -43,12 +43,18 @@ def _operations(db: sqlite_utils.Database) -> None:
         db.execute(statement)
 
 
+def _flags(db: sqlite_utils.Database) -> None:
+    for statement in flags_schema.FLAGS:
+        db.execute(statement)
+
+
 # In order; a released step is never changed nor removed.
 _STEPS: tuple[tuple[str, Callable[[sqlite_utils.Database], None]], ...] = (
     ("0001_first_release", _first_release),
     ("0002_loop", _loop),
     ("0003_training_set", _training_set),
     ("0004_operations", _operations),
+    ("0006_flags", _flags),
 )
 
 

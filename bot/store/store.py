@@ -16,7 +16,9 @@ from bot.store.conversations import Conversations
 from bot.store.database import Database
 from bot.store.erasing import Erasing
 from bot.store.feedback import Feedback
+from bot.store.flags import Flags
 from bot.store.inbox import Inbox
+from bot.store.insights import Insights
 from bot.store.jobs import Jobs
 from bot.store.knowledge import Knowledge
 from bot.store.ledger import Ledger
@@ -55,6 +57,8 @@ class Store:
         self.webhooks = Webhooks(db, clock)
         self.canaries = Canaries(db, clock)
         self.shadow = Shadow(db, clock)
+        self.insights = Insights(db, clock)
+        self.flags = Flags(db, clock)
         self._clock = clock
 
     @classmethod

@@ -15,7 +15,8 @@ from bot.store.part import PER_PAGE, public_id
 from bot.store.texts import clean, dump
 from bot.store.webhook_outbox import Attempt, WebhookOutbox, body_of
 
-# Every event that a webhook may ask for; each has a trigger in ``schema_operations``.
+# Every event that a webhook may ask for; each has a trigger in ``schema_operations`` or
+# ``flags_schema``.
 EVENTS = (
     "conversation.created",
     "conversation.handed_over",
@@ -25,6 +26,7 @@ EVENTS = (
     "verdict.given",
     "article.changed",
     "model.promoted",
+    "customer.flagged",
 )
 TEST = "webhook.test"
 FORMER_S = 86_400.0  # for so long the former secret signs as well after a change

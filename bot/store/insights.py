@@ -1,0 +1,247 @@
+"""Runs of the models about customers and the scores that they gave."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from itertools import islice
+from typing import Any, Final, TypeVar
+
+import msgspec
+
+from bot.domain import Page
+from bot.errors import NotFound
+from bot.store.part import PER_PAGE, Part
+from bot.store.texts import clean, dump
+
+T = TypeVar("T")
+
+COMPANY, CUSTOMER = "company", "customer"
+# Rows of one transaction, so that a customer's message never waits long behind them.
+_BATCH: Final = 2_000
+_KEPT_RUNS: Final = 2  # of a target, with their scores; of older ones the report stays
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """One run.
+
+    Attributes:
+        target: ``churn``, ``paid``, ``buy`` or ``value``.
+        source: ``events`` or the name of an uploaded table.
+        as_of: the moment that the scores are about, epoch seconds.
+        horizon_s: how far they look ahead.
+        threshold: from which probability a subject is flagged.
+        report: figures, curves and warnings for the page.
+    """
+
+    id: int
+    target: str
+    job_id: int
+    source: str
+    as_of: float
+    created_at: float
+    subjects: int
+    horizon_s: float
+    threshold: float
+    report: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Score:
+    """What a run says of one subject, ``company:NAME`` or ``customer:NAME``.
+
+    Attributes:
+        value: expected spend; 0 where the run is not about it.
+        held: in the hold-out group.
+        reasons: for a probability the counters that pushed it most, each with ``name``, ``value``
+            and ``part`` (log-odds); for a value the probability of each ``step``.
+    """
+
+    subject: str
+    probability: float
+    value: float = 0.0
+    held: bool = False
+    reasons: tuple[Mapping[str, Any], ...] = field(default=())
+
+
+class Insights(Part):
+    """Runs and scores; flags stand beside them in ``Flags``."""
+
+    async def store_run(
+        self,
+        *,
+        target: str,
+        job_id: int,
+        source: str,
+        as_of: float,
+        horizon_s: float,
+        threshold: float,
+        report: Mapping[str, Any],
+        scores: Iterable[Score],
+        members: Mapping[str, str],
+    ) -> Run:
+        """Keep a run; repeating it for the same job replaces it. Seen by nobody until complete.
+
+        Args:
+            target: what it is about.
+            job_id: the job that made it.
+            source: where its counters came from.
+            as_of: the moment the scores are about.
+            horizon_s: how far they look ahead.
+            threshold: from which a subject is flagged.
+            report: figures for the page.
+            scores: of every subject.
+            members: company of each customer, replacing what is known; empty leaves it.
+        """
+        now = self._clock()
+
+        def begin(connection: sqlite3.Connection) -> int:
+            connection.execute("DELETE FROM insight_runs WHERE job_id = ?", (job_id,))
+            cursor = connection.execute(
+                """INSERT INTO insight_runs (target, job_id, source, as_of, created_at, horizon_s,
+                   threshold, report) VALUES (?, ?, ?, ?, ?, ?, ?, ?)""",
+                (target, job_id, clean(source), as_of, now, horizon_s, threshold,
+                 clean(dump(dict(report)))),
+            )  # fmt: skip
+            return int(cursor.lastrowid or 0)
+
+        run_id = await self._db.write(begin)
+        subjects = 0
+        for some in _batches(scores):
+            await self._db.write(lambda connection, some=some: _put(connection, run_id, some))
+            subjects += len(some)
+        await self._replace_members(members)
+
+        def end(connection: sqlite3.Connection) -> Run:
+            connection.execute(
+                "UPDATE insight_runs SET ready = 1, subjects = ? WHERE id = ?", (subjects, run_id)
+            )
+            return _load(connection, run_id)
+
+        run = await self._db.write(end)
+        await self._db.write(lambda connection: _drop_old_scores(connection, target))
+        return run
+
+    async def set_threshold(self, run_id: int, threshold: float) -> Run:
+        """The run with another threshold; flags follow in ``Flags.apply``.
+
+        Raises:
+            NotFound: there is no such run.
+        """
+
+        def put(connection: sqlite3.Connection) -> Run:
+            connection.execute(
+                "UPDATE insight_runs SET threshold = ? WHERE id = ?", (threshold, run_id)
+            )
+            return _load(connection, run_id)
+
+        return await self._db.write(put)
+
+    async def latest(self, target: str) -> Run | None:
+        """The newest complete run about ``target``."""
+        runs = await self.runs(target, 1)
+        return runs[0] if runs else None
+
+    async def runs(self, target: str, limit: int = 15) -> list[Run]:
+        """Complete runs, newest first."""
+
+        def find(connection: sqlite3.Connection) -> list[Run]:
+            found = connection.execute(
+                """SELECT * FROM insight_runs WHERE target = ? AND ready ORDER BY id DESC
+                   LIMIT ?""",
+                (target, limit),
+            )
+            return [_run(row) for row in found]
+
+        return await self._db.read(find)
+
+    async def scores(
+        self, run_id: int, *, by_value: bool = False, page: int = 1, per_page: int = PER_PAGE
+    ) -> Page:
+        """Scores of a run, the highest probability or value first, then by subject."""
+        order = "value" if by_value else "probability"
+
+        def find(connection: sqlite3.Connection) -> Page:
+            total = connection.execute(
+                "SELECT subjects FROM insight_runs WHERE id = ?", (run_id,)
+            ).fetchone()
+            found = connection.execute(
+                f"""SELECT * FROM insight_scores WHERE run_id = ?
+                    ORDER BY {order} DESC, subject LIMIT ? OFFSET ?""",  # noqa: S608
+                (run_id, per_page, (max(1, page) - 1) * per_page),
+            )
+            items = [_score(row) for row in found]
+            return Page(items, total[0] if total else 0, max(1, page), per_page)
+
+        return await self._db.read(find)
+
+    async def score(self, run_id: int, subject: str) -> Score | None:
+        """What the run says of one subject."""
+
+        def find(connection: sqlite3.Connection) -> Score | None:
+            row = connection.execute(
+                "SELECT * FROM insight_scores WHERE run_id = ? AND subject = ?", (run_id, subject)
+            ).fetchone()
+            return None if row is None else _score(row)
+
+        return await self._db.read(find)
+
+    async def _replace_members(self, members: Mapping[str, str]) -> None:
+        if not members:
+            return
+        for some in _batches(members.items()):
+            await self._db.write(
+                lambda connection, some=some: connection.executemany(
+                    "INSERT OR REPLACE INTO insight_members (customer, company) VALUES (?, ?)", some
+                )
+            )
+
+
+def _batches(rows: Iterable[T]) -> Iterator[list[T]]:
+    left = iter(rows)
+    while some := list(islice(left, _BATCH)):
+        yield some
+
+
+def _put(connection: sqlite3.Connection, run_id: int, scores: Iterable[Score]) -> None:
+    connection.executemany(
+        """INSERT OR REPLACE INTO insight_scores
+           (run_id, subject, probability, value, held, reasons) VALUES (?, ?, ?, ?, ?, ?)""",
+        [
+            (run_id, clean(one.subject), one.probability, one.value, one.held,
+             clean(dump(one.reasons)))
+            for one in scores
+        ],
+    )  # fmt: skip
+
+
+def _drop_old_scores(connection: sqlite3.Connection, target: str) -> None:
+    connection.execute(
+        """DELETE FROM insight_scores WHERE run_id IN (SELECT id FROM insight_runs
+           WHERE target = ? ORDER BY id DESC LIMIT -1 OFFSET ?)""",
+        (target, _KEPT_RUNS),
+    )
+
+
+def _load(connection: sqlite3.Connection, run_id: int) -> Run:
+    row = connection.execute("SELECT * FROM insight_runs WHERE id = ?", (run_id,)).fetchone()
+    if row is None:
+        raise NotFound(f"There is no run {run_id}.")
+    return _run(row)
+
+
+def _run(row: sqlite3.Row) -> Run:
+    columns = {key: row[key] for key in row.keys() if key != "ready"}  # noqa: SIM118
+    return Run(**columns | {"report": msgspec.json.decode(row["report"])})
+
+
+def _score(row: sqlite3.Row) -> Score:
+    return Score(
+        subject=row["subject"],
+        probability=row["probability"],
+        value=row["value"],
+        held=bool(row["held"]),
+        reasons=msgspec.json.decode(row["reasons"], type=tuple[dict[str, Any], ...]),
+    )
