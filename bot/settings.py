@@ -119,6 +119,17 @@ class WebhookSettings(_Struct, frozen=True):
     private_networks: tuple[str, ...] = ()  # networks inside that they may reach, also over http
 
 
+class InsightSettings(_Struct, frozen=True):
+    """What is foretold of customers: from which counters, how far ahead, for whom."""
+
+    engine: Annotated[str, msgspec.Meta(pattern=r"^(native|ray://[\w.:-]+)$")] = "native"
+    windows_days: tuple[Positive, ...] = (7, 28)
+    horizon_days: Positive = 28
+    precision: Share = 0.8  # of all flagged this share will do it
+    held_share: Share = 0.1  # of all subjects, never shown, to measure what acting brings
+    max_minutes: Positive = 60
+
+
 class LogSettings(_Struct, frozen=True):
     """What is written to standard error."""
 
@@ -140,6 +151,7 @@ class Settings(_Struct, frozen=True):
     answers: AnswerSettings = msgspec.field(default_factory=AnswerSettings)
     training: TrainingSettings = msgspec.field(default_factory=TrainingSettings)
     webhooks: WebhookSettings = msgspec.field(default_factory=WebhookSettings)
+    insights: InsightSettings = msgspec.field(default_factory=InsightSettings)
     log: LogSettings = msgspec.field(default_factory=LogSettings)
 
     @property
@@ -156,6 +168,11 @@ class Settings(_Struct, frozen=True):
     def artefacts_path(self) -> Path:
         """Folder of model bundles."""
         return self.data_path / "artefacts"
+
+    @property
+    def insights_path(self) -> Path:
+        """Folder of the models about customers."""
+        return self.data_path / "insights"
 
     @property
     def attachments_path(self) -> Path:

@@ -34,9 +34,11 @@ _MINE = {
 _FRAME = ("messages", "conversations", "customers")
 _SHORTEST_RAW_ID = 5
 # What was foretold of the person, who stands there under the site's own name.
+_SUBJECTS = f"""subject IN ('{CUSTOMER}:' || :name, (SELECT '{CUSTOMER}:' || person
+    FROM insight_members WHERE customer = :name AND person != ''))"""  # noqa: S608
 _FORETOLD = {
-    "flags": "subject = :subject",
-    "insight_scores": "run_id IN (SELECT id FROM insight_runs) AND subject = :subject",
+    "flags": _SUBJECTS,
+    "insight_scores": f"run_id IN (SELECT id FROM insight_runs) AND {_SUBJECTS}",  # noqa: S608
     "insight_members": "customer = :name",
 }
 
@@ -96,7 +98,8 @@ class Erasing(Customers):
             _anonymise(connection, customer.id, now)
             _drop_raw_updates(connection, customer)
             for table, where in _FORETOLD.items():
-                connection.execute(f"DELETE FROM {table} WHERE {where}", _names(customer))  # noqa: S608
+                named = {"name": customer.external_id}
+                connection.execute(f"DELETE FROM {table} WHERE {where}", named)  # noqa: S608
             # The rows refer to each other in rings; at the commit all of them are gone.
             connection.execute("PRAGMA defer_foreign_keys=ON")
             for table, key in _tables(connection):
@@ -181,7 +184,7 @@ def _trace(connection: sqlite3.Connection, customer: Customer) -> Trace:
     for table, where in _FORETOLD.items():
         counts[table] = connection.execute(
             f"SELECT count(*) FROM {table} WHERE {where}",  # noqa: S608
-            _names(customer),
+            {"name": customer.external_id},
         ).fetchone()[0]
     counts["customers"] = connection.execute(
         "SELECT count(*) FROM customers WHERE id = :customer", mine
@@ -211,10 +214,6 @@ def _trace(connection: sqlite3.Connection, customer: Customer) -> Trace:
         bundles=tuple(row[0] for row in bundles.fetchall()),
         training=None if training is None else int(training[0]),
     )
-
-
-def _names(customer: Customer) -> dict[str, str]:
-    return {"name": customer.external_id, "subject": f"{CUSTOMER}:{customer.external_id}"}
 
 
 def _plain_tables(connection: sqlite3.Connection) -> list[str]:

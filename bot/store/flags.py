@@ -10,20 +10,23 @@ from typing import Any, Final
 import msgspec
 
 from bot.domain import Page
-from bot.store.insights import COMPANY, CUSTOMER, Run
+from bot.store.insights import Run
 from bot.store.part import PER_PAGE, Part
 
 SHOWN, HELD = "shown", "held"
 EVENT: Final = "customer.flagged"
 
 # Rows of ``customers`` who carry an open flag that is not held back, themselves or by company.
-FLAGGED_CUSTOMERS = f"""SELECT k.id FROM flags f JOIN customers k
-        ON k.external_id = substr(f.subject, {len(CUSTOMER) + 2})
-    WHERE f.subject LIKE '{CUSTOMER}:%' AND f.closed_at IS NULL AND f.arm = '{SHOWN}'
-    UNION ALL SELECT k.id FROM flags f
-    JOIN insight_members m ON m.company = substr(f.subject, {len(COMPANY) + 2})
-    JOIN customers k ON k.external_id = m.customer
-    WHERE f.subject LIKE '{COMPANY}:%' AND f.closed_at IS NULL AND f.arm = '{SHOWN}'"""  # noqa: S608
+_OPEN: Final = f"closed_at IS NULL AND arm = '{SHOWN}'"
+FLAGGED_CUSTOMERS = f"""
+    SELECT k.id FROM flags f JOIN customers k ON k.external_id = substr(f.subject, 10)
+        WHERE f.subject LIKE 'customer:%' AND {_OPEN}
+    UNION ALL SELECT k.id FROM flags f JOIN insight_members m ON m.person = substr(f.subject, 10)
+        JOIN customers k ON k.external_id = m.customer
+        WHERE f.subject LIKE 'customer:%' AND {_OPEN}
+    UNION ALL SELECT k.id FROM flags f JOIN insight_members m ON m.company = substr(f.subject, 9)
+        JOIN customers k ON k.external_id = m.customer
+        WHERE f.subject LIKE 'company:%' AND {_OPEN}"""  # noqa: S608
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +95,7 @@ class Flags(Part):
         self, target: str, *, query: str = "", page: int = 1, per_page: int = PER_PAGE
     ) -> Page:
         """Flags that are shown, the most likely first; ``query`` is a part of the subject."""
-        where = f"target = :target AND arm = '{SHOWN}' AND closed_at IS NULL"
+        where = f"target = :target AND {_OPEN}"
         if query.strip():
             where += " AND instr(lower(subject), lower(:query)) > 0"
         given = {"target": target, "query": query.strip()}
@@ -116,11 +119,11 @@ class Flags(Part):
 
         def find(connection: sqlite3.Connection) -> list[Flag]:
             found = connection.execute(
-                f"""SELECT * FROM flags WHERE closed_at IS NULL AND arm = '{SHOWN}'
-                    AND subject IN (:customer, (SELECT '{COMPANY}:' || company
-                        FROM insight_members WHERE customer = :name))
+                f"""SELECT * FROM flags WHERE {_OPEN} AND subject IN ('customer:' || :name,
+                        (SELECT 'customer:' || person FROM insight_members WHERE customer = :name),
+                        (SELECT 'company:' || company FROM insight_members WHERE customer = :name))
                     ORDER BY probability DESC, target""",  # noqa: S608
-                {"customer": f"{CUSTOMER}:{external_id}", "name": external_id},
+                {"name": external_id},
             )
             return [_flag(row) for row in found]
 

@@ -23,8 +23,10 @@ FLAGS = (
         reasons TEXT NOT NULL, PRIMARY KEY (run_id, subject)) WITHOUT ROWID""",
     "CREATE INDEX insight_scores_likely ON insight_scores (run_id, probability DESC, subject)",
     "CREATE INDEX insight_scores_value ON insight_scores (run_id, value DESC, subject)",
+    # Under which names a customer of the desk (by external id) stands there.
     """CREATE TABLE insight_members (
-        customer TEXT PRIMARY KEY, company TEXT NOT NULL) WITHOUT ROWID""",
+        customer TEXT PRIMARY KEY, person TEXT NOT NULL, company TEXT NOT NULL) WITHOUT ROWID""",
+    "CREATE INDEX insight_members_person ON insight_members (person)",
     "CREATE INDEX insight_members_company ON insight_members (company)",
     """CREATE TABLE flags (
         id INTEGER PRIMARY KEY AUTOINCREMENT, target TEXT NOT NULL, subject TEXT NOT NULL,

@@ -17,7 +17,8 @@ from bot.store.texts import clean, dump
 
 T = TypeVar("T")
 
-COMPANY, CUSTOMER = "company", "customer"
+COMPANY: Final = "company"
+CUSTOMER: Final = "customer"
 # Rows of one transaction, so that a customer's message never waits long behind them.
 _BATCH: Final = 2_000
 _KEPT_RUNS: Final = 2  # of a target, with their scores; of older ones the report stays
@@ -66,6 +67,14 @@ class Score:
     reasons: tuple[Mapping[str, Any], ...] = field(default=())
 
 
+@dataclass(frozen=True, slots=True)
+class Member:
+    """Names of a customer on the site: their own there, and their company's; each may be empty."""
+
+    person: str = ""
+    company: str = ""
+
+
 class Insights(Part):
     """Runs and scores; flags stand beside them in ``Flags``."""
 
@@ -80,7 +89,7 @@ class Insights(Part):
         threshold: float,
         report: Mapping[str, Any],
         scores: Iterable[Score],
-        members: Mapping[str, str],
+        members: Mapping[str, Member],
     ) -> Run:
         """Keep a run; repeating it for the same job replaces it. Seen by nobody until complete.
 
@@ -93,7 +102,7 @@ class Insights(Part):
             threshold: from which a subject is flagged.
             report: figures for the page.
             scores: of every subject.
-            members: company of each customer, replacing what is known; empty leaves it.
+            members: names of customers by their external id, replacing what is known of them.
         """
         now = self._clock()
 
@@ -188,13 +197,12 @@ class Insights(Part):
 
         return await self._db.read(find)
 
-    async def _replace_members(self, members: Mapping[str, str]) -> None:
-        if not members:
-            return
-        for some in _batches(members.items()):
+    async def _replace_members(self, members: Mapping[str, Member]) -> None:
+        rows = ((customer, one.person, one.company) for customer, one in members.items())
+        for some in _batches(rows):
             await self._db.write(
                 lambda connection, some=some: connection.executemany(
-                    "INSERT OR REPLACE INTO insight_members (customer, company) VALUES (?, ?)", some
+                    "INSERT OR REPLACE INTO insight_members VALUES (?, ?, ?)", some
                 )
             )
 

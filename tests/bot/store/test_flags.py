@@ -5,7 +5,7 @@ import pytest
 
 from bot.errors import NotFound
 from bot.store.flags import HELD, SHOWN
-from bot.store.insights import Score
+from bot.store.insights import Member, Score
 
 DAY_S = 86_400.0
 REASON = {"name": "logins.28d.change", "value": -0.6, "part": 0.8}
@@ -98,7 +98,11 @@ async def test_the_hold_out_is_judged_but_never_shown(store, stored, clock):
 
 
 async def test_a_customer_carries_their_own_flags_and_their_companys(store, stored):
-    members = {"ivan": "acme", "olga": "other"}
+    members = {
+        "ivan": Member("", "acme"),
+        "olga": Member("", "other"),
+        "visitor-7": Member("ivan", "acme"),
+    }
     await store.flags.apply(await stored({"company:acme": 0.8}, members=members))
     await store.flags.apply(
         await stored({"customer:ivan": 0.9, "customer:olga": 0.1}, job_id=2, target="paid")
@@ -107,6 +111,7 @@ async def test_a_customer_carries_their_own_flags_and_their_companys(store, stor
     assert [(flag.target, flag.subject) for flag in flags] == [
         ("paid", "customer:ivan"), ("churn", "company:acme"),
     ]  # fmt: skip
+    assert await store.flags.of_customer("visitor-7") == flags
     assert await store.flags.of_customer("olga") == []
 
 
@@ -116,7 +121,7 @@ async def test_the_queue_shows_conversations_of_flagged_customers(store, stored,
     )
     await store.flags.apply(
         await stored({"company:acme": 0.8, "customer:pyotr": 0.9}, held=("customer:pyotr",),
-                     members={"ivan": "acme", "olga": "other"})
+                     members={"ivan": Member("", "acme"), "olga": Member("", "other")})
     )  # fmt: skip
     page = await store.conversations.queue("flagged", None)
     assert [one.id for one in page.items] == [receipts[0].conversation_id]
@@ -139,7 +144,9 @@ async def test_a_webhook_hears_of_new_shown_flags_only(store, stored):
 
 async def test_an_erased_customer_leaves_no_score_and_no_flag(store, stored, inbound):
     await store.conversations.receive([inbound(customer="ivan"), inbound(customer="olga")])
-    run = await stored({"customer:ivan": 0.9, "customer:olga": 0.8}, members={"ivan": "acme"})
+    run = await stored(
+        {"customer:ivan": 0.9, "customer:olga": 0.8}, members={"ivan": Member("ivan", "acme")}
+    )
     await store.flags.apply(run)
     customer = await store.erasing.customer("memory:ivan")
     assert (await store.erasing.trace(customer)).counts["flags"] == 1
