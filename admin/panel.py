@@ -15,6 +15,7 @@ from admin.pages import (
     customers,
     duplicates,
     imports,
+    insights,
     knowledge,
     models,
     overview,
@@ -29,14 +30,18 @@ from admin.pages import (
     unanswered,
     webhooks,
 )
+from admin.scoring.exporting import export_events
+from admin.scoring.work import InsightWork
 from bot.access import Route, add_routes
 from bot.domain import Role
+from bot.services import SERVICES
 from bot.ui import NavigationItem
 
 TEMPLATES = Path(__file__).parent / "templates"
 _INNER = {
     "training-set": ("/admin/review", "/admin/unanswered"),
     "models": ("/admin/training", "/admin/automatic"),
+    "customers": (insights.HOME,),
 }
 NAVIGATION = (
     *(
@@ -66,6 +71,7 @@ _PAGES = (
     unanswered,
     models,
     customers,
+    insights,
     training,
     automatic,
     channels,
@@ -87,3 +93,9 @@ def routes() -> list[Route]:
 def add(app: web.Application) -> None:
     """Add the panel to the server's application."""
     add_routes(app, routes())
+    app.on_startup.append(_offer_work)
+
+
+async def _offer_work(app: web.Application) -> None:
+    services = app[SERVICES]
+    await services.jobs.offer(InsightWork(services, export_events))

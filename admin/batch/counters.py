@@ -156,7 +156,7 @@ def _used_counters(daft: ModuleType, recent: Any, most: int) -> list[str]:
 def happened(
     daft: ModuleType, events: Any, name: str, after: float, until: float
 ) -> Mapping[str, int]:
-    """How often each subject did ``name`` (anything where it is empty) in ``after`` < at <= ``until``."""
+    """How often each subject did ``name`` (empty: anything), ``after`` < at <= ``until``."""
     col = daft.col
     frame = events.where((col("at") > after) & (col("at") <= until))
     if name:

@@ -48,8 +48,8 @@ def filled(keys: pa.Array, part: pa.Table, column: str) -> pa.Array:
 
     Args:
         keys: distinct strings.
-        part: column ``key``, each at most once, and ``column``; keys that are not asked for are
-            left out.
+        part: a column ``key``, each at most once; keys that are not asked for are left out.
+        column: name of the values' column.
     """
     values = np.zeros(len(keys))
     place = pc.index_in(part["key"].cast(pa.large_string()), value_set=keys.cast(pa.large_string()))

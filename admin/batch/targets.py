@@ -42,7 +42,7 @@ def asked(daft: ModuleType, events: Any, plan: Plan, question: Question) -> pa.T
 
 
 def answered(daft: ModuleType, events: Any, plan: Plan, question: Question) -> pa.Table:
-    """The table to learn from: as ``asked`` a horizon ago, with what came true as ``target``, 0/1."""
+    """The table to learn from: ``asked`` a horizon ago, with what came true as ``target``, 0/1."""
     then = replace(plan, as_of=plan.as_of - question.horizon_days * DAY_S)
     table = asked(daft, events, then, question)
     came = came_true(daft, events, question, then.as_of)

@@ -22,9 +22,11 @@ from bot.http import query as decode_query
 from bot.services import SERVICES
 from bot.ui.formats import Formats
 
-View = Literal["mine", "unassigned", "all", "snoozed", "closed", "uncertain"]
+View = Literal["mine", "unassigned", "all", "flagged", "snoozed", "closed", "uncertain"]
 
-_VIEWS: tuple[View, ...] = ("mine", "unassigned", "all", "snoozed", "closed", "uncertain")
+_VIEWS: tuple[View, ...] = (
+    "mine", "unassigned", "all", "snoozed", "closed", "uncertain", "flagged",
+)  # fmt: skip
 _CHANNELS = frozenset({"telegram", "web", "rest", "memory"})
 _FAILURES = frozenset({"blocked", "chat-not-found", "network", "too-large"})
 _KEYS = (

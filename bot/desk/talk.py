@@ -20,6 +20,7 @@ from bot.domain import (
     Verdict,
 )
 from bot.services import Services
+from bot.ui.counters import reasons_in_words
 from bot.ui.formats import Formats
 
 _SHOWN_MESSAGES = 200
@@ -42,6 +43,15 @@ class Line:
 
 
 @dataclass(frozen=True, slots=True)
+class ShownFlag:
+    """What is foretold of the customer, with the counters that say so, in words."""
+
+    target: str
+    probability: float
+    reasons: Sequence[str]
+
+
+@dataclass(frozen=True, slots=True)
 class Talk:
     """Everything the middle and the right column show."""
 
@@ -59,6 +69,7 @@ class Talk:
     agents: Sequence[Agent]
     readers: Sequence[str]
     draft: str
+    flags: Sequence[ShownFlag]
 
     @property
     def name(self) -> str:
@@ -91,9 +102,10 @@ async def gather(
         formats=formats,
     )
     verdicts = await store.feedback.of_message(source.id) if source else []
+    customer = await store.conversations.customer(conversation.customer_id)
     return Talk(
         conversation=conversation,
-        customer=await store.conversations.customer(conversation.customer_id),
+        customer=customer,
         lines=shown,
         shortened=len(messages) == _SHOWN_MESSAGES,
         question=source or question,
@@ -108,6 +120,10 @@ async def gather(
         agents=[one for one in agents if one.disabled_at is None],
         readers=presence.others(conversation.id, agent.id, now),
         draft=await store.conversations.load_draft(conversation.id, agent.id),
+        flags=[
+            ShownFlag(flag.target, flag.probability, reasons_in_words(flag.reasons, t, formats))
+            for flag in await store.flags.of_customer(customer.external_id)
+        ],
     )
 
 

@@ -1,0 +1,38 @@
+"""The child of the job ``insights``: ``python -m admin.scoring FOLDER``.
+
+Reads ``job.json`` and what lies beside it, writes ``result.json`` and ``scores.jsonl`` there, and
+speaks as ``bot.learning.speaking`` says. Never opens a database.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+from admin.scoring import from_events, from_table
+from admin.scoring.orders import RESULT, Result, read_orders, write
+from bot.errors import NeurobotError
+from bot.learning.speaking import Speaker, begin, say
+
+
+def main(folder: Path) -> int:
+    """Count, fit, score; the exit code is 0 where a result was written."""
+    orders = read_orders(folder)
+    begin(orders.max_minutes)
+    speaker = Speaker()
+    try:
+        result: Result
+        if orders.table is not None:
+            result = from_table.run(orders, orders.table, folder, speaker)
+        else:
+            result = from_events.run(orders, folder, speaker)
+    except NeurobotError as error:
+        say({"failed": str(error)})
+        return 1
+    write(folder / RESULT, result)
+    say({"made": RESULT})
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(Path(sys.argv[1])))

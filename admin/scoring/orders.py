@@ -1,0 +1,88 @@
+"""What the server and the child of the job ``insights`` tell each other through files."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+from typing import Any, Final
+
+import msgspec
+
+ORDERS, RESULT, SCORES = "job.json", "result.json", "scores.jsonl"
+EVENTS, DESK, ALIASES, TABLE = "events", "desk.jsonl", "aliases.json", "table.csv"
+CHURN, PAID, BUY, VALUE = "churn", "paid", "buy", "value"
+TARGETS: Final = (CHURN, PAID, BUY, VALUE)
+_DIGITS: Final = 2**64
+
+
+class Due(msgspec.Struct, frozen=True):
+    """A flag whose time is over: did ``subject`` do ``event`` after ``as_of``, until ``due_at``?"""
+
+    id: int
+    subject: str
+    event: str
+    as_of: float
+    due_at: float
+
+
+class TableOrders(msgspec.Struct, frozen=True):
+    """An uploaded table: how it is read, and whether its rows are companies or customers."""
+
+    name: str
+    column: str = ""
+    positive: str = ""
+    id_column: str = ""
+    drop: tuple[str, ...] = ()
+    subjects: str = "customer"
+
+
+class Orders(msgspec.Struct, frozen=True):
+    """``job.json``."""
+
+    target: str
+    now: float
+    model_folder: str
+    max_minutes: int
+    event: str = ""
+    engine: str = "native"
+    windows_days: tuple[int, ...] = (7, 28)
+    horizon_days: int = 28
+    precision: float = 0.8
+    held_share: float = 0.1
+    table: TableOrders | None = None
+    due: tuple[Due, ...] = ()
+
+
+class Result(msgspec.Struct, frozen=True):
+    """``result.json``; the scores stand beside it, one a line.
+
+    ``threshold`` above 1 flags nobody. ``outcomes``: by id of a flag. ``members``: the company of
+    each customer.
+    """
+
+    as_of: float
+    threshold: float
+    report: dict[str, Any]
+    outcomes: dict[str, bool] = {}
+    members: dict[str, str] = {}
+
+
+def held(target: str, subject: str, share: float) -> bool:
+    """Whether the subject is in the hold-out group: always the same, and ``share`` of all are."""
+    digest = hashlib.sha256(f"{target}\n{subject}".encode()).digest()
+    return int.from_bytes(digest[:8], "big") < share * _DIGITS
+
+
+def write(path: Path, value: msgspec.Struct) -> None:
+    """``value`` as JSON."""
+    path.write_bytes(msgspec.json.encode(value))
+
+
+def read_orders(folder: Path) -> Orders:
+    """The orders of a job."""
+    return msgspec.json.decode((folder / ORDERS).read_bytes(), type=Orders)
+
+
+def read_result(folder: Path) -> Result:
+    """What the child made of them."""
+    return msgspec.json.decode((folder / RESULT).read_bytes(), type=Result)

@@ -1,0 +1,48 @@
+"""What customers did at the desk, as plain lines for the batch work. Reads only."""
+
+from __future__ import annotations
+
+import sqlite3
+from pathlib import Path
+
+import msgspec
+
+from bot.store.part import Part
+
+_FACTS = """
+    SELECT k.external_id, c.created_at, 'desk.ticket' FROM conversations c
+        JOIN customers k ON k.id = c.customer_id WHERE c.created_at >= :since
+    UNION ALL SELECT k.external_id, m.created_at, 'desk.message' FROM messages m
+        JOIN conversations c ON c.id = m.conversation_id JOIN customers k ON k.id = c.customer_id
+        WHERE m.author = 'customer' AND m.created_at >= :since
+    UNION ALL SELECT k.external_id, v.created_at, 'desk.verdict' FROM verdicts v
+        JOIN messages m ON m.id = v.message_id JOIN conversations c ON c.id = m.conversation_id
+        JOIN customers k ON k.id = c.customer_id
+        WHERE v.verdict != 'ignored' AND v.created_at >= :since"""
+_PIECE = 5_000
+
+
+class DeskFacts(Part):
+    """Tickets, messages and verdicts of each customer."""
+
+    async def write(self, path: Path, since: float) -> int:
+        """Lines ``{"customer", "at", "name"}`` of what happened since then; how many.
+
+        ``customer`` is the external id; ``name`` is ``desk.ticket``, ``desk.message`` or
+        ``desk.verdict``.
+        """
+        encode = msgspec.json.Encoder().encode
+
+        def put(connection: sqlite3.Connection) -> int:
+            count = 0
+            with path.open("wb") as out:
+                found = connection.execute(_FACTS, {"since": since})
+                while rows := found.fetchmany(_PIECE):
+                    out.writelines(
+                        encode({"customer": row[0], "at": row[1], "name": row[2]}) + b"\n"
+                        for row in rows
+                    )
+                    count += len(rows)
+            return count
+
+        return await self._db.read(put)
