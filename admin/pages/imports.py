@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import hashlib
-import re
-import time
 from pathlib import Path
 from typing import Any
 
@@ -16,14 +13,12 @@ from admin.importers.knowledge import parse_knowledge
 from admin.importers.rows import KnowledgeRow, Parsed
 from admin.operations import article_rows, import_articles
 from admin.pages.frame import audit, fields, go, page, services_of
+from admin.pages.uploads import find, keep
 from bot import ui
 from bot.access import Route
 from bot.errors import BadData
 from bot.http import form
 from bot.store import ImportDiff
-
-_KEPT_S = 3600.0
-_UPLOAD = re.compile(r"[0-9a-f]{64}")
 
 
 class _Preview(msgspec.Struct, frozen=True):
@@ -46,8 +41,7 @@ async def check(request: web.Request) -> web.StreamResponse:
     if not isinstance(upload, web.FileField) or not upload.filename:
         return _page(request, ui.translate(request, "panel.import.no-file"))
     language = str(given.get("language", ""))
-    with upload.file:
-        data = await asyncio.to_thread(upload.file.read)
+    kept, data = await keep(request, upload)
     try:
         parsed = await asyncio.to_thread(parse_knowledge, data, language=language)
     except BadData as error:
@@ -55,7 +49,6 @@ async def check(request: web.Request) -> web.StreamResponse:
     diff = ImportDiff(0, 0, 0, 0)
     if parsed.rows:
         diff = await import_articles(services_of(request), article_rows(parsed.rows), dry_run=True)
-    kept = await asyncio.to_thread(_keep, _folder(request), data)
     preview = _Preview(Path(upload.filename).name[:100], kept, language, diff, parsed.problems)
     return _page(request, preview=preview)
 
@@ -64,8 +57,8 @@ async def apply(request: web.Request) -> web.StreamResponse:
     """Write the file that was checked."""
     given = await fields(request)
     name = given.get("upload", "")
-    path = _folder(request) / f"{name}.csv"
-    if not _UPLOAD.fullmatch(name) or not path.is_file():
+    path = find(request, name)
+    if path is None:
         return _page(request, ui.translate(request, "panel.import.gone"))
     parsed: Parsed[KnowledgeRow] = await asyncio.to_thread(
         lambda: parse_knowledge(path.read_bytes(), language=given.get("language", ""))
@@ -86,21 +79,6 @@ def _page(
     return page(
         request, "panel_import.html", "knowledge", status=status, problem=problem, preview=preview
     )
-
-
-def _folder(request: web.Request) -> Path:
-    return services_of(request).settings.data_path / "uploads"
-
-
-def _keep(folder: Path, data: bytes) -> str:
-    """Keep an upload between check and writing; old ones are dropped."""
-    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-    for old in folder.glob("*.csv"):
-        if time.time() - old.stat().st_mtime > _KEPT_S:
-            old.unlink(missing_ok=True)
-    name = hashlib.sha256(data).hexdigest()
-    (folder / f"{name}.csv").write_bytes(data)
-    return name
 
 
 def routes() -> tuple[Route, ...]:

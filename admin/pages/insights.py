@@ -41,7 +41,7 @@ from bot.store.records import Job
 from bot.ui.counters import in_words
 
 HOME: Final = "/admin/insights"
-_FLAGS: Final = (CHURN, PAID, BUY)
+FLAGS: Final = (CHURN, PAID, BUY)
 _PER_PAGE: Final = 25
 _MOST: Final = 100_000  # flags of one file
 _HISTORY: Final = 10
@@ -215,7 +215,7 @@ def _needed(run: Run, held: Arm) -> tuple[float, int]:
 
 def routes() -> tuple[Route, ...]:
     """Routes of these pages."""
-    target = f"{HOME}/{{target:{'|'.join(_FLAGS)}}}"
+    target = f"{HOME}/{{target:{'|'.join(FLAGS)}}}"
     return (
         Route("GET", target, insight_page, "admin"),
         Route("POST", target, start, "admin"),

@@ -67,6 +67,17 @@ class Result(msgspec.Struct, frozen=True):
     members: dict[str, str] = {}
 
 
+class Understood(msgspec.Struct, frozen=True):
+    """The table as it would be learned from; ``problem`` where it cannot be."""
+
+    rows: int = 0
+    positives: int = 0
+    positive: str = ""
+    columns: tuple[dict[str, Any], ...] = ()
+    warnings: tuple[dict[str, Any], ...] = ()
+    problem: str = ""
+
+
 def held(target: str, subject: str, share: float) -> bool:
     """Whether the subject is in the hold-out group: always the same, and ``share`` of all are."""
     digest = hashlib.sha256(f"{target}\n{subject}".encode()).digest()
