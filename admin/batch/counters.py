@@ -108,7 +108,7 @@ def _window(
 ) -> dict[str, pa.Array]:
     """Counters of the window and of the one before it, for each of ``keys``."""
     col, ints = daft.col, daft.DataType.int64()
-    found = {}
+    found: dict[str, pa.Array] = {}
     for slot, ending in ((0, ""), (1, ".before")):
         low, high = slot * days, (slot + 1) * days
         frame = recent.where((col("age") >= low) & (col("age") < high))

@@ -93,9 +93,7 @@ def warnings_of(request: web.Request, warnings: Sequence[Mapping[str, Any]]) -> 
 
     said = []
     for one in warnings:
-        params = {
-            name: written(value) for name, value in one.items() if name not in {"code", "text"}
-        }
+        params = {name: written(value) for name, value in one.items() if name != "code"}
         if "column" in params:
             params["column"] = name_in_words(params["column"], t)
         try:

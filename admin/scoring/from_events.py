@@ -17,7 +17,7 @@ from admin.batch.targets import COLUMN, Question, answered, asked
 from admin.insights.propensity import fit, save
 from admin.insights.table import Table, from_columns
 from admin.scoring.orders import ALIASES, CHURN, DESK, EVENTS, Due, Orders, Result
-from admin.scoring.scores import report_of, write_scores
+from admin.scoring.scores import nameless, report_of, write_scores
 from bot.errors import BadData
 
 Tell = Callable[[str, float], None]
@@ -46,7 +46,7 @@ def run(orders: Orders, folder: Path, tell: Tell) -> Result:
     tell("fitting", 0.35)
     table = _table(past.drop_columns([COLUMN]), past[COLUMN].to_numpy().astype(bool))
     fitted = fit(table, target=orders.target, tell=lambda what: tell(f"fitting: {what}", 0.5))
-    save(fitted.model, Path(orders.model_folder))
+    save(nameless(fitted.model), Path(orders.model_folder))
     tell("scoring", 0.85)
     now = _table(present)
     proba = fitted.model.predict_proba(now) if now.n_rows else np.zeros(0)

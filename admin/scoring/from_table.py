@@ -10,7 +10,7 @@ import numpy as np
 from admin.insights.propensity import fit, save
 from admin.insights.table import read_table
 from admin.scoring.orders import TABLE, Orders, Result, TableOrders
-from admin.scoring.scores import report_of, write_scores
+from admin.scoring.scores import nameless, report_of, write_scores
 
 Tell = Callable[[str, float], None]
 
@@ -30,7 +30,7 @@ def run(orders: Orders, asked: TableOrders, folder: Path, tell: Tell) -> Result:
                        drop=asked.drop)  # fmt: skip
     tell("fitting", 0.15)
     fitted = fit(table, target=asked.column, tell=lambda what: tell(f"fitting: {what}", 0.5))
-    save(fitted.model, Path(orders.model_folder))
+    save(nameless(fitted.model), Path(orders.model_folder))
     tell("scoring", 0.85)
     everybody = read_table(path, id_column=ids, drop=(*asked.drop, asked.column))
     proba = fitted.model.predict_proba(everybody)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -73,6 +74,17 @@ def _value(column: Column | None, row: int) -> float | str | None:
     return column.levels[int(value)] if column.levels else round(value, 6)
 
 
+def nameless(model: PropensityModel) -> PropensityModel:
+    """The model without the names of customers that its report quotes from their column."""
+    understood = [
+        {key: value for key, value in column.items() if key != "levels"}
+        if column["kind"] == "id" or column["role"] == "id"
+        else column
+        for column in model.report["understood"]
+    ]
+    return replace(model, report={**model.report, "understood": understood})
+
+
 def report_of(
     fitted: Fitted, precision: float, notices: Sequence[Notice]
 ) -> tuple[float, dict[str, Any]]:
@@ -82,7 +94,7 @@ def report_of(
     warnings = {(one["code"], one.get("column", "")): one
                 for one in (notice.as_json for notice in (*fitted.notices, *notices))}  # fmt: skip
     report = {
-        **fitted.model.report,
+        **nameless(fitted.model).report,
         "warnings": list(warnings.values()),
         "precision": precision,
         "kept": threshold is not None,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import islice
 from typing import Any, Final, TypeVar
 
@@ -119,7 +120,7 @@ class Insights(Part):
         run_id = await self._db.write(begin)
         subjects = 0
         for some in _batches(scores):
-            await self._db.write(lambda connection, some=some: _put(connection, run_id, some))
+            await self._db.write(partial(_put, run_id=run_id, scores=some))
             subjects += len(some)
         await self._replace_members(members)
 
@@ -200,11 +201,7 @@ class Insights(Part):
     async def _replace_members(self, members: Mapping[str, Member]) -> None:
         rows = ((customer, one.person, one.company) for customer, one in members.items())
         for some in _batches(rows):
-            await self._db.write(
-                lambda connection, some=some: connection.executemany(
-                    "INSERT OR REPLACE INTO insight_members VALUES (?, ?, ?)", some
-                )
-            )
+            await self._db.write(partial(_put_members, rows=some))
 
 
 def _batches(rows: Iterable[T]) -> Iterator[list[T]]:
@@ -213,7 +210,7 @@ def _batches(rows: Iterable[T]) -> Iterator[list[T]]:
         yield some
 
 
-def _put(connection: sqlite3.Connection, run_id: int, scores: Iterable[Score]) -> None:
+def _put(connection: sqlite3.Connection, *, run_id: int, scores: Iterable[Score]) -> None:
     connection.executemany(
         """INSERT OR REPLACE INTO insight_scores
            (run_id, subject, probability, value, held, reasons) VALUES (?, ?, ?, ?, ?, ?)""",
@@ -223,6 +220,10 @@ def _put(connection: sqlite3.Connection, run_id: int, scores: Iterable[Score]) -
             for one in scores
         ],
     )  # fmt: skip
+
+
+def _put_members(connection: sqlite3.Connection, *, rows: Iterable[tuple[str, str, str]]) -> None:
+    connection.executemany("INSERT OR REPLACE INTO insight_members VALUES (?, ?, ?)", rows)
 
 
 def _drop_old_scores(connection: sqlite3.Connection, target: str) -> None:
