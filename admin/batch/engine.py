@@ -34,7 +34,7 @@ def start(engine: str = NATIVE) -> ModuleType:
         SettingsInvalid: Daft or Ray is not installed, or the engine has no such form.
     """
     os.environ.update(QUIET)
-    _demand("daft", "pip install 'neurobot[batch]'")
+    require()
     import daft  # noqa: PLC0415 - not before it has been told to be quiet
 
     if engine == NATIVE:
@@ -49,6 +49,16 @@ def start(engine: str = NATIVE) -> ModuleType:
     _start_ray(engine)
     daft.set_runner_ray(noop_if_initialized=True)
     return daft
+
+
+def require() -> None:
+    """Refuse to go on without the extra ``batch``.
+
+    Raises:
+        SettingsInvalid: Daft or pyarrow is not installed.
+    """
+    for package in ("daft", "pyarrow"):
+        _demand(package, "pip install 'neurobot[batch]'")
 
 
 def _start_ray(engine: str) -> None:

@@ -9,10 +9,21 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from admin.scoring import from_events, from_table
-from admin.scoring.orders import RESULT, Result, read_orders, write
+from admin.batch.engine import require
+from admin.scoring.orders import RESULT, Orders, Result, read_orders, write
 from bot.errors import NeurobotError
 from bot.learning.speaking import Speaker, begin, say
+
+
+def _run(orders: Orders, folder: Path, speaker: Speaker) -> Result:
+    if orders.table is not None:
+        from admin.scoring import from_table  # noqa: PLC0415 - needs no engine
+
+        return from_table.run(orders, orders.table, folder, speaker)
+    require()
+    from admin.scoring import from_events  # noqa: PLC0415 - only where the engine is installed
+
+    return from_events.run(orders, folder, speaker)
 
 
 def main(folder: Path) -> int:
@@ -21,11 +32,7 @@ def main(folder: Path) -> int:
     begin(orders.max_minutes)
     speaker = Speaker()
     try:
-        result: Result
-        if orders.table is not None:
-            result = from_table.run(orders, orders.table, folder, speaker)
-        else:
-            result = from_events.run(orders, folder, speaker)
+        result = _run(orders, folder, speaker)
     except NeurobotError as error:
         say({"failed": str(error)})
         return 1
