@@ -16,7 +16,7 @@ from admin.batch.kernels import PAIRS, SCALE, changes, counter_pairs, filled
 DAY_S: Final = 86_400.0
 # Names of the events that stand for something the desk or every product knows.
 LOGIN: Final = "login"
-TICKET, MESSAGE, VERDICT = "desk.ticket", "desk.message", "desk.verdict"
+TICKET, MESSAGE, VERDICT = "support.ticket", "support.message", "support.verdict"
 _SUMS: Final = {"logins": LOGIN, "tickets": TICKET, "messages": MESSAGE, "verdicts": VERDICT}
 _BASE: Final = ("days_active", "events", "tools", *_SUMS)
 

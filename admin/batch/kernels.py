@@ -75,3 +75,9 @@ def changes(table: pa.Table, pairs: Mapping[str, tuple[str, str]]) -> pa.Table:
 def _change(now: npt.NDArray[np.float64], before: npt.NDArray[np.float64]) -> Any:
     start = np.where(before == 0, np.where(now == 0, 1.0, now / 2), before)
     return np.clip(np.where((now == 0) & (before == 0), 0.0, now / start - 1.0), -1.0, 9.0)
+
+
+def numbers(table: pa.Table) -> tuple[list[str], dict[str, npt.NDArray[np.float64]]]:
+    """The keys of a table of counters, and its other columns by name."""
+    columns = {name: table[name].to_numpy() for name in table.column_names if name != "key"}
+    return table["key"].to_pylist(), columns

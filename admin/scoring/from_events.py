@@ -9,13 +9,14 @@ from typing import Any
 
 import msgspec
 import numpy as np
-import pyarrow as pa
 
 from admin.batch import engine
 from admin.batch.counters import Plan, happened, last_at, members, read_events
+from admin.batch.desk import desk_events
+from admin.batch.kernels import numbers
 from admin.batch.targets import COLUMN, Question, answered, asked
 from admin.insights.propensity import fit, save
-from admin.insights.table import Table, from_columns
+from admin.insights.table import from_columns
 from admin.scoring.orders import ALIASES, CHURN, DESK, EVENTS, Due, Orders, Result
 from admin.scoring.scores import nameless, report_of, write_scores
 from bot.errors import BadData
@@ -32,7 +33,9 @@ def run(orders: Orders, folder: Path, tell: Tell) -> Result:
     tell("counting", 0.02)
     daft = engine.start(orders.engine)
     known = members(daft, folder / EVENTS)
-    events = read_events(daft, folder / EVENTS, desk_events(folder, known)).collect()
+    lines, persons = _desk(folder)
+    desk = desk_events(lines, persons, known)
+    events = read_events(daft, folder / EVENTS, desk).collect()
     as_of = last_at(daft, events, orders.now)
     if as_of is None:
         raise BadData("There are no events of known customers or companies yet.",
@@ -44,11 +47,14 @@ def run(orders: Orders, folder: Path, tell: Tell) -> Result:
     present = asked(daft, events, plan, question)
     outcomes = judged(daft, events, orders)
     tell("fitting", 0.35)
-    table = _table(past.drop_columns([COLUMN]), past[COLUMN].to_numpy().astype(bool))
+    keys, columns = numbers(past)
+    target = columns.pop(COLUMN).astype(bool)
+    table = from_columns(columns, target=target, ids=keys)
     fitted = fit(table, target=orders.target, tell=lambda what: tell(f"fitting: {what}", 0.5))
     save(nameless(fitted.model), Path(orders.model_folder))
     tell("scoring", 0.85)
-    now = _table(present)
+    keys, columns = numbers(present)
+    now = from_columns(columns, ids=keys)
     proba = fitted.model.predict_proba(now) if now.n_rows else np.zeros(0)
     write_scores(folder, orders, fitted.model, now, subjects=now.ids, proba=proba)
     notices = fitted.model.notices(now) if now.n_rows else ()
@@ -58,23 +64,10 @@ def run(orders: Orders, folder: Path, tell: Tell) -> Result:
     return Result(as_of, threshold, report, outcomes, known)
 
 
-def desk_events(folder: Path, known: dict[str, str]) -> pa.Table | None:
-    """What customers did at the desk, as events under their names on the site."""
-    path = folder / DESK
-    if not path.exists():
-        return None
-    aliases: dict[str, str] = {}
-    if (folder / ALIASES).exists():
-        aliases = msgspec.json.decode((folder / ALIASES).read_bytes())
-    rows = [msgspec.json.decode(line) for line in path.read_bytes().splitlines()]
-    customers = [aliases.get(row["customer"], row["customer"]) for row in rows]
-    return pa.table({
-        "at": pa.array([float(row["at"]) for row in rows], pa.float64()),
-        "name": pa.array([row["name"] for row in rows], pa.string()),
-        "customer": pa.array(customers, pa.string()),
-        "company": pa.array([known.get(one, "") for one in customers], pa.string()),
-        "counters": pa.array(["{}"] * len(rows), pa.string()),
-    })  # fmt: skip
+def _desk(folder: Path) -> tuple[list[bytes], dict[str, str]]:
+    """Lines of the desk, and the names on the site of customers who stand there under another."""
+    persons: dict[str, str] = msgspec.json.decode((folder / ALIASES).read_bytes())
+    return (folder / DESK).read_bytes().splitlines(), persons
 
 
 def judged(daft: ModuleType, events: Any, orders: Orders) -> dict[str, bool]:
@@ -88,8 +81,3 @@ def judged(daft: ModuleType, events: Any, orders: Orders) -> dict[str, bool]:
         for flag in flags:
             found[str(flag.id)] = (flag.subject in did) != (orders.target == CHURN)
     return found
-
-
-def _table(counted: pa.Table, target: Any = None) -> Table:
-    columns = {name: counted[name].to_numpy() for name in counted.column_names if name != "key"}
-    return from_columns(columns, target=target, ids=counted["key"].to_pylist())

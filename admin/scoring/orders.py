@@ -9,7 +9,7 @@ from typing import Any, Final
 import msgspec
 
 ORDERS, RESULT, SCORES = "job.json", "result.json", "scores.jsonl"
-EVENTS, DESK, ALIASES, TABLE = "events", "desk.jsonl", "aliases.json", "table.csv"
+EVENTS, DESK, ALIASES, TABLE = "events", "support.jsonl", "aliases.json", "table.csv"
 CHURN, PAID, BUY, VALUE = "churn", "paid", "buy", "value"
 TARGETS: Final = (CHURN, PAID, BUY, VALUE)
 _DIGITS: Final = 2**64

@@ -30,7 +30,7 @@ from bot.errors import BadRequest, NotFound
 from bot.learning.work import Ending
 from bot.services import Services
 from bot.store.desk_facts import DeskFacts
-from bot.store.insights import Member, Run, Score
+from bot.store.insights import Member, NewRun, Run, Score
 from bot.store.records import Job
 
 INSIGHTS: Final = "insights"
@@ -107,7 +107,7 @@ class InsightWork:
                 for chat, person in persons.items()
             }
         table = job.params.get("table")
-        run = await store.insights.store_run(
+        made = NewRun(
             target=str(job.params["target"]),
             job_id=job.id,
             source=table["name"] if table else "events",
@@ -115,9 +115,8 @@ class InsightWork:
             horizon_s=self._services.settings.insights.horizon_days * _DAY_S,
             threshold=result.threshold,
             report=result.report,
-            scores=_scores(folder / SCORES),
-            members=members,
         )
+        run = await store.insights.store_run(made, _scores(folder / SCORES), members)
         await store.flags.judge({int(flag): came for flag, came in result.outcomes.items()})
         flagged = await self.apply(run)
         await asyncio.to_thread(self._drop_old_models, run.target, self._model_folder(job))

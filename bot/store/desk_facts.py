@@ -10,12 +10,12 @@ import msgspec
 from bot.store.part import Part
 
 _FACTS = """
-    SELECT k.external_id, c.created_at, 'desk.ticket' FROM conversations c
+    SELECT k.external_id, c.created_at, 'support.ticket' FROM conversations c
         JOIN customers k ON k.id = c.customer_id WHERE c.created_at >= :since
-    UNION ALL SELECT k.external_id, m.created_at, 'desk.message' FROM messages m
+    UNION ALL SELECT k.external_id, m.created_at, 'support.message' FROM messages m
         JOIN conversations c ON c.id = m.conversation_id JOIN customers k ON k.id = c.customer_id
         WHERE m.author = 'customer' AND m.created_at >= :since
-    UNION ALL SELECT k.external_id, v.created_at, 'desk.verdict' FROM verdicts v
+    UNION ALL SELECT k.external_id, v.created_at, 'support.verdict' FROM verdicts v
         JOIN messages m ON m.id = v.message_id JOIN conversations c ON c.id = m.conversation_id
         JOIN customers k ON k.id = c.customer_id
         WHERE v.verdict != 'ignored' AND v.created_at >= :since"""
@@ -28,8 +28,8 @@ class DeskFacts(Part):
     async def write(self, path: Path, since: float) -> int:
         """Lines ``{"customer", "at", "name"}`` of what happened since then; how many.
 
-        ``customer`` is the external id; ``name`` is ``desk.ticket``, ``desk.message`` or
-        ``desk.verdict``.
+        ``customer`` is the external id; ``name`` is ``support.ticket``, ``support.message`` or
+        ``support.verdict``.
         """
         encode = msgspec.json.Encoder().encode
 

@@ -26,8 +26,8 @@ _KEPT_RUNS: Final = 2  # of a target, with their scores; of older ones the repor
 
 
 @dataclass(frozen=True, slots=True)
-class Run:
-    """One run.
+class NewRun:
+    """What a job made.
 
     Attributes:
         target: ``churn``, ``paid``, ``buy`` or ``value``.
@@ -38,16 +38,22 @@ class Run:
         report: figures, curves and warnings for the page.
     """
 
-    id: int
     target: str
     job_id: int
     source: str
     as_of: float
-    created_at: float
-    subjects: int
     horizon_s: float
     threshold: float
     report: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Run(NewRun):
+    """A run as it is kept; ``subjects`` have a score."""
+
+    id: int
+    created_at: float
+    subjects: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,44 +86,16 @@ class Insights(Part):
     """Runs and scores; flags stand beside them in ``Flags``."""
 
     async def store_run(
-        self,
-        *,
-        target: str,
-        job_id: int,
-        source: str,
-        as_of: float,
-        horizon_s: float,
-        threshold: float,
-        report: Mapping[str, Any],
-        scores: Iterable[Score],
-        members: Mapping[str, Member],
+        self, run: NewRun, scores: Iterable[Score], members: Mapping[str, Member]
     ) -> Run:
         """Keep a run; repeating it for the same job replaces it. Seen by nobody until complete.
 
         Args:
-            target: what it is about.
-            job_id: the job that made it.
-            source: where its counters came from.
-            as_of: the moment the scores are about.
-            horizon_s: how far they look ahead.
-            threshold: from which a subject is flagged.
-            report: figures for the page.
+            run: what the job made.
             scores: of every subject.
             members: names of customers by their external id, replacing what is known of them.
         """
-        now = self._clock()
-
-        def begin(connection: sqlite3.Connection) -> int:
-            connection.execute("DELETE FROM insight_runs WHERE job_id = ?", (job_id,))
-            cursor = connection.execute(
-                """INSERT INTO insight_runs (target, job_id, source, as_of, created_at, horizon_s,
-                   threshold, report) VALUES (?, ?, ?, ?, ?, ?, ?, ?)""",
-                (target, job_id, clean(source), as_of, now, horizon_s, threshold,
-                 clean(dump(dict(report)))),
-            )  # fmt: skip
-            return int(cursor.lastrowid or 0)
-
-        run_id = await self._db.write(begin)
+        run_id = await self._db.write(partial(_begin, run=run, now=self._clock()))
         subjects = 0
         for some in _batches(scores):
             await self._db.write(partial(_put, run_id=run_id, scores=some))
@@ -130,9 +108,9 @@ class Insights(Part):
             )
             return _load(connection, run_id)
 
-        run = await self._db.write(end)
-        await self._db.write(lambda connection: _drop_old_scores(connection, target))
-        return run
+        kept = await self._db.write(end)
+        await self._db.write(lambda connection: _drop_old_scores(connection, run.target))
+        return kept
 
     async def set_threshold(self, run_id: int, threshold: float) -> Run:
         """The run with another threshold; flags follow in ``Flags.apply``.
@@ -208,6 +186,17 @@ def _batches(rows: Iterable[T]) -> Iterator[list[T]]:
     left = iter(rows)
     while some := list(islice(left, _BATCH)):
         yield some
+
+
+def _begin(connection: sqlite3.Connection, *, run: NewRun, now: float) -> int:
+    connection.execute("DELETE FROM insight_runs WHERE job_id = ?", (run.job_id,))
+    cursor = connection.execute(
+        """INSERT INTO insight_runs (target, job_id, source, as_of, created_at, horizon_s,
+           threshold, report) VALUES (?, ?, ?, ?, ?, ?, ?, ?)""",
+        (run.target, run.job_id, clean(run.source), run.as_of, now, run.horizon_s, run.threshold,
+         clean(dump(dict(run.report)))),
+    )  # fmt: skip
+    return int(cursor.lastrowid or 0)
 
 
 def _put(connection: sqlite3.Connection, *, run_id: int, scores: Iterable[Score]) -> None:

@@ -9,7 +9,7 @@ import re
 import pytest
 
 from bot.domain import Inbound, Role
-from bot.store.insights import Member, Score
+from bot.store.insights import Member, NewRun, Score
 
 DAY_S = 86_400.0
 REASONS = (
@@ -47,12 +47,11 @@ async def stored(server):
     jobs = iter(range(1, 100))
 
     async def keep(probabilities, *, target="churn", held=(), threshold=0.5, members=None, **more):
-        run = await services.store.insights.store_run(
-            target=target, job_id=next(jobs), source="events", as_of=services.clock(),
-            horizon_s=28 * DAY_S, threshold=threshold, report=report(**more),
-            scores=[Score(s, p, held=s in held, reasons=REASONS) for s, p in probabilities.items()],
-            members=members or {},
-        )  # fmt: skip
+        made = NewRun(
+            target, next(jobs), "events", services.clock(), 28 * DAY_S, threshold, report(**more)
+        )
+        scores = [Score(s, p, held=s in held, reasons=REASONS) for s, p in probabilities.items()]
+        run = await services.store.insights.store_run(made, scores, members or {})
         await services.store.flags.apply(run)
         return run
 

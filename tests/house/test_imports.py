@@ -10,7 +10,12 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-HEAVY = ("torch", "sklearn", "scipy", "nltk", "pandas", "pyarrow")
+HEAVY = ("torch", "sklearn", "scipy", "nltk", "pandas", "pyarrow", "daft")
+# Rooms that only commands and the children of jobs enter.
+CHILDREN = (
+    "nlp.train", "admin.evaluate", "admin.bench", "bot.learning.ranking",
+    "admin.batch", "admin.insights", "admin.scoring.from", "admin.scoring.scores",
+)  # fmt: skip
 
 _PROBE = """
 import importlib, json, logging, os, sys, threading, warnings
@@ -58,10 +63,6 @@ def test_import_has_no_effect(folder: str) -> None:
 
 def test_server_modules_import_no_heavy_library() -> None:
     names = [
-        name
-        for name in _modules("nlp", "index", "bot", "admin")
-        if not name.startswith(
-            ("nlp.train", "admin.evaluate", "admin.bench", "bot.learning.ranking")
-        )
+        name for name in _modules("nlp", "index", "bot", "admin") if not name.startswith(CHILDREN)
     ]
     assert _probe(names)["heavy"] == []

@@ -5,9 +5,10 @@ import pytest
 
 from bot.errors import NotFound
 from bot.store.flags import HELD, SHOWN
-from bot.store.insights import Member, Score
+from bot.store.insights import Member, NewRun, Score
 
 DAY_S = 86_400.0
+REPORT = {"chosen": "logistic"}
 REASON = {"name": "logins.28d.change", "value": -0.6, "part": 0.8}
 
 
@@ -22,11 +23,8 @@ def stored(store, clock):
             Score(subject, probability, held=subject in held, reasons=(REASON,))
             for subject, probability in probabilities.items()
         ]
-        return await store.insights.store_run(
-            target=target, job_id=job_id, source="events", as_of=clock(), horizon_s=28 * DAY_S,
-            threshold=threshold, report={"chosen": "logistic"}, scores=scores,
-            members=members or {},
-        )  # fmt: skip
+        run = NewRun(target, job_id, "events", clock(), 28 * DAY_S, threshold, REPORT)
+        return await store.insights.store_run(run, scores, members or {})
 
     return keep
 
@@ -39,7 +37,7 @@ async def test_scores_come_back_in_a_total_order_and_a_repeated_run_replaces_its
     await stored({"company:a": 0.1}, job_id=4)
     run = await stored({"company:b": 0.5, "company:a": 0.5, "customer:c": 0.9}, job_id=4)
     assert [one.id for one in await store.insights.runs("churn")] == [run.id]
-    assert (run.subjects, run.report, run.source) == (3, {"chosen": "logistic"}, "events")
+    assert (run.subjects, run.report, run.source) == (3, REPORT, "events")
     page = await store.insights.scores(run.id, per_page=2)
     assert [one.subject for one in page.items] == ["customer:c", "company:a"]
     assert (page.total, page.pages, page.items[0].reasons) == (3, 2, (REASON,))
