@@ -64,7 +64,7 @@ $(VENV)/.run: $(VENV)/.torch pyproject.toml
 	@touch $@
 
 $(VENV)/.dev: $(VENV)/.torch pyproject.toml
-	$(PIP) install -q -e '.[$(FAISS),batch,dev]'
+	$(PIP) install -q -e '.[$(FAISS),dev]'
 	@touch $@ $(VENV)/.run
 
 clean: ## remove what the commands made, not your data

@@ -113,12 +113,6 @@ class TrainingSettings(_Struct, frozen=True):
     source_rows: Positive = 20  # below, that share does not matter
 
 
-class WebhookSettings(_Struct, frozen=True):
-    """Outgoing webhooks reach public addresses over https, and nothing else."""
-
-    private_networks: tuple[str, ...] = ()  # networks inside that they may reach, also over http
-
-
 class InsightSettings(_Struct, frozen=True):
     """What is foretold of customers: from which counters, how far ahead, for whom."""
 
@@ -128,6 +122,22 @@ class InsightSettings(_Struct, frozen=True):
     precision: Share = 0.8  # of all flagged this share will do it
     held_share: Share = 0.1  # of all subjects, never shown, to measure what acting brings
     max_minutes: Positive = 60
+
+
+class WebhookSettings(_Struct, frozen=True):
+    """Outgoing webhooks reach public addresses over https, and nothing else."""
+
+    private_networks: tuple[str, ...] = ()  # networks inside that they may reach, also over http
+
+
+class EventSettings(_Struct, frozen=True):
+    """Events of the site's visitors: how many may wait, how long they are kept."""
+
+    max_waiting: Positive = 20_000  # events accepted and not yet stored; above it 429
+    max_event_bytes: Positive = 16_384
+    requests_per_minute: Positive = 1_200  # per client address, of pages with the site key
+    keep_days: Positive = 400
+    export_dir: str = ""  # where they are exported to; none is removed before it is there
 
 
 class LogSettings(_Struct, frozen=True):
@@ -150,8 +160,9 @@ class Settings(_Struct, frozen=True):
     hours: HoursSettings = msgspec.field(default_factory=HoursSettings)
     answers: AnswerSettings = msgspec.field(default_factory=AnswerSettings)
     training: TrainingSettings = msgspec.field(default_factory=TrainingSettings)
-    webhooks: WebhookSettings = msgspec.field(default_factory=WebhookSettings)
     insights: InsightSettings = msgspec.field(default_factory=InsightSettings)
+    webhooks: WebhookSettings = msgspec.field(default_factory=WebhookSettings)
+    events: EventSettings = msgspec.field(default_factory=EventSettings)
     log: LogSettings = msgspec.field(default_factory=LogSettings)
 
     @property
@@ -163,6 +174,11 @@ class Settings(_Struct, frozen=True):
     def database_path(self) -> Path:
         """The one SQLite file."""
         return self.data_path / "neurobot.db"
+
+    @property
+    def events_path(self) -> Path:
+        """The events' own SQLite file."""
+        return self.data_path / "events.db"
 
     @property
     def artefacts_path(self) -> Path:
