@@ -31,7 +31,6 @@ from admin.pages import (
     unanswered,
     webhooks,
 )
-from admin.scoring.exporting import export_events
 from admin.scoring.work import InsightWork
 from bot.access import Route, add_routes
 from bot.domain import Role
@@ -100,4 +99,4 @@ def add(app: web.Application) -> None:
 
 async def _offer_work(app: web.Application) -> None:
     services = app[SERVICES]
-    await services.jobs.offer(InsightWork(services, export_events))
+    await services.jobs.offer(InsightWork(services))

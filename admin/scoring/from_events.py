@@ -13,6 +13,7 @@ import numpy as np
 from admin.batch import engine
 from admin.batch.counters import Plan, happened, last_at, members, read_events
 from admin.batch.desk import desk_events
+from admin.batch.event_export import export
 from admin.batch.kernels import numbers
 from admin.batch.targets import COLUMN, Question, answered, asked
 from admin.insights.propensity import fit, save
@@ -30,16 +31,16 @@ def run(orders: Orders, folder: Path, tell: Tell) -> Result:
     Raises:
         BadData: no events, or too few that did it or did not.
     """
-    tell("counting", 0.02)
     daft = engine.start(orders.engine)
-    known = members(daft, folder / EVENTS)
+    tell("collecting", 0.01)
+    days = _exported(orders, folder)
+    tell("counting", 0.1)
+    known = members(daft, days)
     lines, persons = _desk(folder)
-    desk = desk_events(lines, persons, known)
-    events = read_events(daft, folder / EVENTS, desk).collect()
+    events = read_events(daft, days, desk_events(lines, persons, known)).collect()
     as_of = last_at(daft, events, orders.now)
     if as_of is None:
-        raise BadData("There are no events of known customers or companies yet.",
-                      remedy="Send events that name a customer or a company.")  # fmt: skip
+        raise _nothing()
     plan = Plan(as_of, orders.windows_days)
     question = Question(orders.target, orders.horizon_days, orders.event)
     past = answered(daft, events, plan, question)
@@ -62,6 +63,22 @@ def run(orders: Orders, folder: Path, tell: Tell) -> Result:
     report |= {"event": orders.event, "windows_days": list(orders.windows_days),
                "horizon_days": orders.horizon_days}  # fmt: skip
     return Result(as_of, threshold, report, outcomes, known)
+
+
+def _exported(orders: Orders, folder: Path) -> Path:
+    """The folder of all events by day."""
+    days = Path(orders.export_folder) if orders.export_folder else folder / EVENTS
+    export(Path(orders.events_file), days, orders.now)
+    if not any(days.glob("day=*/*.parquet")):
+        raise _nothing()
+    return days
+
+
+def _nothing() -> BadData:
+    return BadData(
+        "There are no events of known customers or companies yet.",
+        remedy="Send events that name a customer or a company.",
+    )
 
 
 def _desk(folder: Path) -> tuple[list[bytes], dict[str, str]]:

@@ -37,10 +37,16 @@ class TableOrders(msgspec.Struct, frozen=True):
 
 
 class Orders(msgspec.Struct, frozen=True):
-    """``job.json``."""
+    """``job.json``.
+
+    The events of ``events_file`` are exported into ``export_folder``, which keeps them, or into the
+    job's own folder where that is empty.
+    """
 
     target: str
     now: float
+    events_file: str
+    export_folder: str
     model_folder: str
     max_minutes: int
     event: str = ""

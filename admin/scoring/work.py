@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import shutil
-from collections.abc import Awaitable, Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final
 
@@ -14,7 +14,6 @@ from admin.scoring.orders import (
     ALIASES,
     CHURN,
     DESK,
-    EVENTS,
     ORDERS,
     SCORES,
     TABLE,
@@ -29,14 +28,13 @@ from admin.scoring.orders import (
 from bot.errors import BadRequest, NotFound
 from bot.learning.work import Ending
 from bot.services import Services
+from bot.store.chat_names import chat_names
 from bot.store.desk_facts import DeskFacts
 from bot.store.insights import Member, NewRun, Run, Score
 from bot.store.records import Job
 
 INSIGHTS: Final = "insights"
 _DAY_S: Final = 86_400.0
-
-Export = Callable[[Services, Path], Awaitable[Mapping[str, Member]]]
 
 
 class InsightWork:
@@ -50,10 +48,9 @@ class InsightWork:
     module = "admin.scoring"
     closing = "storing"
 
-    def __init__(self, services: Services, export: Export) -> None:
+    def __init__(self, services: Services) -> None:
         self.threads = services.settings.training.threads
         self._services = services
-        self._export = export
 
     def check(self, params: Mapping[str, Any]) -> None:
         """Refuse an unknown target, or one without its event.
@@ -76,10 +73,12 @@ class InsightWork:
         if table is not None:
             await asyncio.to_thread(self._take_upload, str(params["upload"]), folder / TABLE)
         else:
-            await self._export_events(folder)
+            await self._write_desk(folder)
         orders = Orders(
             target=str(params["target"]),
             now=self._services.clock(),
+            events_file=str(self._services.settings.events_path),
+            export_folder=self._services.settings.events.export_dir,
             model_folder=str(self._model_folder(job)),
             max_minutes=settings.max_minutes,
             event=str(params.get("event") or ""),
@@ -137,14 +136,14 @@ class InsightWork:
             if events.get(flag.run_id) is not None
         )
 
-    async def _export_events(self, folder: Path) -> None:
-        aliases = await self._export(self._services, folder / EVENTS)
-        settings = self._services.settings.insights
-        days = 2 * max(settings.windows_days) + settings.horizon_days
-        since = self._services.clock() - (days + 1) * _DAY_S
-        store = self._services.store
-        await DeskFacts(store.db, self._services.clock).write(folder / DESK, since)
-        persons = {customer: one.person for customer, one in aliases.items() if one.person}
+    async def _write_desk(self, folder: Path) -> None:
+        """What customers did at the desk, and the names under which the site knows them."""
+        services = self._services
+        settings = services.settings.insights
+        days = 2 * max(settings.windows_days) + settings.horizon_days + 1
+        since = services.clock() - days * _DAY_S
+        await DeskFacts(services.store.db, services.clock).write(folder / DESK, since)
+        persons = await chat_names(services.intake.events)
         (folder / ALIASES).write_bytes(msgspec.json.encode(persons))
 
     def _take_upload(self, name: str, target: Path) -> None:
