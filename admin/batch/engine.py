@@ -35,10 +35,11 @@ def start(engine: str = NATIVE) -> ModuleType:
     """
     os.environ.update(QUIET)
     require()
+    if engine == NATIVE:
+        os.environ["DAFT_RUNNER"] = NATIVE
     import daft  # noqa: PLC0415 - not before it has been told to be quiet
 
     if engine == NATIVE:
-        daft.set_runner_native()
         return daft
     if not engine.startswith("ray://"):
         raise SettingsInvalid(
