@@ -7,6 +7,7 @@ import os
 from types import ModuleType
 from typing import Final
 
+from admin.batch.arrow import BatchMissing
 from bot.errors import SettingsInvalid
 
 NATIVE: Final = "native"
@@ -31,7 +32,8 @@ def start(engine: str = NATIVE) -> ModuleType:
             this machine.
 
     Raises:
-        SettingsInvalid: Daft or Ray is not installed, or the engine has no such form.
+        BatchMissing: Daft or pyarrow is not installed.
+        SettingsInvalid: Ray is not, or the engine has no such form.
     """
     os.environ.update(QUIET)
     require()
@@ -46,7 +48,11 @@ def start(engine: str = NATIVE) -> ModuleType:
             f"Settings: insights.engine is '{engine}'.",
             remedy="Give 'native' or 'ray://HOST:PORT'.",
         )
-    _demand("ray", "pip install ray, or set insights.engine to 'native'")
+    if not _installed("ray"):
+        raise SettingsInvalid(
+            "Settings: insights.engine names a Ray cluster, and Ray is not installed.",
+            remedy="Install it (pip install ray), or set insights.engine to 'native'.",
+        )
     _start_ray(engine)
     daft.set_runner_ray(noop_if_initialized=True)
     return daft
@@ -56,10 +62,10 @@ def require() -> None:
     """Refuse to go on without the extra ``batch``.
 
     Raises:
-        SettingsInvalid: Daft or pyarrow is not installed.
+        BatchMissing: Daft or pyarrow is not installed.
     """
-    for package in ("daft", "pyarrow"):
-        _demand(package, "pip install 'neurobot[batch]'")
+    if not (_installed("daft") and _installed("pyarrow")):
+        raise BatchMissing
 
 
 def _start_ray(engine: str) -> None:
@@ -74,6 +80,5 @@ def _start_ray(engine: str) -> None:
         ray.init(address=engine, log_to_driver=False)
 
 
-def _demand(package: str, remedy: str) -> None:
-    if importlib.util.find_spec(package) is None:
-        raise SettingsInvalid(f"The package {package} is not installed.", remedy=f"{remedy}.")
+def _installed(package: str) -> bool:
+    return importlib.util.find_spec(package) is not None

@@ -72,7 +72,7 @@ async def insight_page(request: web.Request) -> web.StreamResponse:
         run=run,
         runs=runs,
         job=await running(request),
-        failed=await _failed(request, target),
+        failed=await failed_run(request, target),
         stage=partial(stage_of, request),
         flags=flags,
         reasons=partial(_reasons, request),
@@ -185,7 +185,7 @@ def stage_of(request: web.Request, job: Job) -> str:
         return stage
 
 
-async def _failed(request: web.Request, target: str) -> Job | None:
+async def failed_run(request: web.Request, target: str) -> Job | None:
     """The target's newest run, where it failed and nothing has come since."""
     jobs = await services_of(request).store.jobs.list(200)
     mine = (job for job in jobs if job.kind == INSIGHTS and job.params.get("target") == target)

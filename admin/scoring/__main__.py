@@ -10,18 +10,32 @@ import sys
 from pathlib import Path
 
 from admin.batch.engine import require
-from admin.scoring.orders import RESULT, Orders, Result, read_orders, write
+from admin.scoring.orders import (
+    RESULT,
+    TABLE,
+    VALUE,
+    Orders,
+    Result,
+    in_words,
+    read_orders,
+    write,
+)
 from bot.errors import NeurobotError
 from bot.learning.speaking import Speaker, begin, say
 
 
 def _run(orders: Orders, folder: Path, speaker: Speaker) -> Result:
+    # What is loaded hangs on the orders: a table needs no batch engine.
+    if orders.target == VALUE:
+        from admin.scoring import from_purchases  # noqa: PLC0415
+
+        return from_purchases.run(orders, folder, speaker)
     if orders.table is not None:
-        from admin.scoring import from_table  # noqa: PLC0415 - needs no engine
+        from admin.scoring import from_table  # noqa: PLC0415
 
         return from_table.run(orders, orders.table, folder, speaker)
     require()
-    from admin.scoring import from_events  # noqa: PLC0415 - only where the engine is installed
+    from admin.scoring import from_events  # noqa: PLC0415
 
     return from_events.run(orders, folder, speaker)
 
@@ -34,7 +48,8 @@ def main(folder: Path) -> int:
     try:
         result = _run(orders, folder, speaker)
     except NeurobotError as error:
-        say({"failed": str(error)})
+        name = orders.table.name if orders.table is not None else ""
+        say({"failed": in_words(error, folder / TABLE, name)})
         return 1
     write(folder / RESULT, result)
     say({"made": RESULT})

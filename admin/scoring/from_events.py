@@ -33,7 +33,7 @@ def run(orders: Orders, folder: Path, tell: Tell) -> Result:
     """
     daft = engine.start(orders.engine)
     tell("collecting", 0.01)
-    days = _exported(orders, folder)
+    days = exported(orders, folder)
     tell("counting", 0.1)
     known = members(daft, days)
     lines, persons = _desk(folder)
@@ -65,8 +65,12 @@ def run(orders: Orders, folder: Path, tell: Tell) -> Result:
     return Result(as_of, threshold, report, outcomes, known)
 
 
-def _exported(orders: Orders, folder: Path) -> Path:
-    """The folder of all events by day."""
+def exported(orders: Orders, folder: Path) -> Path:
+    """The folder of all events by day.
+
+    Raises:
+        BadData: there are none.
+    """
     days = Path(orders.export_folder) if orders.export_folder else folder / EVENTS
     export(Path(orders.events_file), days, orders.now)
     if not any(days.glob("day=*/*.parquet")):

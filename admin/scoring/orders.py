@@ -8,11 +8,14 @@ from typing import Any, Final
 
 import msgspec
 
+from bot.errors import NeurobotError
+
 ORDERS, RESULT, SCORES = "job.json", "result.json", "scores.jsonl"
 EVENTS, DESK, ALIASES, TABLE = "events", "support.jsonl", "aliases.json", "table.csv"
 CHURN, PAID, BUY, VALUE = "churn", "paid", "buy", "value"
 TARGETS: Final = (CHURN, PAID, BUY, VALUE)
 _DIGITS: Final = 2**64
+_OPTION: Final = "--"
 
 
 class Due(msgspec.Struct, frozen=True):
@@ -26,10 +29,15 @@ class Due(msgspec.Struct, frozen=True):
 
 
 class TableOrders(msgspec.Struct, frozen=True):
-    """An uploaded table: how it is read, and whether its rows are companies or customers."""
+    """An uploaded table: how it is read, and whether its rows are companies or customers.
+
+    ``column`` is the target, of purchases the amount; ``date_column`` is of purchases alone. Empty
+    names are found out.
+    """
 
     name: str
     column: str = ""
+    date_column: str = ""
     positive: str = ""
     id_column: str = ""
     drop: tuple[str, ...] = ()
@@ -50,6 +58,7 @@ class Orders(msgspec.Struct, frozen=True):
     model_folder: str
     max_minutes: int
     event: str = ""
+    counter: str = ""  # of ``event``, what was spent
     engine: str = "native"
     windows_days: tuple[int, ...] = (7, 28)
     horizon_days: int = 28
@@ -90,9 +99,16 @@ def held(target: str, subject: str, share: float) -> bool:
     return int.from_bytes(digest[:8], "big") < share * _DIGITS
 
 
+def in_words(error: NeurobotError, path: Path, name: str) -> str:
+    """The error for a page: the upload under its own name, no options of a command line."""
+    remedy = "" if _OPTION in (error.remedy or "") else error.remedy
+    said = f"{error.detail} {remedy or ''}".strip()
+    return said.replace(str(path), name or "The table")
+
+
 def write(path: Path, value: msgspec.Struct) -> None:
-    """``value`` as JSON."""
-    path.write_bytes(msgspec.json.encode(value))
+    """``value`` as JSON; numpy's numbers become plain ones."""
+    path.write_bytes(msgspec.json.encode(value, enc_hook=float))
 
 
 def read_orders(folder: Path) -> Orders:

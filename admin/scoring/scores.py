@@ -12,8 +12,9 @@ import numpy as np
 import numpy.typing as npt
 
 from admin.insights.coverage import threshold_for_precision
+from admin.insights.notices import Notice
 from admin.insights.propensity import Fitted, PropensityModel
-from admin.insights.table import Column, Notice, Table
+from admin.insights.table import Column, Table
 from admin.scoring.orders import SCORES, Orders, held
 from bot.store.insights import Score
 

@@ -14,8 +14,9 @@ from typing import Any, Final
 import msgspec
 import numpy as np
 
-from admin.insights.table import Column, Notice, Table, read_table
-from admin.scoring.orders import TableOrders, Understood
+from admin.insights.notices import Notice
+from admin.insights.table import Column, Table, read_table
+from admin.scoring.orders import TableOrders, Understood, in_words
 from bot.errors import NeurobotError
 from nlp.metrics import auroc
 
@@ -24,7 +25,6 @@ _LEAK_AUC: Final = 0.99
 
 def understand(path: Path, orders: TableOrders) -> Understood:
     """Columns, warnings, and with a target how many did it; a problem in words, never an error."""
-    name = orders.name or "The table"
     try:
         table = read_table(
             path,
@@ -38,7 +38,7 @@ def understand(path: Path, orders: TableOrders) -> Understood:
         if orders.column:
             # The target is the trouble, not the file: it can be chosen anew.
             columns = understand(path, TableOrders(orders.name)).columns
-        return Understood(columns=columns, problem=str(error).replace(str(path), name))
+        return Understood(columns=columns, problem=in_words(error, path, orders.name))
     return Understood(
         rows=table.n_rows,
         positives=0 if table.target is None else int(table.target.sum()),

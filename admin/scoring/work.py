@@ -40,8 +40,9 @@ _DAY_S: Final = 86_400.0
 class InsightWork:
     """The kind ``insights``: one target, from the events or from an uploaded table.
 
-    Params of a job: ``target``; ``event``, the name of what shall happen, for ``paid`` and ``buy``;
-    or ``table``, as ``TableOrders``, with ``upload``, the name of the file among the uploads.
+    Params of a job: ``target``; ``event``, the name of what shall happen, for ``paid`` and ``buy``,
+    of a purchase for ``value``, with ``counter``, the name of its amount; or ``table``, as
+    ``TableOrders``, with ``upload``, the name of the file among the uploads.
     """
 
     kind = INSIGHTS
@@ -61,7 +62,7 @@ class InsightWork:
         target = params.get("target")
         if target not in TARGETS:
             raise BadRequest(f"Unknown target; choose one of {', '.join(TARGETS)}.")
-        if target not in {CHURN, VALUE} and not params.get("event") and not params.get("table"):
+        if target != CHURN and not params.get("event") and not params.get("table"):
             raise BadRequest("Name the event that shall happen.")
 
     async def prepare(self, job: Job, folder: Path) -> None:
@@ -82,6 +83,7 @@ class InsightWork:
             model_folder=str(self._model_folder(job)),
             max_minutes=settings.max_minutes,
             event=str(params.get("event") or ""),
+            counter=str(params.get("counter") or ""),
             engine=settings.engine,
             windows_days=settings.windows_days,
             horizon_days=settings.horizon_days,
@@ -111,7 +113,7 @@ class InsightWork:
             job_id=job.id,
             source=table["name"] if table else "events",
             as_of=result.as_of,
-            horizon_s=self._services.settings.insights.horizon_days * _DAY_S,
+            horizon_s=result.report["horizon_days"] * _DAY_S,
             threshold=result.threshold,
             report=result.report,
         )

@@ -11,6 +11,7 @@ from bot.ui.charts.drawing import Series, numbers_table, ticks
 from bot.ui.charts.live import live
 from bot.ui.charts.matrices import confusion, matrix, mixed_up
 from bot.ui.charts.plots import bar, line, sparkline
+from bot.ui.charts.stacks import stack
 from bot.ui.charts.thresholds import threshold_curve
 
 __all__ = [
@@ -26,6 +27,7 @@ __all__ = [
     "numbers_table",
     "reliability",
     "sparkline",
+    "stack",
     "threshold_curve",
     "ticks",
 ]
