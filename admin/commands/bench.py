@@ -10,6 +10,7 @@ import click
 
 from admin.commands.bench_events import events
 from admin.commands.bench_loop import loop
+from admin.commands.bench_panel import panel
 from admin.commands.bench_texts import folder_option, sources_of
 from admin.commands.invocation import json_option
 from admin.commands.terminal import Progress, show, table
@@ -48,6 +49,7 @@ def command() -> None:
 
 command.add_command(loop)
 command.add_command(events)
+command.add_command(panel)
 
 
 @command.command("index")
