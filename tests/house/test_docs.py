@@ -30,6 +30,7 @@ DOCUMENTS = (
             "results",
             "log",
             "webhooks",
+            "events",
         )
     ),
 )
