@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from admin.commands.bench_events import events
+from admin.commands.bench_insights import insights
 from admin.commands.bench_loop import loop
 from admin.commands.bench_panel import panel
 from admin.commands.bench_texts import folder_option, sources_of
@@ -50,6 +51,7 @@ def command() -> None:
 command.add_command(loop)
 command.add_command(events)
 command.add_command(panel)
+command.add_command(insights)
 
 
 @command.command("index")
