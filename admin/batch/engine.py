@@ -7,8 +7,7 @@ import os
 from types import ModuleType
 from typing import Final
 
-from admin.batch.arrow import BatchMissing
-from bot.errors import SettingsInvalid
+from bot.errors import ExtraMissing, SettingsInvalid
 
 NATIVE: Final = "native"
 # Daft counts its imports and Ray its clusters on servers of their makers unless told not to.
@@ -32,8 +31,8 @@ def start(engine: str = NATIVE) -> ModuleType:
             this machine.
 
     Raises:
-        BatchMissing: Daft or pyarrow is not installed.
-        SettingsInvalid: Ray is not, or the engine has no such form.
+        ExtraMissing: Daft, pyarrow or Ray is not installed.
+        SettingsInvalid: the engine has no such form.
     """
     os.environ.update(QUIET)
     require()
@@ -49,7 +48,7 @@ def start(engine: str = NATIVE) -> ModuleType:
             remedy="Give 'native' or 'ray://HOST:PORT'.",
         )
     if not _installed("ray"):
-        raise SettingsInvalid(
+        raise ExtraMissing(
             "Settings: insights.engine names a Ray cluster, and Ray is not installed.",
             remedy="Install it (pip install ray), or set insights.engine to 'native'.",
         )
@@ -62,10 +61,13 @@ def require() -> None:
     """Refuse to go on without the extra ``batch``.
 
     Raises:
-        BatchMissing: Daft or pyarrow is not installed.
+        ExtraMissing: Daft or pyarrow is not installed.
     """
     if not (_installed("daft") and _installed("pyarrow")):
-        raise BatchMissing
+        raise ExtraMissing(
+            "Counting events needs the extra 'batch'.",
+            remedy="Install it: pip install 'neurobot[batch]'.",
+        )
 
 
 def _start_ray(engine: str) -> None:

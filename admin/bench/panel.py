@@ -18,6 +18,7 @@ from admin.bench.served import Serving, serving
 from admin.scoring.orders import BUY, CHURN, PAID, VALUE, held
 from bot.domain import Decision, Inbound, Role, Suggestions
 from bot.event import Event
+from bot.handover import Action
 from bot.services import Services
 from bot.store.insights import Member, NewRun, Score
 
@@ -39,6 +40,7 @@ PAGES: Final = (
     "{talk}",
 )
 _DAY_S: Final = 86_400.0
+_OPEN: Final = 2_000  # conversations that are not closed
 _BATCH: Final = 1_000
 _EVENTS_BATCH: Final = 10_000
 _SHARE: Final = 0.1  # of the subjects are flagged
@@ -144,7 +146,7 @@ async def _fill(services: Services, size: Size, tell: Callable[[str], None]) -> 
 
 
 async def _customers(services: Services, numbers: range) -> None:
-    """Each with a conversation that the models have seen."""
+    """Each with a conversation that the models have seen; all but the newest are closed."""
     conversations, now = services.store.conversations, services.clock()
     receipts = await conversations.receive([
         Inbound("rest", f"m{one}", f"user-{one}", f"Question {one}", received_at=now - one,
@@ -154,6 +156,11 @@ async def _customers(services: Services, numbers: range) -> None:
     await asyncio.gather(*(
         conversations.save_suggestions(receipt.message_id, _BLANK, Decision.SUGGEST)
         for receipt in receipts
+    ))  # fmt: skip
+    await asyncio.gather(*(
+        conversations.act(receipt.conversation_id, Action.CLOSED)
+        for number, receipt in zip(numbers, receipts, strict=True)
+        if number >= _OPEN
     ))  # fmt: skip
 
 

@@ -54,12 +54,14 @@ async def erase(request: web.Request) -> web.StreamResponse:
         return await _page(request, problem=ui.translate(request, "panel.customers.training"))
     if not (report.found or report.bundles or report.backups):
         return go("/admin/customers", "customer-erased", name=erasure.label(customer)[:80])
-    return page(request, "panel_customer.html", "customers", report=report, name="", customer=None)
+    return page(request, "panel_customer.html", "customers", report=report, looked=True, name="",
+                customer=None)  # fmt: skip
 
 
 async def _page(request: web.Request, *, problem: str = "") -> web.Response:
     services = services_of(request)
-    report = await erasure.preview(services, request.match_info["id"])
+    looked = request.query.get("look") == "1"
+    report = await erasure.preview(services, request.match_info["id"], look=looked)
     customer = await services.store.erasing.customer(report.customer)
     return page(
         request,
@@ -68,6 +70,7 @@ async def _page(request: web.Request, *, problem: str = "") -> web.Response:
         status=409 if problem else 200,
         problem=problem,
         report=report,
+        looked=looked,
         name=erasure.label(customer),
         customer=customer,
     )

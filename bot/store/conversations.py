@@ -9,7 +9,7 @@ from bot.domain import Conversation, Customer, Message, Page
 from bot.errors import NotFound
 from bot.store import rows
 from bot.store.acting import Acting
-from bot.store.flags import FLAGGED_CUSTOMERS
+from bot.store.flags import FLAGGED
 from bot.store.part import PER_PAGE
 from bot.store.receiving import Receiving
 from bot.store.records import ConversationEvent, MessageEdit
@@ -30,10 +30,7 @@ _VIEWS: dict[str, tuple[str, str]] = {
     "mine": ("c.assigned_agent_id = :agent AND c.state IN ('open', 'taken')", _WAITING),
     "unassigned": ("c.assigned_agent_id IS NULL AND c.state IN ('open', 'taken')", _WAITING),
     "all": ("c.state IN ('bot', 'open', 'taken')", _WAITING),
-    "flagged": (
-        f"c.state IN ('bot', 'open', 'taken') AND c.customer_id IN ({FLAGGED_CUSTOMERS})",
-        _WAITING,
-    ),
+    "flagged": (f"c.state IN ('bot', 'open', 'taken') AND {FLAGGED}", _WAITING),
     "snoozed": ("c.state = 'snoozed'", "c.snoozed_until, c.id"),
     "closed": ("c.state = 'closed'", "c.last_message_at DESC, c.id DESC"),
     "uncertain": (f"c.id IN {_TROUBLE}", "c.last_message_at DESC, c.id DESC"),

@@ -26,8 +26,6 @@ FLAGS = (
     # Under which names a customer of the desk (by external id) stands there.
     """CREATE TABLE insight_members (
         customer TEXT PRIMARY KEY, person TEXT NOT NULL, company TEXT NOT NULL) WITHOUT ROWID""",
-    "CREATE INDEX insight_members_person ON insight_members (person)",
-    "CREATE INDEX insight_members_company ON insight_members (company)",
     """CREATE TABLE flags (
         id INTEGER PRIMARY KEY AUTOINCREMENT, target TEXT NOT NULL, subject TEXT NOT NULL,
         run_id INTEGER NOT NULL, probability REAL NOT NULL, reasons TEXT NOT NULL,
@@ -38,7 +36,6 @@ FLAGS = (
         WHERE closed_at IS NULL""",
     "CREATE INDEX flags_due ON flags (target, due_at) WHERE outcome IS NULL",
     "CREATE INDEX flags_outcomes ON flags (target, arm, outcome) WHERE outcome IS NOT NULL",
-    "CREATE INDEX customers_external ON customers (external_id)",
     f"""CREATE TRIGGER webhook_customer_flagged AFTER INSERT ON flags
         WHEN new.arm = 'shown' AND EXISTS (SELECT 1 FROM webhooks w, json_each(w.events) e
             WHERE w.active AND e.value = 'customer.flagged') BEGIN

@@ -156,9 +156,12 @@ class Insights(Part):
                 "SELECT subjects FROM insight_runs WHERE id = ?", (run_id,)
             ).fetchone()
             found = connection.execute(
-                f"""SELECT * FROM insight_scores WHERE run_id = ?
-                    ORDER BY {order} DESC, subject LIMIT ? OFFSET ?""",  # noqa: S608
-                (run_id, per_page, (max(1, page) - 1) * per_page),
+                # The pages before are passed over in the index alone.
+                f"""SELECT s.* FROM (SELECT subject FROM insight_scores WHERE run_id = :run
+                        ORDER BY {order} DESC, subject LIMIT :limit OFFSET :first) found
+                    JOIN insight_scores s ON s.run_id = :run AND s.subject = found.subject
+                    ORDER BY s.{order} DESC, s.subject""",  # noqa: S608
+                {"run": run_id, "limit": per_page, "first": (max(1, page) - 1) * per_page},
             )
             items = [_score(row) for row in found]
             return Page(items, total[0] if total else 0, max(1, page), per_page)
