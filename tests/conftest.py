@@ -7,6 +7,7 @@ import shutil
 import pytest
 from hypothesis import settings as examples
 
+from bot.event import Event
 from bot.settings import Settings
 from bot.store import Store
 
@@ -81,3 +82,33 @@ def same_logging():
     root.setLevel(level)
     for name, before in levels.items():
         logging.getLogger(name).setLevel(before)
+
+
+@pytest.fixture
+def fading():
+    """``fading(now)``: events of 90 customers over 80 days, half of them under a company.
+
+    Of each three the first (``user-0``, ``user-3``, ...) grew quiet and is gone for four weeks, the
+    second grows quiet now, the third stays.
+    """
+
+    def story(now: float) -> list[Event]:
+        events: list[Event] = []
+        for customer in range(90):
+            leaves, quiet = customer % 3 == 0, customer % 3 == 1
+            company = f"firm-{customer}" if customer % 2 else ""
+            for day in range(1, 80):
+                fades = (leaves and 30 <= day < 45) or (quiet and day < 14)
+                seldom = (day + customer) % 5 == 0
+                if (leaves and day < 30) or (fades and not seldom):
+                    continue
+                if (day + customer) % 3 == 0 or fades:
+                    for name in ("login", f"tool.{day % 4}"):
+                        events.append(Event(
+                            id=f"{customer}-{len(events)}", at=now - day * 86_400.0, name=name,
+                            customer=f"user-{customer}", company=company,
+                            counters={"files": day % 7},
+                        ))  # fmt: skip
+        return events
+
+    return story

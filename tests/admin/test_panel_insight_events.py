@@ -13,40 +13,16 @@ from admin.scoring.from_events import judged
 from admin.scoring.orders import read_orders
 from admin.scoring.work import InsightWork
 from bot.domain import Inbound
-from bot.event import Event
 from bot.store.insights import NewRun, Score
 
 DAY_S = 86_400.0
 
 
-def story(now: float, customers: int = 90) -> list[Event]:
-    """Two months of customers; every third grows quiet and is gone for the last four weeks."""
-    events = []
-
-    def did(customer: int, ago: float, name: str, **more) -> None:
-        events.append(Event(
-            id=f"{customer}-{len(events)}", at=now - ago * DAY_S, name=name,
-            customer=f"user-{customer}", company=f"firm-{customer}" if customer % 2 else "", **more,
-        ))  # fmt: skip
-
-    for customer in range(customers):
-        leaves, quiet = customer % 3 == 0, customer % 3 == 1
-        for day in range(1, 80):
-            # Who leaves fades before; who is quiet fades now.
-            fades = (leaves and 30 <= day < 45) or (quiet and day < 14)
-            if (leaves and day < 30) or (fades and (day + customer) % 5):
-                continue
-            if (day + customer) % 3 == 0 or (fades and (day + customer) % 5 == 0):
-                did(customer, day, "login")
-                did(customer, day, f"tool.{day % 4}", counters={"files": day % 7})
-    return events
-
-
 @pytest.fixture
-async def told(server):
+async def told(server, fading):
     """A server with the story on it, and a ticket of one who is quiet."""
     services = server.services
-    await services.intake.put(story(time.time()))
+    await services.intake.put(fading(time.time()))
     await services.store.conversations.receive(
         [Inbound("rest", "m1", "user-1", "How do I cancel?", received_at=time.time())]
     )
