@@ -31,6 +31,7 @@ from bot.learning import gate
 from bot.learning.gate import Check, Ruling
 from bot.settings import Settings
 from bot.store import Store
+from bot.store.insights import NewRun, Score
 from bot.store.records import Reply, ShadowScore
 from nlp.artifacts import load_json, save_json, seal_of, write_manifest
 
@@ -257,6 +258,36 @@ class Seed:
             await jobs.finish(job.id, state, reason, {**found, "promoted": state == "done"})
         self.now = time.time()
 
+    async def foretold(self) -> None:
+        """A forecast of churn with flags of both arms, and what customers are worth."""
+        points = [one / 20 for one in range(1, 20)]
+        curve = [{"share": one, "threshold": 1 - one, "precision": 0.95 - one / 2, "recall": one,
+                  "low": 0.88 - one / 2, "flagged": int(one * 400)} for one in points]  # fmt: skip
+        bins = [{"probability": one, "share": one, "rows": 20} for one in (0.1, 0.5, 0.9)]
+        tenths = [{"expected": 90.0 - 9 * one, "spent": 85.0 - 8 * one} for one in range(10)]
+        steps = {"ngini": 0.71, "total_error": 0.02, "edges": [0.0, 15.0, 60.0], "deciles": tenths}
+        told = [{"code": "drift", "column": "logins.28d", "psi": 0.31, "text": ""},
+                {"code": "few-positives", "rows": 31, "text": ""}]  # fmt: skip
+        report = {
+            "chosen": "boosting", "precision": 0.8, "kept": True, "warnings": told, "event": "",
+            "boosting": {"auc": 0.871, "curve": curve, "reliability": bins}, "counter": "amount",
+            "steps": steps, "bg_nbd": steps, "stack": [[0.6, 0.2, 0.15, 0.05]] * 10,
+            "expected": 48_200.0, "horizon_days": 28, "data": {"bought_again": 0.3},
+        }  # fmt: skip
+        reasons = ({"name": "logins.28d.change", "value": -0.6, "part": 0.9},
+                   {"name": "tickets.28d", "value": 4.0, "part": 0.5},
+                   {"name": "plan", "value": "monthly", "part": 0.2})  # fmt: skip
+        share = ({"steps": [0.1, 0.3, 0.4, 0.2], "bg_nbd": 41.5, "alive": 0.81},)
+        for job, (target, why) in enumerate((("churn", reasons), ("value", share)), 900):
+            run = NewRun(target, job, "events", self.now, 28 * DAY_S, 0.7, report)
+            scores = [
+                Score(f"{kind}:c{one}", 0.99 - one / 50, 90.0 - one, one % 7 == 3, why)
+                for one in range(36) for kind in ("customer", "company")
+            ]  # fmt: skip
+            kept = await self.store.insights.store_run(run, scores, {})
+            if target == "churn":
+                await self.store.flags.apply(kept)
+
     async def training(self) -> Path:
         """A job as a server finds it whose child still works; the folder of the job."""
         job, _ = await self.store.jobs.create_or_join("train", {"part": "all", "preset": "fast"})
@@ -311,6 +342,7 @@ async def office(tmp_path, launch, trained_data_dir) -> AsyncIterator[Office]:
     await seed.month()
     await seed.doubts()
     champion = await seed.models()
+    await seed.foretold()
     folder = await seed.training()
     await seed.store.close()
     with (folder / "alive").open("wb") as alive:

@@ -43,6 +43,7 @@ FULL = os.environ.get("TEST_SCREENS") == "full"
 FILLED = {
     "desk-talk": "/desk?view=all&c={conversation}",
     "desk": "/desk?view=all",
+    "desk-flagged": "/desk?view=flagged",
     "account": "/account",
     "overview": "/admin/overview",
     "knowledge": "/admin/knowledge?sort=-answered",
@@ -68,6 +69,11 @@ FILLED = {
     "customers": "/admin/customers",
     "customers-filtered": "/admin/customers?query=nobody",
     "customer": "{person}",
+    "customer-searched": "{person}?look=1",
+    "churn": "/admin/insights/churn",
+    "churn-filtered": "/admin/insights/churn?query=zzzz",
+    "churn-table": "/admin/insights/churn/table",
+    "value": "/admin/insights/value",
     "channels": "/admin/channels?open=1",
     "people": "/admin/people",
     "sessions": "/admin/people/sessions",
@@ -86,11 +92,12 @@ FILLED = {
 }
 EMPTY = {name: FILLED[name].partition("?")[0] for name in (
     "desk", "knowledge", "coverage", "duplicates", "training-set", "review", "unanswered", "models",
-    "training", "automatic", "customers", "reports", "tokens", "webhooks", "audit",
+    "training", "automatic", "customers", "churn", "value", "reports", "tokens", "webhooks",
+    "audit",
 )} | {"first-run": "/admin/overview"}  # fmt: skip
 PUBLIC = {"sign-in": "/sign-in", "chat": "/chat"}
 # Answers that are no pages of their own.
-PARTS = re.compile(r"\.csv$|/training/(job|loss)$|/backups/|/channels/preview$|^/admin$")
+PARTS = re.compile(r"\.csv$|/(job|loss)$|/backups/|/channels/preview$|^/admin$")
 
 
 def seen(place: int, language: str) -> list[tuple[str, int]]:
