@@ -109,3 +109,20 @@ def test_points_say_what_they_are() -> None:
     drawn = charts.line("L", ["Mon", "Tue"], [charts.Series("loss", [0.5, 0.25], percent)])
     assert "<title>Tue · loss: 25%</title>" in drawn
     assert rows_of(drawn) == [["Mon", "50%"], ["Tue", "25%"]]
+
+
+def test_a_stack_adds_up_to_the_whole_and_names_its_steps() -> None:
+    series = [charts.Series("<none>", [0.5, 1.0]), charts.Series("more", [0.5, None])]
+    drawn = charts.stack("T", ["1", "2"], series, show=percent, corner="Tenth", summary="Numbers")
+    bars = [
+        (float(top), float(height))
+        for top, height in re.findall(
+            r'class="step t\d" x="[^"]+" y="([^"]+)"[^>]*height="([^"]+)"', drawn
+        )
+    ]
+    assert bars[0][1] == pytest.approx(bars[1][1])
+    assert bars[1][0] + bars[1][1] == pytest.approx(bars[0][0])
+    assert bars[2][1] == pytest.approx(2 * bars[0][1])
+    assert rows_of(drawn) == [["1", "50%", "50%"], ["2", "100%", ""]]
+    assert "&lt;none&gt;" in drawn
+    assert "<none>" not in drawn
