@@ -8,10 +8,22 @@ carries two of them ties them together for all events of the visitor.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Annotated
 
 import msgspec
+from msgspec import Meta
 
 PAGE_VIEW = "page_view"
+
+Id = Annotated[str, Meta(min_length=1, max_length=64)]
+# Milliseconds by mistake would be far beyond: the year 3000.
+At = Annotated[float, Meta(ge=0, lt=32_503_680_000)]
+EventName = Annotated[str, Meta(min_length=1, max_length=64)]
+Subject = Annotated[str, Meta(max_length=200)]
+Line = Annotated[str, Meta(max_length=500)]
+Address = Annotated[str, Meta(max_length=2_000)]
+Amount = Annotated[float, Meta(ge=-1e15, le=1e15)]
+Counters = Annotated[Mapping[EventName, Amount], Meta(max_length=64)]
 
 
 class Event(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -19,17 +31,18 @@ class Event(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
 
     ``id`` makes it idempotent; ``at`` is UTC epoch seconds; ``name`` is ``page_view`` or an action
     ("login", "seen", "bought", ...); ``item`` is the id of a page, an article or a product that it
-    is about; ``counters`` are added up by name over a window.
+    is about; ``counters`` are added up by name over a window. The limits hold where events are
+    read from outside.
     """
 
-    id: str
-    at: float
-    name: str
-    visitor: str = ""
-    customer: str = ""
-    company: str = ""
-    url: str = ""
-    title: str = ""
-    h1: str = ""
-    item: str = ""
-    counters: Mapping[str, float] = {}
+    id: Id
+    at: At
+    name: EventName
+    visitor: Subject = ""
+    customer: Subject = ""
+    company: Subject = ""
+    url: Address = ""
+    title: Line = ""
+    h1: Line = ""
+    item: Subject = ""
+    counters: Counters = {}

@@ -23,6 +23,7 @@ from bot.settings import Settings
 if TYPE_CHECKING:
     from bot.delivery import Delivery
     from bot.learning.jobs import JobRunner
+    from bot.live.intake import Intake
     from bot.pipeline import Pipeline
     from bot.serving import Serving
     from bot.shadow import Shadow
@@ -46,6 +47,7 @@ class Services:
     jobs: JobRunner
     webhooks: Sender
     shadow: Shadow
+    intake: Intake
     clock: Clock
     started_at: float
 
@@ -83,15 +85,19 @@ async def build(
     # here, so that modules which need the key alone do not load models and channels
     from bot.delivery import Delivery  # noqa: PLC0415
     from bot.learning.jobs import JobRunner  # noqa: PLC0415
+    from bot.live.intake import Intake  # noqa: PLC0415
     from bot.pipeline import Pipeline  # noqa: PLC0415
     from bot.serving import Serving  # noqa: PLC0415
     from bot.shadow import Shadow  # noqa: PLC0415
     from bot.store import Store  # noqa: PLC0415
+    from bot.store.events import Events  # noqa: PLC0415
     from bot.webhooks import Sender, networks  # noqa: PLC0415
 
     async with AsyncExitStack() as stack:
         store = Store.open(settings, clock)
         stack.push_async_callback(store.close)
+        events = Events.open(settings, clock)
+        stack.push_async_callback(events.close)
         bus = Bus()
         stack.callback(bus.close)
         serving = Serving(settings, store, clock)
@@ -112,6 +118,7 @@ async def build(
             jobs=JobRunner(settings, store, serving, bus, clock),
             webhooks=Sender(store, bus, clock, private=networks(private)),
             shadow=Shadow(store, serving, bus),
+            intake=Intake(settings, events, clock),
             clock=clock,
             started_at=clock(),
         )
@@ -127,6 +134,7 @@ async def started(services: Services) -> AsyncIterator[Services]:
     async with AsyncExitStack() as stack:
         for part in (
             services.jobs, services.shadow, services.pipeline, services.delivery, services.webhooks,
+            services.intake,
         ):  # fmt: skip
             await part.start()
             stack.push_async_callback(part.stop)

@@ -119,6 +119,16 @@ class WebhookSettings(_Struct, frozen=True):
     private_networks: tuple[str, ...] = ()  # networks inside that they may reach, also over http
 
 
+class EventSettings(_Struct, frozen=True):
+    """Events of the site's visitors: how many may wait, how long they are kept."""
+
+    max_waiting: Positive = 20_000  # events accepted and not yet stored; above it 429
+    max_event_bytes: Positive = 16_384
+    requests_per_minute: Positive = 1_200  # per client address, of pages with the site key
+    keep_days: Positive = 400
+    export_dir: str = ""  # where they are exported to; none is removed before it is there
+
+
 class LogSettings(_Struct, frozen=True):
     """What is written to standard error."""
 
@@ -140,6 +150,7 @@ class Settings(_Struct, frozen=True):
     answers: AnswerSettings = msgspec.field(default_factory=AnswerSettings)
     training: TrainingSettings = msgspec.field(default_factory=TrainingSettings)
     webhooks: WebhookSettings = msgspec.field(default_factory=WebhookSettings)
+    events: EventSettings = msgspec.field(default_factory=EventSettings)
     log: LogSettings = msgspec.field(default_factory=LogSettings)
 
     @property
@@ -151,6 +162,11 @@ class Settings(_Struct, frozen=True):
     def database_path(self) -> Path:
         """The one SQLite file."""
         return self.data_path / "neurobot.db"
+
+    @property
+    def events_path(self) -> Path:
+        """The events' own SQLite file."""
+        return self.data_path / "events.db"
 
     @property
     def artefacts_path(self) -> Path:

@@ -9,6 +9,7 @@ import contextlib
 import os
 import sqlite3
 import time
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from bot.errors import BadData, StorageUnavailable
@@ -16,10 +17,11 @@ from bot.settings import Settings
 from bot.store.audit import broken_entry
 from bot.store.database import connect
 from bot.store.lock import DatabaseLock
-from bot.store.migrations import migrate
+from bot.store.migrations import migrate, migrate_events
 from bot.store.records import BackupReport, CheckReport
 from bot.store.texts import article_digest, message_digest
 
+_EVENT_TABLES = ("events", "identities", "companies", "postings")
 _COUNTED = (
     "customers",
     "conversations",
@@ -68,13 +70,51 @@ def back_up(connection: sqlite3.Connection, target: Path, now: float) -> BackupR
     Raises:
         StorageUnavailable: it could not be written or is not sound; ``target`` is untouched.
     """
+    return _back_up(connection, target, now, check, _COUNTED)
+
+
+def back_up_events(connection: sqlite3.Connection, target: Path, now: float) -> BackupReport:
+    """The same for the events' own file.
+
+    Raises:
+        StorageUnavailable: as ``back_up``.
+    """
+    return _back_up(connection, target, now, check_events, _EVENT_TABLES)
+
+
+def events_beside(backup: Path) -> Path:
+    """Where a backup keeps the events: ``monday.events.db`` beside ``monday.db``."""
+    return backup.with_name(f"{backup.stem}.events{backup.suffix or '.db'}")
+
+
+def check_events(connection: sqlite3.Connection) -> CheckReport:
+    """Whether the events' file is sound; reads every page."""
+    found = connection.execute("PRAGMA integrity_check(20)").fetchall()
+    lines = tuple(str(row[0]) for row in found if row[0] != "ok")
+    return CheckReport(
+        integrity=lines,
+        messages=(),
+        articles=(),
+        audit=None,
+        counts=_counts(connection, _EVENT_TABLES),
+    )
+
+
+def _back_up(
+    connection: sqlite3.Connection,
+    target: Path,
+    now: float,
+    examine: Callable[[sqlite3.Connection], CheckReport],
+    tables: Sequence[str],
+) -> BackupReport:
     started = time.monotonic()
     temporary = target.with_name(f".{target.name}.{os.getpid()}.part")
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
-        expected = _counts(connection)
+        expected = _counts(connection, tables)
         _copy(connection, temporary)
-        report = _verify(temporary)
+        with contextlib.closing(_read_only(temporary)) as copy:
+            report = examine(copy)
         if not report.sound or report.counts != expected:
             raise StorageUnavailable(
                 f"The backup is not sound ({_describe(report)}) and was thrown away.",
@@ -105,7 +145,19 @@ def restore(source: Path, settings: Settings) -> Path | None:
         BadData: the source is missing, damaged, or no database of this product.
         StorageUnavailable: the folder cannot be written.
     """
-    database = settings.database_path
+    kept = _restore(source, settings.database_path, check, migrate)
+    events = events_beside(source)
+    if events.is_file():
+        _restore(events, settings.events_path, check_events, migrate_events)
+    return kept
+
+
+def _restore(
+    source: Path,
+    database: Path,
+    examine: Callable[[sqlite3.Connection], CheckReport],
+    prepare: Callable[[sqlite3.Connection], None],
+) -> Path | None:
     if not source.is_file():
         raise BadData(f"There is no file {source}.")
     try:
@@ -117,7 +169,7 @@ def restore(source: Path, settings: Settings) -> Path | None:
         ) from error
     temporary = database.with_name(f".{database.name}.restore")
     try:
-        _load(source, temporary)
+        _load(source, temporary, examine, prepare)
         kept = _set_aside(database)
         _publish(temporary, database)
     except OSError as error:
@@ -129,18 +181,23 @@ def restore(source: Path, settings: Settings) -> Path | None:
     return kept
 
 
-def _load(source: Path, temporary: Path) -> None:
+def _load(
+    source: Path,
+    temporary: Path,
+    examine: Callable[[sqlite3.Connection], CheckReport],
+    prepare: Callable[[sqlite3.Connection], None],
+) -> None:
     """A sound, up-to-date copy of ``source`` at ``temporary``."""
     temporary.unlink(missing_ok=True)
     try:
         with contextlib.closing(_read_only(source)) as connection:
-            report = check(connection)
+            report = examine(connection)
             if not report.sound:
                 raise BadData(f"The backup {source} is damaged ({_describe(report)}).")
             _copy(connection, temporary)
         with contextlib.closing(sqlite3.connect(temporary, isolation_level=None)) as connection:
             connection.row_factory = sqlite3.Row
-            migrate(connection)
+            prepare(connection)
     except sqlite3.Error as error:
         raise BadData(f"{source} is not a sound backup: {error}.") from error
 
@@ -180,11 +237,6 @@ def _copy(connection: sqlite3.Connection, target: Path) -> None:
     target.chmod(0o600)
 
 
-def _verify(path: Path) -> CheckReport:
-    with contextlib.closing(_read_only(path)) as connection:
-        return check(connection)
-
-
 def _read_only(path: Path) -> sqlite3.Connection:
     connection = sqlite3.connect(
         f"{path.absolute().as_uri()}?mode=ro", uri=True, isolation_level=None
@@ -207,10 +259,10 @@ def _sync(path: Path) -> None:
         os.close(descriptor)
 
 
-def _counts(connection: sqlite3.Connection) -> dict[str, int]:
+def _counts(connection: sqlite3.Connection, tables: Sequence[str] = _COUNTED) -> dict[str, int]:
     return {
         table: connection.execute(f"SELECT count(*) FROM {table}").fetchone()[0]  # noqa: S608
-        for table in _COUNTED
+        for table in tables
     }
 
 

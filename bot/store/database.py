@@ -145,6 +145,14 @@ class Database:
         """
         await self._queued(_compact, alone=True)
 
+    async def empty_log(self) -> None:
+        """Fold the WAL into the file and empty it, so that nothing deleted is left in it.
+
+        Raises:
+            StorageUnavailable: the file cannot be written.
+        """
+        await self._queued(_empty_log, alone=True)
+
     async def _queued(self, fn: Callable[[sqlite3.Connection], T], *, alone: bool) -> T:
         if self._closed:
             raise StorageUnavailable("The store is closed.")
@@ -220,6 +228,10 @@ class Database:
 
 def _compact(connection: sqlite3.Connection) -> None:
     connection.execute("VACUUM")
+    _empty_log(connection)
+
+
+def _empty_log(connection: sqlite3.Connection) -> None:
     connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
 
 

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import sqlite_utils
 from sqlite_utils import Migrations
 
 from bot.errors import StorageUnavailable
-from bot.store import loop_schema, schema, schema_operations, training_schema
+from bot.store import event_schema, loop_schema, schema, schema_operations, training_schema
+
+Step = Callable[[sqlite_utils.Database], None]
 
 _SET = "neurobot"
+_EVENTS_SET = "neurobot-events"
 
 
 def _first_release(db: sqlite_utils.Database) -> None:
@@ -43,13 +46,20 @@ def _operations(db: sqlite_utils.Database) -> None:
         db.execute(statement)
 
 
+def _events(db: sqlite_utils.Database) -> None:
+    for statement in event_schema.EVENTS:
+        db.execute(statement)
+
+
 # In order; a released step is never changed nor removed.
-_STEPS: tuple[tuple[str, Callable[[sqlite_utils.Database], None]], ...] = (
+_STEPS: tuple[tuple[str, Step], ...] = (
     ("0001_first_release", _first_release),
     ("0002_loop", _loop),
     ("0003_training_set", _training_set),
     ("0004_operations", _operations),
 )
+
+_EVENT_STEPS: tuple[tuple[str, Step], ...] = (("0001_events", _events),)
 
 
 def migrate(connection: sqlite3.Connection) -> None:
@@ -59,12 +69,21 @@ def migrate(connection: sqlite3.Connection) -> None:
         StorageUnavailable: the file was written by a newer release, is damaged, or the disk is
             full.
     """
-    steps = Migrations(_SET)
-    for name, step in _STEPS:
-        steps(name=name)(step)
+    _apply(connection, _SET, _STEPS)
+
+
+def migrate_events(connection: sqlite3.Connection) -> None:
+    """The same for the events' own file."""
+    _apply(connection, _EVENTS_SET, _EVENT_STEPS)
+
+
+def _apply(connection: sqlite3.Connection, name: str, wanted: Sequence[tuple[str, Step]]) -> None:
+    steps = Migrations(name)
+    for step_name, step in wanted:
+        steps(name=step_name)(step)
     try:
         db = sqlite_utils.Database(connection)
-        unknown = {step.name for step in steps.applied(db)} - {name for name, _ in _STEPS}
+        unknown = {step.name for step in steps.applied(db)} - {known for known, _ in wanted}
         if unknown:
             raise StorageUnavailable(
                 f"The database was written by a newer release ({', '.join(sorted(unknown))}).",
