@@ -19,6 +19,7 @@ from aiohttp import web
 
 from bot import access, api, control, desk, http, logs, ui
 from bot.access import Route, add_routes
+from bot.api import events as events_api
 from bot.api.metrics import METRICS, Metrics, listen, metrics_middleware
 from bot.api.schema import describe
 from bot.catalogue import Catalogue
@@ -66,22 +67,24 @@ def create_app(
         navigation: its places in the head of the page.
     """
     settings = services.settings
+    metrics = Metrics()
     app = web.Application(
         middlewares=[
             http.request_id_middleware(),
-            metrics_middleware(),
+            metrics_middleware(metrics),
             http.errors_middleware(),
         ],
         client_max_size=settings.http.max_body_bytes,
     )
     app[SERVICES] = services
-    app[METRICS] = Metrics()
+    app[METRICS] = metrics
     app[http.MAX_BODY_BYTES] = settings.http.max_body_bytes
     app[http.MAX_UPLOAD_BYTES] = settings.http.max_upload_bytes
     app[http.SECURE] = bool(settings.http.tls_cert) or _is_https(settings.http.public_url)
     app.cleanup_ctx.append(listen)
     app.on_response_prepare.append(http.security_headers)
     app.on_response_prepare.append(web_chat.add_cors_headers)
+    app.on_response_prepare.append(events_api.add_cors_headers)
     app.on_shutdown.append(_end_streams)
     access.setup(app, services)
     ui.setup(

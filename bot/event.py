@@ -26,7 +26,7 @@ Amount = Annotated[float, Meta(ge=-1e15, le=1e15)]
 Counters = Annotated[Mapping[EventName, Amount], Meta(max_length=64)]
 
 
-class Event(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class Event(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, gc=False):
     """An event with the names that files, tables and requests give its parts.
 
     ``id`` makes it idempotent; ``at`` is UTC epoch seconds; ``name`` is ``page_view`` or an action

@@ -8,8 +8,9 @@ import signal
 import socket
 import sys
 import tempfile
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
@@ -38,11 +39,32 @@ async def served(sources: Sequence[Source], articles: int) -> AsyncIterator[aioh
     Raises:
         NeurobotError: it did not start.
     """
+    async with serving(lambda services: _fill(services, sources, articles)) as server:
+        yield server.session
+
+
+@dataclass(frozen=True)
+class Serving:
+    """A server of its own: a client with every right, its token, and where it works."""
+
+    session: aiohttp.ClientSession
+    token: str
+    port: int
+    pid: int
+
+
+@asynccontextmanager
+async def serving(fill: Callable[[Services], Awaitable[None]]) -> AsyncIterator[Serving]:
+    """A server on what ``fill`` stored before it started.
+
+    Raises:
+        NeurobotError: it did not start.
+    """
     with tempfile.TemporaryDirectory(prefix="neurobot-bench-") as name:
         port = _free_port()
         config = _config(Path(name), port)
         async with build(load_settings(config, environ={})) as services:
-            await _fill(services, sources, articles)
+            await fill(services)
             _, token = await services.store.people.create_token("bench", _SCOPES)
         process = await _start(config)
         try:
@@ -52,7 +74,7 @@ async def served(sources: Sequence[Source], articles: int) -> AsyncIterator[aioh
                 connector=aiohttp.TCPConnector(limit=0),
             ) as session:
                 await _ready(session, process)
-                yield session
+                yield Serving(session, token, port, process.pid)
         finally:
             if process.returncode is None:
                 process.send_signal(signal.SIGTERM)

@@ -18,7 +18,7 @@ from bot.access.identity import (
     who,
 )
 from bot.access.passwords import Passwords, checked_password
-from bot.access.routes import SCOPES, Route, add_routes, declared_routes, may
+from bot.access.routes import SCOPES, Route, add_routes, declared_routes, may, need_token
 from bot.access.setup import setup
 
 __all__ = [
@@ -38,6 +38,7 @@ __all__ = [
     "declared_routes",
     "identify",
     "may",
+    "need_token",
     "setup",
     "who",
 ]

@@ -38,6 +38,7 @@ class Access:
         http = services.settings.http
         self.addresses = ClientAddresses(http.trusted_proxies)
         self.anonymous = RateLimiter(http.requests_per_minute, 60.0)
+        self.pages = RateLimiter(services.settings.events.requests_per_minute, 60.0)
         self.bad_tokens = RateLimiter(30, 60.0)
         self.passwords = passwords or Passwords()
         self.attempts = Attempts()

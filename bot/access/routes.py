@@ -32,7 +32,14 @@ from bot.errors import Forbidden, NotSignedIn
 from bot.http import Handler, form
 from bot.services import SERVICES
 
-SCOPES = ("messages:write", "suggest", "conversations:read", "verdicts:write", "admin")
+SCOPES = (
+    "messages:write",
+    "suggest",
+    "conversations:read",
+    "verdicts:write",
+    "events:write",
+    "admin",
+)
 _RANK = {Role.AGENT: 0, Role.ADMIN: 1, Role.OWNER: 2}
 _ROLES = {role.value: role for role in Role}
 _OPEN = frozenset({"public", "visitor"})
@@ -103,9 +110,9 @@ def _guarded(route: Route) -> Handler:
 
 
 async def _check(request: web.Request, route: Route) -> None:
-    access = request.config_dict[ACCESS]
     if route.right in _OPEN:
         if route.limited:
+            access = request.config_dict[ACCESS]
             access.anonymous.take(access.addresses.address(request))
         # visitors come from the sites that embed the chat; its handlers know which
         if route.right == "public" and request.method not in _SAFE:
@@ -114,21 +121,25 @@ async def _check(request: web.Request, route: Route) -> None:
     if route.right in _ROLES:
         await _need_person(request, _ROLES[route.right])
     elif route.right == "local":
-        if not access.addresses.is_local(request):
-            await _need_token(request, "admin")
+        if not request.config_dict[ACCESS].addresses.is_local(request):
+            await need_token(request, "admin")
     else:
-        await _need_token(request, route.right.removeprefix("token:"))
+        await need_token(request, route.right.removeprefix("token:"))
 
 
-async def _need_token(request: web.Request, scope: str) -> None:
+async def need_token(request: web.Request, scope: str) -> None:
+    """Refuse who has neither an API token with ``scope`` nor an admin's session.
+
+    Raises:
+        NotSignedIn, Forbidden: as it says.
+    """
     if bearer(request) is None:
         await _need_person(request, Role.ADMIN)
         return
-    access = request.config_dict[ACCESS]
-    address = access.addresses.address(request)
     token = await token_of(request)
     if token is None:
-        access.bad_tokens.take(address)
+        access = request.config_dict[ACCESS]
+        access.bad_tokens.take(access.addresses.address(request))
         raise NotSignedIn("The API token is unknown or revoked.")
     if scope not in token.scopes and "admin" not in token.scopes:
         raise Forbidden(f"The API token lacks the scope '{scope}'.")

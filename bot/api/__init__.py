@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from bot.api.conversations import ROUTES as CONVERSATIONS
 from bot.api.customers import ROUTES as CUSTOMERS
+from bot.api.events import ROUTES as EVENTS
 from bot.api.health import ROUTES as HEALTH
 from bot.api.jobs import ROUTES as JOBS
 from bot.api.ledger import ROUTES as LEDGER
@@ -19,6 +20,7 @@ ROUTES = (
     *VERDICTS,
     *LEDGER,
     *CUSTOMERS,
+    *EVENTS,
     *JOBS,
     *MODELS,
     *HEALTH,

@@ -20,6 +20,8 @@ class Health(msgspec.Struct, frozen=True):
     device_reason: str
     channels: dict[str, str]
     uptime_s: float
+    events_per_second: float
+    events_waiting: int
     problem: str
 
 
@@ -36,6 +38,7 @@ async def health(request: web.Request) -> web.Response:
     bundle = services.serving.bundle
     device = services.serving.device
     channels = _channels(services)
+    intake = services.intake.health()
     problem = str(services.serving.problem or "")
     failing = [name for name, state in channels.items() if state == "failing"]
     body = Health(
@@ -45,6 +48,8 @@ async def health(request: web.Request) -> web.Response:
         device_reason=device.reason,
         channels=channels,
         uptime_s=max(0.0, services.clock() - services.started_at),
+        events_per_second=intake["per_second"],
+        events_waiting=intake["waiting"],
         problem=problem,
     )
     return json_response(body)

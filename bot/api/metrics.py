@@ -67,6 +67,15 @@ class Metrics:
             registry=self.registry,
         )
         self.gauges: dict[str, Gauge] = {}
+        self._answered: dict[tuple[str, str, int], Counter] = {}
+
+    def answered(self, method: str, route: str, status: int) -> None:
+        """Count an answer."""
+        key = (method, route, status)
+        counter = self._answered.get(key)
+        if counter is None:
+            counter = self._answered[key] = self.requests.labels(method, route, str(status))
+        counter.inc()
 
     def count(self, name: str, data: Any) -> None:
         """Count one event of the bus."""
@@ -91,18 +100,17 @@ class Metrics:
 METRICS: web.AppKey[Metrics] = web.AppKey("metrics", Metrics)
 
 
-def metrics_middleware() -> Middleware:
+def metrics_middleware(metrics: Metrics) -> Middleware:
     """Middleware that counts what is answered; the outermost, so that errors count too."""
 
     @web.middleware
     async def middleware(request: web.Request, handler: Handler) -> web.StreamResponse:
         started = time.perf_counter()
         response = await handler(request)
-        metrics = request.config_dict[METRICS]
         resource = request.match_info.route.resource
         # the pattern, not the path: the number of figures stays bounded
         route = resource.canonical if resource is not None else "none"
-        metrics.requests.labels(request.method, route, str(response.status)).inc()
+        metrics.answered(request.method, route, response.status)
         if response.content_type != "text/event-stream":
             metrics.seconds.observe(time.perf_counter() - started)
         return response
@@ -143,6 +151,9 @@ async def _measure(services: Services, metrics: Metrics) -> None:
     for name, value in services.pipeline.health().items():
         if isinstance(value, int | float):
             metrics.set(f"pipeline_{name}", value)
+    for name, value in services.intake.health().items():
+        if isinstance(value, int | float):
+            metrics.set(f"events_{name}", value)
     for name, value in services.store.health().items():
         if isinstance(value, int | float) and not isinstance(value, bool):
             metrics.set(f"store_{name}", value)

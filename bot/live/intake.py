@@ -26,6 +26,7 @@ _Request = tuple[Sequence[Event], asyncio.Future[int]]
 
 _MAX_BATCH = 2_000  # events of one commit
 _REMEMBERED = 100_000  # newest ids by which a repeat is known whatever its time; up to twice that
+_TICKS = 8  # of the loop
 _RATE_S = 10
 
 
@@ -131,7 +132,17 @@ class Intake:
             await self._wake.wait()
             self._wake.clear()
             while self._waiting:
+                await self._gather()
                 await self._store(self._take())
+
+    async def _gather(self) -> None:
+        """Let the requests that the loop is reading right now join; waits on no timer."""
+        before = 0
+        for _ in range(_TICKS):
+            if len(self._waiting) == before:
+                return
+            before = len(self._waiting)
+            await asyncio.sleep(0)
 
     def _take(self) -> list[_Request]:
         batch = [self._waiting.popleft()]
@@ -150,7 +161,11 @@ class Intake:
             if event.id not in recent and event.id not in older
         }
         learnt = _Learnt(self._visitors, self._companies)
-        ties = [tie for event in fresh.values() if (tie := learnt.tie(event))]
+        ties = [
+            tie
+            for event in fresh.values()
+            if (event.customer or event.company) and (tie := learnt.tie(event))
+        ]
         try:
             stored = await self.events.append(list(fresh.values()), ties) if fresh else ()
         except NeurobotError as error:
@@ -204,8 +219,6 @@ class _Learnt:
     def tie(self, event: Event) -> Tie | None:
         """What ``event`` says that was not known."""
         visitor, customer, company = event.visitor, event.customer, event.company
-        if not (customer or company):
-            return None
         new = False
         if visitor:
             before = self.visitors.get(visitor) or self._visitors.get(visitor, ("", ""))

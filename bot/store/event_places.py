@@ -15,8 +15,6 @@ from zlib import crc32
 import numpy as np
 from numpy.typing import NDArray
 
-from bot.event import Event
-
 RUN = 16_384  # events; offsets within a run fit 16 bits
 _BUCKET_BITS = 6
 _SHIFT = 32 - _BUCKET_BITS
@@ -109,11 +107,3 @@ def find(connection: sqlite3.Connection, keys: Iterable[int], limit: int) -> lis
 def forget(connection: sqlite3.Connection, before: int) -> None:
     """Drop the runs whose events all have numbers below ``before``."""
     connection.execute("DELETE FROM postings WHERE first_seq <= ?", (before - RUN,))
-
-
-def row(seq: int, event: Event, counters: str) -> tuple[object, ...]:
-    """``event`` as a row of the table."""
-    return (
-        seq, event.at, event.id, event.name, event.visitor, event.customer, event.company,
-        event.url, event.title, event.h1, event.item, counters,
-    )  # fmt: skip

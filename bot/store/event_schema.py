@@ -12,8 +12,8 @@ from typing import Final
 EVENTS: Final = (
     """CREATE TABLE events (
         seq INTEGER PRIMARY KEY,
-        at REAL NOT NULL,
         id TEXT NOT NULL,
+        at REAL NOT NULL,
         name TEXT NOT NULL,
         visitor TEXT NOT NULL,
         customer TEXT NOT NULL,

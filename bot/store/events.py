@@ -9,10 +9,12 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 import msgspec
+from msgspec.structs import astuple
 
 from bot.event import Event
 from bot.ports import Clock
@@ -24,8 +26,9 @@ from bot.store.event_reading import History, Names
 from bot.store.migrations import migrate_events
 from bot.store.records import BackupReport
 
-_COLUMNS = "seq, at, id, name, visitor, customer, company, url, title, h1, item, counters"
-_INSERT = f"INSERT OR IGNORE INTO events ({_COLUMNS}) VALUES (?,?,?,?,?,?,?,?,?,?,?,?)"  # noqa: S608
+_COLUMNS = "seq, id, at, name, visitor, customer, company, url, title, h1, item, counters"
+# Of one statement: each step gives the interpreter away and waits to get it back.
+_ROWS = 64
 _encode = msgspec.json.Encoder().encode
 
 
@@ -93,18 +96,18 @@ class Events:
         self, connection: sqlite3.Connection, events: Sequence[Event], ties: Iterable[Tie]
     ) -> Sequence[Event]:
         before = self._seq
-        rows = [
-            event_places.row(seq, event, _encode(event.counters).decode() if event.counters else "")
-            for seq, event in enumerate(events, before + 1)
-        ]
-        self._seq += len(rows)
-        stored = connection.executemany(_INSERT, rows).rowcount if rows else 0
+        self._seq += len(events)
+        stored = 0
+        for first in range(0, len(events), _ROWS):
+            part = events[first : first + _ROWS]
+            values = _values(part, before + 1 + first)
+            stored += connection.execute(_insert(len(part)), values).rowcount
         if ties:
             write_ties(connection, ties, self._clock())
         while self._seq - self._placed >= event_places.RUN:
             event_places.place(connection, self._placed)
             self._placed += event_places.RUN
-        if stored == len(rows):
+        if stored == len(events):
             return events
         kept = connection.execute("SELECT seq FROM events WHERE seq > ?", (before,))
         return [events[row[0] - before - 1] for row in kept]
@@ -199,6 +202,21 @@ class Events:
         return await self.db.read(
             lambda connection: back_up_events(connection, target, self._clock())
         )
+
+
+@lru_cache(maxsize=_ROWS)
+def _insert(rows: int) -> str:
+    places = ",".join(["(?,?,?,?,?,?,?,?,?,?,?,?)"] * rows)
+    return f"INSERT OR IGNORE INTO events ({_COLUMNS}) VALUES {places}"  # noqa: S608
+
+
+def _values(events: Sequence[Event], first: int) -> list[object]:
+    found: list[object] = []
+    for seq, event in enumerate(events, first):
+        found.append(seq)
+        found += astuple(event)
+        found[-1] = _encode(event.counters).decode() if event.counters else ""
+    return found
 
 
 def write_ties(connection: sqlite3.Connection, ties: Iterable[Tie], now: float) -> None:

@@ -118,7 +118,7 @@ class Writer:
         """Outcome of each task, all after one COMMIT, or all failed."""
         try:
             self._connection.execute("BEGIN IMMEDIATE")
-            outcomes = [self._one(task) for task in batch]
+            outcomes = [self._one(task) for task in batch] if batch[1:] else self._lone(batch[0])
             self._connection.execute("COMMIT")
         except sqlite3.Error as error:
             return self._failed(batch, error)
@@ -128,6 +128,17 @@ class Writer:
         self.writes += len(batch)
         self.last_error = ""
         return outcomes
+
+    def _lone(self, task: Task) -> list[_Outcome]:
+        """The outcome of a task that is a transaction by itself."""
+        try:
+            return [_Outcome(task.future, task.fn(self._connection), None)]
+        except Exception as error:
+            if is_disk(error) or not self._connection.in_transaction:
+                raise _BatchLost(error) from error
+            self._connection.execute("ROLLBACK")
+            self._connection.execute("BEGIN")
+            return [_Outcome(task.future, None, error)]
 
     def _one(self, task: Task) -> _Outcome:
         run = self._connection.execute

@@ -1,0 +1,92 @@
+"""Events in: what one costs the server, and whether all that were acknowledged are stored."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from admin.bench.event_load import Connections, Load, Requests
+from admin.bench.load import quantiles
+from admin.bench.served import Serving, serving
+from bot.services import Services
+
+_STORED = re.compile(r"^neurobot_events_stored (\S+)$", re.MULTILINE)
+_BEACON = 20  # events; what the script of a site sends at most
+_BURST_S = 10.0
+_CLOSED_S = 5.0
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How much, and how long; rates in events a second."""
+
+    rate: float
+    seconds: float
+    burst: float
+    clients: int
+
+
+async def bench(plan: Plan, *, tell: Callable[[str], None]) -> dict[str, Any]:
+    """Figures by phase, and ``lost``: acknowledged events that are not stored."""
+    async with serving(_nothing) as server:
+        phases: dict[str, Any] = {}
+        acknowledged = 0
+        for name, size, rate, seconds in (
+            ("single", 1, 0.0, _CLOSED_S),
+            ("beacons", _BEACON, 0.0, _CLOSED_S),
+            ("sustained", 1, plan.rate, plan.seconds),
+            ("sustained beacons", _BEACON, plan.rate, min(plan.seconds, _BURST_S)),
+            ("burst", 1, plan.burst, _BURST_S),
+        ):
+            tell(name)
+            phases[name] = await _phase(server, plan.clients, size, rate, seconds)
+            acknowledged += phases[name]["acknowledged"]
+        async with server.session.get("/metrics") as reply:
+            found = _STORED.search(await reply.text())
+        stored = int(float(found[1])) if found else 0
+    return {
+        "phases": phases,
+        "acknowledged": acknowledged,
+        "stored": stored,
+        "lost": acknowledged - stored,
+    }
+
+
+async def _phase(
+    server: Serving, clients: int, size: int, rate: float, seconds: float
+) -> dict[str, Any]:
+    load = Load()
+    connections = Connections(load, Requests(server.token, size))
+    await connections.open(server.port, clients)
+    before, began = cpu_s(server.pid), os.times().elapsed
+    if rate:
+        await connections.at_rate(rate, seconds)
+    else:
+        await connections.closed(seconds)
+    spent, elapsed = cpu_s(server.pid) - before, os.times().elapsed - began
+    connections.close()
+    p50, p99 = quantiles(load.waits_ms) if load.waits_ms else (0.0, 0.0)
+    return {
+        "events_per_request": size,
+        "acknowledged": load.acknowledged,
+        "refused": load.refused,
+        "per_second": load.acknowledged / elapsed,
+        "cpu_us": spent / max(1, load.acknowledged) * 1e6,
+        "cores": spent / elapsed,
+        "p50_ms": p50,
+        "p99_ms": p99,
+    }
+
+
+def cpu_s(pid: int) -> float:
+    """Processor time of a process, kernel and all threads included. Source: proc(5)."""
+    fields = Path(f"/proc/{pid}/stat").read_text(encoding="ascii").rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+async def _nothing(services: Services) -> None:
+    del services
