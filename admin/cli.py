@@ -29,8 +29,8 @@ _READ_ONLY = {errno.ENOSPC, errno.EROFS, errno.EACCES, errno.EPERM, errno.EDQUOT
 _COMMANDS = {
     "demo": ("demo", "A made-up company with a scripted customer, in a folder of its own."),
     "serve": ("serve", "Start the server."),
-    "import": ("imports", "Import a knowledge base or past tickets."),
-    "export": ("export", "Write what the desk knows to a file."),
+    "import": ("imports", "Import a knowledge base, past tickets or events."),
+    "export": ("export", "Write what the desk knows to files."),
     "erase": ("erase", "Take a customer out of everything, and prove it."),
     "train": ("train", "Train the models on what the desk knows."),
     "models": ("models", "List, show, promote and roll back trained models."),

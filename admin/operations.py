@@ -6,6 +6,8 @@ Each takes the services and plain arguments and gives plain results. ``register`
 
 from __future__ import annotations
 
+import asyncio
+import time
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -18,11 +20,15 @@ from admin.importers.tickets import match_answers
 from bot import control, erasure
 from bot.domain import Agent, Role
 from bot.errors import BadRequest, NotFound
+from bot.event import Event
 from bot.learning import promotion
+from bot.live.intake import Intake
 from bot.services import Services
+from bot.settings import Settings
 from bot.store import ArticleRow, ImportDiff
 
 LINK_TTL_S = 86_400.0
+_EVENTS = 2_000  # of one call: others come in between
 COMMAND_LINE = "command line"
 
 
@@ -31,6 +37,7 @@ def register() -> None:
     for name, command in {
         "import.knowledge": _import_knowledge,
         "import.tickets": _import_tickets,
+        "import.events": _import_events,
         "train.start": _train_start,
         "train.state": _train_state,
         "models.list": _models_list,
@@ -79,6 +86,34 @@ async def import_articles(
             "desk", "knowledge.changed", {"revision": await services.store.knowledge.revision()}
         )
     return diff
+
+
+def import_events(settings: Settings, events: Sequence[Event]) -> int:
+    """Number of events that were new: through the running server, or here where none runs.
+
+    Raises:
+        NeurobotError: they could not be stored; those before are.
+    """
+    register()
+    new = done = 0
+    parts = [events[first : first + _EVENTS] for first in range(0, len(events), _EVENTS)]
+    try:
+        for part in parts:
+            found = control.call(settings, "import.events", {"events": msgspec.to_builtins(part)})
+            new += found["new"]
+            done += 1
+    except control.NotRunning:
+        return new + asyncio.run(_import_alone(settings, parts[done:]))
+    return new
+
+
+async def _import_alone(settings: Settings, parts: Sequence[Sequence[Event]]) -> int:
+    async with Intake.alone(settings, time.time) as intake:
+        return sum([await intake.put(part) for part in parts])
+
+
+async def _import_events(services: Services, args: dict[str, Any]) -> dict[str, Any]:
+    return {"new": await services.intake.put(msgspec.convert(args["events"], list[Event]))}
 
 
 async def agent_by_login(services: Services, login: str) -> Agent:

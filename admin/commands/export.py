@@ -1,4 +1,4 @@
-"""``neurobot export ledger``."""
+"""``neurobot export ledger | events``."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from typing import IO, TYPE_CHECKING
 
 import click
 
-from admin.commands.invocation import Invocation
-from admin.commands.terminal import say
+from admin.commands.invocation import Invocation, json_option
+from admin.commands.terminal import say, show
 
 if TYPE_CHECKING:
     from bot.settings import Settings
@@ -20,11 +20,12 @@ if TYPE_CHECKING:
 
 @click.group("export")
 def command() -> None:
-    """Write what the desk knows to a file.
+    """Write what the desk knows to files.
 
     \b
     Example:
       neurobot export ledger ledger.jsonl
+      neurobot export events lake
     """
 
 
@@ -50,6 +51,31 @@ def ledger(invocation: Invocation, *, file: Path) -> None:
     with _opened(file) as target:
         rows = _write(settings, target)
     say(f"{rows} records")
+
+
+@command.command("events")
+@click.argument("folder", type=click.Path(path_type=Path))
+@json_option
+@click.pass_obj
+def events(invocation: Invocation, *, folder: Path, as_json: bool) -> None:
+    """Bring FOLDER up to date with all events, as Parquet, a folder for each day.
+
+    A day that is there and has not changed is left alone. The server may run.
+
+    \b
+    Example:
+      neurobot export events lake
+    """
+    import time
+
+    from admin.batch.event_export import export
+
+    counts = export(invocation.settings().events_path, folder, time.time())
+    text = (
+        f"{counts['events']} events of {counts['written']} days written, "
+        f"{counts['unchanged']} days unchanged, {counts['removed']} removed"
+    )
+    show(counts, as_json=as_json, text=text)
 
 
 def _write(settings: Settings, target: IO[bytes]) -> int:

@@ -1,4 +1,4 @@
-"""``neurobot import knowledge | tickets``."""
+"""``neurobot import knowledge | tickets | events``."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _SHOWN = 20
 
 @click.group("import")
 def command() -> None:
-    """Import a knowledge base or past tickets.
+    """Import a knowledge base, past tickets or events.
 
     Files are UTF-8 or Windows-1251. Nothing is written while a line is bad, unless --partial.
 
@@ -110,6 +110,43 @@ def tickets(
     show(
         {**counts, "dry_run": dry_run, "bad_lines": _bad_lines(parsed)}, as_json=as_json, text=text
     )
+
+
+@command.command("events")
+@click.argument("file", type=click.Path(path_type=Path))
+@click.option("--dry-run", is_flag=True, help="Read and check the file, write nothing.")
+@click.option("--partial", is_flag=True, help="Import the good lines of a file with bad ones.")
+@json_option
+@click.pass_obj
+def events(
+    invocation: Invocation, *, file: Path, dry_run: bool, partial: bool, as_json: bool
+) -> None:
+    """Import events from FILE: CSV, JSON lines (.jsonl) or Parquet.
+
+    Columns are those of an event: name, at, id, visitor, customer, company, url, title, h1, item,
+    counters. An id that is known is ignored.
+
+    \b
+    Example:
+      neurobot import events visits.csv --partial
+    """
+    import time
+
+    from admin.importers.events import read_events
+    from admin.operations import import_events
+
+    settings = invocation.settings()
+    parsed = read_events(file, time.time())
+    rows = parsed.accepted(partial=partial)
+    _warn(parsed)
+    new = 0 if dry_run else import_events(settings, rows)
+    text = (
+        f"{len(rows)} events would be imported"
+        if dry_run
+        else f"{len(rows)} events imported, {len(rows) - new} of them known before"
+    )
+    data = {"rows": len(rows), "new": new, "dry_run": dry_run, "bad_lines": _bad_lines(parsed)}
+    show(data, as_json=as_json, text=text)
 
 
 def _perform(settings: Any, name: str, rows: Any, file: Path, *, dry_run: bool) -> dict[str, Any]:

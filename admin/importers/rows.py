@@ -24,6 +24,9 @@ _TEXTS = {
     "not-json": "not a JSON object: {error}",
     "not-a-number": "'{column}' is not a number",
     "unknown-answer": "there is no article with the number {answer_id}",
+    "not-a-time": "'{column}' is no time: give epoch seconds or ISO 8601",
+    "in-the-future": "'{column}' is more than a day ahead",
+    "bad-event": "no event: {error}",
     "too-many": "more than {limit} bad lines: is this the right file?",
 }
 

@@ -9,7 +9,8 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import deque
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
+from contextlib import asynccontextmanager
 from typing import Any
 
 from bot.errors import NeurobotError, TooManyRequests
@@ -91,6 +92,23 @@ class Intake:
         self._wake.set()
         return await future
 
+    @classmethod
+    @asynccontextmanager
+    async def alone(cls, settings: Settings, clock: Clock) -> AsyncIterator[Intake]:
+        """An intake for a command, where no server runs.
+
+        Raises:
+            AlreadyRunning: one does.
+        """
+        events = Events.open(settings, clock)
+        intake = cls(settings, events, clock)
+        try:
+            await intake.start()
+            yield intake
+        finally:
+            await intake.stop()
+            await events.close()
+
     async def tie_chat(self, chat: str, visitor: str) -> None:
         """The visitor of the site is the one whom the web chat knows as ``chat``."""
         await self.events.append((), (Tie(visitor, chat=chat),))
@@ -169,16 +187,16 @@ class Intake:
         try:
             stored = await self.events.append(list(fresh.values()), ties) if fresh else ()
         except NeurobotError as error:
-            _answer(batch, error)
+            _refuse(batch, error)
         except Exception as error:  # noqa: BLE001 - whatever broke, who waits must hear of it
             _LOG.exception("Events were not stored")
-            _answer(batch, NeurobotError(str(error)))
+            _refuse(batch, NeurobotError(str(error)))
         else:
             self._remember(fresh)
             self._visitors.update(learnt.visitors)
             self._companies.update(learnt.companies)
             self._count(batch, len(stored))
-            _answer(batch, None)
+            _acknowledge(batch, stored)
             self._tell(stored)
         finally:
             self._queued -= sum(len(events) for events, _ in batch)
@@ -235,11 +253,17 @@ class _Learnt:
         return Tie(visitor, customer, company) if new else None
 
 
-def _answer(batch: Sequence[_Request], error: NeurobotError | None) -> None:
+def _acknowledge(batch: Sequence[_Request], stored: Sequence[Event]) -> None:
+    """Tell each request how many of its events were new."""
+    all_new = len(stored) == sum(len(events) for events, _ in batch)
+    new = set() if all_new else {id(event) for event in stored}
     for events, future in batch:
-        if future.done():  # the caller went away
-            continue
-        if error is None:
-            future.set_result(len(events))
-        else:
+        if not future.done():  # otherwise the caller went away
+            count = len(events) if all_new else sum(id(event) in new for event in events)
+            future.set_result(count)
+
+
+def _refuse(batch: Sequence[_Request], error: NeurobotError) -> None:
+    for _, future in batch:
+        if not future.done():
             future.set_exception(error)

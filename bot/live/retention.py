@@ -47,9 +47,11 @@ class Retention:
         """Remove what is old; gives the number of events."""
         removed = 0
         before = (self._clock() - self._keep_s) // _DAY_S * _DAY_S  # whole days, as the export
+        exported = _Exported()
         if self._export:
-            before = min(before, await asyncio.to_thread(exported_before, Path(self._export)))
-        while done := await self._events.sweep(before, _BATCH):
+            exported = await asyncio.to_thread(_exported, Path(self._export))
+        before = min(before, exported.whole_before)
+        while done := await self._events.sweep(before, _BATCH, up_to=exported.last_seq):
             removed += done
             await asyncio.sleep(_PAUSE_S)
         return removed
@@ -64,10 +66,15 @@ class Retention:
             await asyncio.sleep(_EVERY_S)
 
 
-def exported_before(folder: Path) -> float:
-    """All days before this time stand in the export; 0 where there is none."""
+class _Exported(msgspec.Struct, frozen=True):
+    """How far the export's manifest says it got; without one asked for, no limit."""
+
+    last_seq: int = (1 << 63) - 1
+    whole_before: float = float("inf")
+
+
+def _exported(folder: Path) -> _Exported:
     try:
-        found = msgspec.json.decode((folder / "manifest.json").read_bytes())
-        return float(found["whole_before"])
-    except (OSError, msgspec.DecodeError, KeyError, TypeError, ValueError):
-        return 0.0
+        return msgspec.json.decode((folder / "manifest.json").read_bytes(), type=_Exported)
+    except (OSError, msgspec.DecodeError):  # nothing was exported: nothing goes
+        return _Exported(0, 0.0)

@@ -29,6 +29,7 @@ from bot.store.records import BackupReport
 _COLUMNS = "seq, id, at, name, visitor, customer, company, url, title, h1, item, counters"
 # Of one statement: each step gives the interpreter away and waits to get it back.
 _ROWS = 64
+_NEWEST = (1 << 63) - 1
 _encode = msgspec.json.Encoder().encode
 
 
@@ -166,13 +167,17 @@ class Events:
         await self.db.empty_log()
         return counts
 
-    async def sweep(self, before: float, limit: int) -> int:
-        """Remove at most ``limit`` events older than ``before``; gives how many."""
+    async def sweep(self, before: float, limit: int, *, up_to: int = _NEWEST) -> int:
+        """Remove at most ``limit`` events older than ``before``; gives how many.
+
+        ``up_to``: only those whose number is at most this.
+        """
 
         def remove(connection: sqlite3.Connection) -> int:
             done = connection.execute(
-                "DELETE FROM events WHERE seq IN (SELECT seq FROM events WHERE at < ? LIMIT ?)",
-                (before, limit),
+                "DELETE FROM events WHERE seq IN (SELECT seq FROM events"
+                " WHERE at < ? AND seq <= ? LIMIT ?)",
+                (before, up_to, limit),
             ).rowcount
             if done:
                 connection.execute(

@@ -33,6 +33,7 @@ class Tokens(Part):
     def __init__(self, db: Database, clock: Clock) -> None:
         super().__init__(db, clock)
         self._known: dict[bytes, ApiToken] = {}
+        self._revoked = 0
 
     async def create_token(self, name: str, scopes: Sequence[str]) -> tuple[int, str]:
         """Id and secret of a new token."""
@@ -63,17 +64,21 @@ class Tokens(Part):
             ).fetchone()
             return None if row is None else _token(row)
 
+        revoked = self._revoked
         found = await self._db.read(find)
-        if found is not None and now - (found.last_used_at or 0.0) > _NOTE_S:
+        if found is None:
+            return None
+        if now - (found.last_used_at or 0.0) > _NOTE_S:
+            token_id = found.id
             # A full disk must not keep programs from reading.
             with suppress(StorageUnavailable):
                 await self._db.write(
                     lambda connection: connection.execute(
-                        "UPDATE api_tokens SET last_used_at = ? WHERE id = ?", (now, found.id)
+                        "UPDATE api_tokens SET last_used_at = ? WHERE id = ?", (now, token_id)
                     )
                 )
             found = replace(found, last_used_at=now)
-        if found is not None:
+        if revoked == self._revoked:  # otherwise perhaps this one, meanwhile
             if len(self._known) >= _MAX_KNOWN:
                 self._known.clear()
             self._known[key] = found
@@ -104,11 +109,9 @@ class Tokens(Part):
             if not done:
                 raise NotFound(f"There is no token {token_id}.")
 
+        await self._db.write(end)
+        self._revoked += 1
         self._known.clear()
-        try:
-            await self._db.write(end)
-        finally:
-            self._known.clear()  # whoever asked meanwhile
 
 
 def _token(row: sqlite3.Row) -> ApiToken:

@@ -1,0 +1,1 @@
+"""Work on Parquet: the only room with pyarrow and Daft (the extra ``batch``)."""
