@@ -100,6 +100,7 @@ def machine(settings: Settings) -> list[Check]:
         _disk(settings),
         _files(),
         _computing(),
+        _batch(),
     ]
 
 
@@ -161,6 +162,12 @@ def _computing() -> Check:
     """Whether the inner loops are compiled."""
     fine = scoring.compiled() and gathering.compiled()
     return Check("computing", "ok" if fine else "numpy", "ok" if fine else "warn")
+
+
+def _batch() -> Check:
+    """Whether the extra for work on Parquet is installed."""
+    fine = all(importlib.util.find_spec(name) for name in ("pyarrow", "daft"))
+    return Check("batch", "ok" if fine else "none", "ok" if fine else "warn")
 
 
 def _database(settings: Settings, *, running: bool) -> Check:

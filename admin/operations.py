@@ -26,6 +26,8 @@ from bot.live.intake import Intake
 from bot.services import Services
 from bot.settings import Settings
 from bot.store import ArticleRow, ImportDiff
+from bot.store.backup import events_beside
+from bot.store.records import BackupReport
 
 LINK_TTL_S = 86_400.0
 _EVENTS = 2_000  # of one call: others come in between
@@ -332,10 +334,26 @@ async def _users_role(services: Services, args: dict[str, Any]) -> dict[str, Any
 
 
 async def _backup(services: Services, args: dict[str, Any]) -> dict[str, Any]:
-    report = await services.store.backup(Path(str(args["target"])))
+    report = await back_up(services, Path(str(args["target"])))
     await services.store.people.audit(COMMAND_LINE, "backup.made", report.path, {})
     found: dict[str, Any] = msgspec.to_builtins(report)
     return found
+
+
+async def back_up(services: Services, target: Path) -> BackupReport:
+    """A verified copy of the database at ``target``, and of the events beside it.
+
+    Raises:
+        StorageUnavailable: one of them could not be written or is not sound.
+    """
+    events = await services.intake.events.backup(events_beside(target))
+    report = await services.store.backup(target)
+    return replace(
+        report,
+        size_bytes=report.size_bytes + events.size_bytes,
+        counts={**report.counts, **events.counts},
+        elapsed_s=report.elapsed_s + events.elapsed_s,
+    )
 
 
 async def _export_ledger(services: Services, args: dict[str, Any]) -> dict[str, Any]:

@@ -247,7 +247,7 @@ def _routes(settings: Settings) -> list[Route]:
     files = http.static_files(_STATIC)
     found = [
         Route("GET", "/static/{path:.+}", files, "public", limited=False),
-        Route("GET", "/{path:widget\\.js}", files, "public", limited=False),
+        Route("GET", "/{path:(?:widget|events)\\.js}", files, "public", limited=False),
         *api.ROUTES,
         *desk.routes(),
         *web_chat.routes(),

@@ -12,7 +12,7 @@ import asyncio
 import mmap
 import shutil
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -65,7 +65,9 @@ async def preview(services: Services, reference: str) -> ErasureReport:
     customer = await services.store.erasing.customer(reference)
     trace = await services.store.erasing.trace(customer)
     needles, shared, short = await _needles(services, trace)
+    counts = {**trace.counts, **await services.intake.events.count(customer.external_id)}
     found = await _look(services, needles)
+    trace = replace(trace, counts=counts)
     return await _report(services, trace, shared, short, found, dry_run=True)
 
 
@@ -84,6 +86,8 @@ async def erase(services: Services, reference: str, *, actor: str) -> ErasureRep
     live = {job.id for job in await store.jobs.live()}
     if trace.training is None:
         await asyncio.to_thread(_remove_files, services.settings, trace.blobs, live)
+        counts = {**trace.counts, **await services.intake.erase(customer.external_id)}
+        trace = replace(trace, counts=counts)
     changed = await store.erasing.erase(customer)
     await services.serving.apply_articles(changed)
     await store.db.compact()
@@ -135,9 +139,9 @@ def _look_in_files(settings: Settings, needles: Sequence[str]) -> dict[str, int]
 
 
 def _places(settings: Settings) -> Iterable[Path]:
-    database = settings.database_path
-    yield database
-    yield database.with_name(database.name + "-wal")
+    for database in (settings.database_path, settings.events_path):
+        yield database
+        yield database.with_name(database.name + "-wal")
     for folder in (settings.artefacts_path, settings.data_path / "jobs"):
         yield from (path for path in sorted(folder.rglob("*")) if path.is_file())
 
@@ -191,7 +195,9 @@ async def _report(
 async def _backups(services: Services) -> tuple[str, ...]:
     """Copies that are known: made by this server and still there, or set aside by a restore."""
     database = services.settings.database_path
-    paths = {str(path) for path in database.parent.glob(f"{database.name}.before-*")}
+    paths = {str(path) for path in database.parent.glob("*.db.before-*")}
+    if export := services.settings.events.export_dir:
+        paths.add(str(Path(export).absolute()))  # days that are still here are exported anew
     page = 1
     while True:
         log = await services.store.people.audit_log(page, 500)

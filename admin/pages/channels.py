@@ -105,6 +105,9 @@ async def _page(request: web.Request, **checked: Any) -> web.Response:
         look=look,
         base_url=address,
         snippet=_snippet(address, look),
+        event_snippet=(
+            f'<script src="{address}/events.js" data-key="{services.intake.site_key}" async></script>'
+        ),
         preview_url=f"/admin/channels/preview?{urlencode(chosen)}",
         waiting=waiting["delivery"],
         **{"check": None, "given": False, **checked},

@@ -12,6 +12,7 @@ from pathlib import Path
 from aiohttp import web
 
 from admin.doctor import Check, Finding, device_check, in_words, machine, serving_check
+from admin.operations import back_up
 from admin.pages.frame import audit, formats_of, go, page, services_of
 from admin.pages.reports import Figure
 from bot import ui
@@ -39,7 +40,8 @@ async def system_page(request: web.Request) -> web.StreamResponse:
     services = services_of(request)
     backups = await asyncio.to_thread(_backups, services)
     waiting = Queue("writes", services.store.health()["queued"], 0)
-    queues = [waiting, *await Queues(services.store.db, services.clock).lengths()]
+    events = Queue("events", services.intake.health()["waiting"], 0)
+    queues = [waiting, events, *await Queues(services.store.db, services.clock).lengths()]
     return page(
         request,
         "panel_system.html",
@@ -56,7 +58,7 @@ async def backup(request: web.Request) -> web.StreamResponse:
     """Make a verified copy beside the database."""
     services = services_of(request)
     name = f"neurobot-{datetime.now(UTC):%Y%m%d-%H%M%S}.db"
-    await services.store.backup(_folder(services) / name)
+    await back_up(services, _folder(services) / name)
     await audit(request, "backup.made", name)
     return go("/admin/system", "backup", name=name)
 
@@ -86,7 +88,7 @@ async def findings(request: web.Request) -> list[Finding]:
 def _figures(request: web.Request, backups: list[_Backup]) -> list[Figure]:
     services = services_of(request)
     formats = formats_of(request)
-    health = services.store.health()
+    health, intake = services.store.health(), services.intake.health()
     now = services.clock()
 
     def text(key: str, **params: str) -> str:
@@ -103,6 +105,11 @@ def _figures(request: web.Request, backups: list[_Backup]) -> list[Figure]:
         Figure(
             text("backup-age"),
             formats.ago(backups[0].created_at, now) if backups else text("never"),
+        ),
+        Figure(
+            text("events"),
+            text("events-rate", rate=formats.number(round(intake["per_second"]))),
+            text("events-size", size=formats.size(intake["size_bytes"])),
         ),
         Figure(text("uptime"), formats.span(now - services.started_at)),
     ]

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import secrets
+from contextlib import suppress
 from typing import Annotated, Any
 
 import msgspec
@@ -17,7 +18,8 @@ from aiohttp_sse import sse_response
 
 from bot.catalogue import Catalogue
 from bot.domain import Author, Conversation, Customer, Delivery, Inbound, Message, MessageKind
-from bot.errors import BadRequest, NotFound, NotSignedIn
+from bot.errors import BadRequest, NeurobotError, NotFound, NotSignedIn
+from bot.event import Subject
 from bot.http import decode, json_response, query
 from bot.replies import away_text, may_send
 from bot.services import SERVICES, Services
@@ -43,6 +45,7 @@ class VisitorMessage(msgspec.Struct, forbid_unknown_fields=True):
     name: Annotated[str, msgspec.Meta(max_length=80)] = ""
     page: Annotated[str, msgspec.Meta(max_length=500)] = ""
     wants_person: bool = False
+    visitor: Subject = ""  # whom the site's events call so
 
 
 class VisitorAck(msgspec.Struct, forbid_unknown_fields=True):
@@ -158,6 +161,9 @@ async def post_message(request: web.Request) -> web.Response:
             metadata={"page": body.page} if body.page else {},
         )
     )
+    if body.visitor:
+        with suppress(NeurobotError):  # the message is stored; the tie comes with the next one
+            await services.intake.tie_chat(visitor, body.visitor)
     reply = {
         "id": receipt.message_public_id,
         "conversation": receipt.conversation_public_id,

@@ -53,6 +53,7 @@ class Intake:
         self._older: dict[str, None] = {}
         self._visitors: dict[str, tuple[str, str]] = {}
         self._companies: dict[str, str] = {}
+        self._chats: dict[str, str] = {}  # said since the start
         self._task: asyncio.Task[None] | None = None
         self._stopping = False
         self._retention = Retention(settings, events, clock)
@@ -110,8 +111,16 @@ class Intake:
             await events.close()
 
     async def tie_chat(self, chat: str, visitor: str) -> None:
-        """The visitor of the site is the one whom the web chat knows as ``chat``."""
-        await self.events.append((), (Tie(visitor, chat=chat),))
+        """The visitor of the site is the one whom the web chat knows as ``chat``.
+
+        That is their name as a customer until the site says another one.
+        """
+        if self._chats.get(visitor) == chat:
+            return
+        customer, company = self._visitors.get(visitor, ("", ""))
+        await self.events.append((), (Tie(visitor, customer or chat, company, chat),))
+        self._chats[visitor] = chat
+        self._visitors[visitor] = (customer or chat, company)
 
     def identity(self, visitor: str) -> tuple[str, str]:
         """Customer and company of a visitor, as far as they are known."""
@@ -128,6 +137,7 @@ class Intake:
         counts = await self.events.erase(customer)
         for visitor in names.visitors:
             self._visitors.pop(visitor, None)
+            self._chats.pop(visitor, None)
         for name in names.customers:
             self._companies.pop(name, None)
         return counts

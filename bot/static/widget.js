@@ -59,7 +59,7 @@
         if (!state.token) { state.token = (await call("/chat/visitors", {})).token; save(); }
         const receipt = await call("/chat/messages", {
           id: item.id, text: item.text, language, page: location.href.slice(0, 500),
-          wants_person: item.person === true,
+          wants_person: item.person === true, visitor: window.neurobot?.visitor || undefined,
         });
         item.sent = true;
         stored.set(receipt.id, { id: receipt.id, client_id: item.id, author: "customer", text: item.text, at: item.at });

@@ -106,9 +106,14 @@ def erase(connection: sqlite3.Connection, customer: str) -> dict[str, int]:
 def count(connection: sqlite3.Connection, customer: str) -> dict[str, int]:
     """What ``erase`` would take out."""
     known = names(connection, customer)
+    companies = connection.execute(
+        "SELECT count(*) FROM companies WHERE customer IN (SELECT value FROM json_each(?))",
+        (dump(known.customers),),
+    ).fetchone()[0]
     found = {
         "events": sum(1 for _ in _events_of(connection, known, 1 << 62)),
         "identities": len(known.visitors),
+        "companies": companies,
     }
     return {table: number for table, number in found.items() if number}
 

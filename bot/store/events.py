@@ -157,6 +157,10 @@ class Events:
             lambda connection: event_reading.history(connection, customer, limit)
         )
 
+    async def count(self, customer: str) -> dict[str, int]:
+        """Rows that ``erase`` would take out, by table."""
+        return await self.db.read(lambda connection: event_reading.count(connection, customer))
+
     async def erase(self, customer: str) -> dict[str, int]:
         """Rows of the customer that were taken out, by table."""
 
