@@ -197,7 +197,7 @@ async def _backups(services: Services) -> tuple[str, ...]:
     database = services.settings.database_path
     paths = {str(path) for path in database.parent.glob("*.db.before-*")}
     if export := services.settings.events.export_dir:
-        paths.add(str(Path(export).absolute()))  # days that are still here are exported anew
+        paths.add(export)  # days that are still here are exported anew
     page = 1
     while True:
         log = await services.store.people.audit_log(page, 500)

@@ -105,9 +105,7 @@ async def _page(request: web.Request, **checked: Any) -> web.Response:
         look=look,
         base_url=address,
         snippet=_snippet(address, look),
-        event_snippet=(
-            f'<script src="{address}/events.js" data-key="{services.intake.site_key}" async></script>'
-        ),
+        event_snippet=_event_snippet(address, services.intake.site_key),
         preview_url=f"/admin/channels/preview?{urlencode(chosen)}",
         waiting=waiting["delivery"],
         **{"check": None, "given": False, **checked},
@@ -118,6 +116,10 @@ def _snippet(address: str, look: _Look) -> str:
     extra = f' data-lang="{look.lang}"' if look.lang else ""
     extra += " data-open" if look.open else ""
     return f'<script src="{address}/widget.js"{extra} async></script>'
+
+
+def _event_snippet(address: str, key: str) -> str:
+    return f'<script src="{address}/events.js" data-key="{key}" async></script>'
 
 
 def routes() -> tuple[Route, ...]:

@@ -19,8 +19,13 @@ from bot.event import Address, At, Counters, Event, EventName, Id, Line, Subject
 from bot.http import clean, decode_bytes
 
 _MAX_AHEAD_S = 86_400.0
-# Escapes that become NUL or half a character: what neither a table nor a terminal takes.
-_UNSTORABLE = re.compile(rb"\\u(?:0000|[dD][89a-fA-F])")
+# Escapes that may become NUL or half a character: what neither a table nor a terminal takes. A page
+# that cuts a title in the middle of a smiley writes such.
+_SUSPECT = re.compile(rb"\\u(?:0000|[dD][89a-fA-F])")
+_ESCAPE = re.compile(
+    rb"\\(?:\\|u0000|u[dD][89abAB]..(?:\\u[dD][c-fC-F]..)?|u[dD][c-fC-F]..)", re.DOTALL
+)
+_PAIR = len(rb"\ud83d\ude00")
 
 
 class NewEvent(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -41,6 +46,9 @@ class NewEvent(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     h1: Line = ""
     item: Subject = ""
     counters: Counters = {}
+
+
+_BOM = b"\xef\xbb\xbf"
 
 
 class Envelope(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -70,6 +78,9 @@ def events_of(body: bytes, now: float, max_event_bytes: int) -> Sequence[Event]:
         BadRequest: an event cannot be read; the text names its place, as ``$[2].name``.
         TooLarge: an event is longer than ``max_event_bytes``.
     """
+    body = body.removeprefix(_BOM)
+    if _SUSPECT.search(body):
+        body = _ESCAPE.sub(_storable, body)
     events = _decoded(body)
     if len(body) > max_event_bytes:
         _refuse_long(body, max_event_bytes)
@@ -79,17 +90,21 @@ def events_of(body: bytes, now: float, max_event_bytes: int) -> Sequence[Event]:
 
 
 def _decoded(body: bytes) -> Sequence[Event]:
-    first = body[:1] if body[:1] in b"[{" else body.lstrip(b"\xef\xbb\xbf \t\r\n")[:1]
-    if not _UNSTORABLE.search(body):
-        try:
-            return _list(body) if first == b"[" else (_one(body),)
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-            pass  # lines, an event without id or time, or a mistake: looked at closely
-    return _closely(body, first)
+    many = body.lstrip()[:1] == b"["
+    try:
+        return _list(body) if many else (_one(body),)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        # lines, an event without id or time, or a mistake
+        return _closely(body, many=many)
 
 
-def _closely(body: bytes, first: bytes) -> Sequence[Event]:
-    if first == b"[":
+def _storable(escape: re.Match[bytes]) -> bytes:
+    found = escape[0]
+    return found if found == rb"\\" or len(found) == _PAIR else rb"\ufffd"
+
+
+def _closely(body: bytes, *, many: bool) -> Sequence[Event]:
+    if many:
         return [_whole(event) for event in decode_bytes(body, list[NewEvent])]
     lines = [line for line in body.split(b"\n") if line.strip()]
     if len(lines) > 1 and _is_object(lines[0]):

@@ -113,7 +113,7 @@
   }
 
   // ---- what is seen --------------------------------------------------------------------------------
-  const text = (value, most) => (value ?? "").replace(/\s+/g, " ").trim().slice(0, most);
+  const text = (value, most) => (value ?? "").replace(/\s+/g, " ").trim().slice(0, most).replace(/[\ud800-\udbff]$/, "");
   let seen = "";
   function view() {
     const canonical = document.querySelector("link[rel=canonical]")?.href;
