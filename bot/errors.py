@@ -129,6 +129,12 @@ class SettingsInvalid(NeurobotError):
     code, exit_code = "settings-invalid", 78
 
 
+class ExtraMissing(NeurobotError):
+    """An optional part of the product is not installed."""
+
+    code, exit_code = "extra-missing", 78
+
+
 class AlreadyRunning(NeurobotError):
     """Another server already uses this database."""
 

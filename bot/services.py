@@ -90,23 +90,21 @@ async def build(
     from bot.serving import Serving  # noqa: PLC0415
     from bot.shadow import Shadow  # noqa: PLC0415
     from bot.store import Store  # noqa: PLC0415
-    from bot.store.events import Events  # noqa: PLC0415
     from bot.webhooks import Sender, networks  # noqa: PLC0415
 
     async with AsyncExitStack() as stack:
         store = Store.open(settings, clock)
         stack.push_async_callback(store.close)
-        events = Events.open(settings, clock)
-        stack.push_async_callback(events.close)
+        intake = Intake.open(settings, clock)
+        stack.push_async_callback(intake.close)
         bus = Bus()
         stack.callback(bus.close)
         serving = Serving(settings, store, clock)
         await serving.start()
+        private = networks(settings.webhooks.private_networks)
         pipeline = Pipeline(settings, store, serving, bus, clock)
         parts = ChannelParts(settings, store, pipeline, bus, clock)
-        built = [factory(parts) for factory in channels]
-        private = settings.webhooks.private_networks
-        by_name = {channel.name: channel for channel in built}
+        by_name = {channel.name: channel for channel in (make(parts) for make in channels)}
         yield Services(
             settings=settings,
             store=store,
@@ -116,9 +114,9 @@ async def build(
             bus=bus,
             channels=by_name,
             jobs=JobRunner(settings, store, serving, bus, clock),
-            webhooks=Sender(store, bus, clock, private=networks(private)),
+            webhooks=Sender(store, bus, clock, private=private),
             shadow=Shadow(store, serving, bus),
-            intake=Intake(settings, events, clock),
+            intake=intake,
             clock=clock,
             started_at=clock(),
         )

@@ -4,28 +4,22 @@ from __future__ import annotations
 
 from typing import Any
 
-from bot.errors import NeurobotError
-
-
-class BatchMissing(NeurobotError):
-    """Reading and writing Parquet needs the extra 'batch'."""
-
-    code, exit_code = "batch-missing", 78
-
-    def __init__(self) -> None:
-        super().__init__(remedy="Install it: pip install 'neurobot[batch]'.")
+from bot.errors import ExtraMissing
 
 
 def parquet() -> Any:
     """The module ``pyarrow.parquet``.
 
     Raises:
-        BatchMissing: it is not installed.
+        ExtraMissing: it is not installed.
     """
     try:
         import pyarrow.parquet  # noqa: PLC0415 - an extra, and a fifth of a second
     except ImportError:
-        raise BatchMissing from None
+        raise ExtraMissing(
+            "Reading and writing Parquet needs the extra 'batch'.",
+            remedy="Install it: pip install 'neurobot[batch]'.",
+        ) from None
     return pyarrow.parquet
 
 
@@ -33,7 +27,7 @@ def arrow() -> Any:
     """The module ``pyarrow``.
 
     Raises:
-        BatchMissing: it is not installed.
+        ExtraMissing: it is not installed.
     """
     parquet()
     import pyarrow  # noqa: PLC0415

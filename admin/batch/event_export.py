@@ -43,7 +43,7 @@ def export(events_file: Path, folder: Path, now: float) -> dict[str, int]:
     """Bring ``folder`` up to date; gives days ``written``, ``unchanged``, ``removed``, and events.
 
     Raises:
-        BatchMissing: the extra 'batch' is not installed.
+        ExtraMissing: the extra 'batch' is not installed.
         NotFound, BadData: the events or the manifest cannot be read.
     """
     parquet()

@@ -15,7 +15,7 @@ def read_rows(path: Path) -> Iterator[dict[str, Any]]:
     """Rows by column name; empty cells are left out, times become epoch seconds.
 
     Raises:
-        BatchMissing: the extra 'batch' is not installed.
+        ExtraMissing: the extra 'batch' is not installed.
         BadData: it is no Parquet file.
     """
     pq = parquet()

@@ -94,6 +94,19 @@ class Intake:
         return await future
 
     @classmethod
+    def open(cls, settings: Settings, clock: Clock) -> Intake:
+        """An intake with its file open; it stores nothing yet. Not a coroutine.
+
+        Raises:
+            AlreadyRunning, StorageUnavailable: as ``Events.open``.
+        """
+        return cls(settings, Events.open(settings, clock), clock)
+
+    async def close(self) -> None:
+        """Release the file."""
+        await self.events.close()
+
+    @classmethod
     @asynccontextmanager
     async def alone(cls, settings: Settings, clock: Clock) -> AsyncIterator[Intake]:
         """An intake for a command, where no server runs.
@@ -101,14 +114,13 @@ class Intake:
         Raises:
             AlreadyRunning: one does.
         """
-        events = Events.open(settings, clock)
-        intake = cls(settings, events, clock)
+        intake = cls.open(settings, clock)
         try:
             await intake.start()
             yield intake
         finally:
             await intake.stop()
-            await events.close()
+            await intake.close()
 
     async def tie_chat(self, chat: str, visitor: str) -> None:
         """The visitor of the site is the one whom the web chat knows as ``chat``.

@@ -5,19 +5,17 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Callable, Sequence
 
-import sqlite_utils
-from sqlite_utils import Migrations
-
 from bot.errors import StorageUnavailable
 from bot.store import event_schema, loop_schema, schema, schema_operations, training_schema
+from bot.store.steps import Database, Migrations
 
-Step = Callable[[sqlite_utils.Database], None]
+Step = Callable[[Database], None]
 
 _SET = "neurobot"
 _EVENTS_SET = "neurobot-events"
 
 
-def _first_release(db: sqlite_utils.Database) -> None:
+def _first_release(db: Database) -> None:
     for group in (
         schema.PEOPLE,
         schema.CONVERSATIONS,
@@ -31,22 +29,22 @@ def _first_release(db: sqlite_utils.Database) -> None:
             db.execute(statement)
 
 
-def _loop(db: sqlite_utils.Database) -> None:
+def _loop(db: Database) -> None:
     for statement in loop_schema.LOOP:
         db.execute(statement)
 
 
-def _training_set(db: sqlite_utils.Database) -> None:
+def _training_set(db: Database) -> None:
     for statement in training_schema.TABLES:
         db.execute(statement)
 
 
-def _operations(db: sqlite_utils.Database) -> None:
+def _operations(db: Database) -> None:
     for statement in schema_operations.STATEMENTS:
         db.execute(statement)
 
 
-def _events(db: sqlite_utils.Database) -> None:
+def _events(db: Database) -> None:
     for statement in event_schema.EVENTS:
         db.execute(statement)
 
@@ -82,7 +80,7 @@ def _apply(connection: sqlite3.Connection, name: str, wanted: Sequence[tuple[str
     for step_name, step in wanted:
         steps(name=step_name)(step)
     try:
-        db = sqlite_utils.Database(connection)
+        db = Database(connection)
         unknown = {step.name for step in steps.applied(db)} - {known for known, _ in wanted}
         if unknown:
             raise StorageUnavailable(
