@@ -64,6 +64,7 @@ RUNS: Final[Mapping[str, str]] = MappingProxyType({
     "query": "bench query --n 10000,100000",
     "index": "bench index --n 10000,100000",
     "loop": "bench loop",
+    "events": "bench events --seconds 60",
     "team-stackfaq": "evaluate team {data}/stackfaq --retrain 200 --seeds 5",
     "team-rutube": "evaluate team {data}/rutube_support_ru --retrain 200 --seeds 5",
     "promise-banking77": "evaluate promise {data}/banking77/train.csv {data}/banking77/test.csv"
@@ -240,6 +241,18 @@ _LOOP: Final = (
       for key, what, floor in (("precision", "kept", 0.94), ("coverage", "accepted", coverage))),
 )  # fmt: skip
 
+_EVENTS: Final = (
+    *(Figure(f"an acknowledged event, {name}, CPU of the server", ("events",),
+             value(f"phases/{phase}/cpu_us", "events"), floor, goal, None, "us", at_most=True)
+      for phase, name, floor, goal in (("single", "one a request", 80, 25),
+                                       ("beacons", "20 a request", 10, 4))),
+    *(Figure(f"events a second at {rate:,} asked for", ("events",),
+             value(f"phases/{phase}/per_second", "events"), rate * 0.99, None, None, "a second")
+      for phase, rate in (("sustained", 1_000), ("burst", 5_000))),
+    Figure("acknowledged events that are not stored", ("events",), value("lost", "events"),
+           0, None, None, "events", at_most=True),
+)  # fmt: skip
+
 SECTIONS: Final[Mapping[str, tuple[Figure, ...]]] = MappingProxyType(
     {
         "Whole server": _SERVER,
@@ -247,5 +260,6 @@ SECTIONS: Final[Mapping[str, tuple[Figure, ...]]] = MappingProxyType(
         "Ranker": _RANKER,
         "Vector index": _INDEX,
         "Loop": _LOOP,
+        "Events": _EVENTS,
     }
 )
