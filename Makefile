@@ -12,7 +12,7 @@ BIN := $(VENV)/bin
 FAISS := $(shell nvidia-smi >/dev/null 2>&1 && echo gpu || echo cpu)
 PIP := $(BIN)/python -m pip --disable-pip-version-check $(PIP_ARGS)
 
-.PHONY: demo test lint types contracts unit trust bench results picture clean help
+.PHONY: demo test lint types contracts unit trust trust-full bench results picture clean help
 
 help: ## list the commands
 	@grep -E '^[a-z-]+:.*##' Makefile | sed -E 's/:.*## /\t/'
@@ -39,8 +39,12 @@ bench: $(VENV)/.dev ## speed of the query path and of the vector index on this m
 unit: $(VENV)/.dev
 	$(BIN)/python -m pytest -n 2 --dist loadfile
 
-trust: $(VENV)/.dev ## slow proofs: kills under load, faults, every screen in every look
-	TEST_KILLS=50 TEST_SCREENS=full $(BIN)/python -m pytest -s tests/trust tests/e2e/screens
+trust: $(VENV)/.dev ## every promise of docs/promises.md, a line each, in ten minutes
+	TRUST_PROFILE=short TEST_KILLS=50 $(PROVE)
+
+trust-full: $(VENV)/.dev ## the same at full size: more kills, more bodies, every screen in every look
+	TRUST_PROFILE=full TEST_KILLS=200 TEST_SCREENS=full $(PROVE)
+PROVE = $(BIN)/python -m pytest -q -n 2 --dist loadfile --promises build/trust.json
 
 results: $(VENV)/.dev ## the figures of docs/results.md, an hour; DATA names a folder with the corpora
 	$(BIN)/neurobot evaluate results $(DATA) --write docs/results.md

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 from bot.catalogue import Catalogue
 from bot.errors import NeurobotError
 from bot.settings import Settings
-from bot.store.inspection import SQLITE_VERSION, check_file
+from bot.store.inspection import SQLITE_VERSION, check_events_file, check_file
 from index import scoring
 from index.ann import choose_device
 from nlp import gathering
@@ -177,6 +177,8 @@ def _database(settings: Settings, *, running: bool) -> Check:
         return Check("database", "live")
     try:
         report = check_file(settings.database_path)
+        if report.sound and settings.events_path.exists():
+            report = check_events_file(settings.events_path)
     except NeurobotError as error:
         return Check("database", "damaged", "bad", {"what": error.detail})
     if not report.sound:

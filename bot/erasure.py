@@ -20,6 +20,7 @@ import msgspec
 
 from bot.domain import Customer
 from bot.errors import NotFound
+from bot.event import customer_of
 from bot.services import Services
 from bot.settings import Settings
 from bot.store.erasing import Trace
@@ -69,7 +70,7 @@ async def preview(services: Services, reference: str, *, look: bool = True) -> E
     """
     customer = await services.store.erasing.customer(reference)
     trace = await services.store.erasing.trace(customer)
-    counts = {**trace.counts, **await services.intake.events.count(customer.external_id)}
+    counts = {**trace.counts, **await services.intake.events.count(_in_events(customer))}
     trace = replace(trace, counts=counts)
     if not look:
         return await _report(services, trace, 0, 0, {}, dry_run=True)
@@ -93,7 +94,7 @@ async def erase(services: Services, reference: str, *, actor: str) -> ErasureRep
     live = {job.id for job in await store.jobs.live()}
     if trace.training is None:
         await asyncio.to_thread(_remove_files, services.settings, trace.blobs, live)
-        counts = {**trace.counts, **await services.intake.erase(customer.external_id)}
+        counts = {**trace.counts, **await services.intake.erase(_in_events(customer))}
         trace = replace(trace, counts=counts)
     changed = await store.erasing.erase(customer)
     await services.serving.apply_articles(changed)
@@ -109,6 +110,10 @@ async def check(services: Services, reference: str) -> Mapping[str, int]:
         return (await preview(services, reference)).found
     except NotFound:
         return await _look(services, [reference])
+
+
+def _in_events(customer: Customer) -> str:
+    return customer_of(customer.channel, customer.external_id)
 
 
 async def _needles(services: Services, trace: Trace) -> tuple[list[str], int, int]:

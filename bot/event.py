@@ -26,6 +26,15 @@ Amount = Annotated[float, Meta(ge=-1e15, le=1e15)]
 Counters = Annotated[Mapping[EventName, Amount], Meta(max_length=64)]
 
 
+def customer_of(channel: str, external_id: str) -> str:
+    """The name in events of a customer of the desk.
+
+    Programs and the web chat know customers by the site's names; a messenger has numbers of its
+    own, which may be somebody else's there.
+    """
+    return external_id if channel in {"rest", "web"} else f"{channel}:{external_id}"
+
+
 class Event(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, gc=False):
     """An event with the names that files, tables and requests give its parts.
 

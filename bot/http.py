@@ -21,6 +21,7 @@ import msgspec
 from aiohttp import ClientPayloadError, web
 from aiohttp.http_exceptions import HttpProcessingError
 from aiohttp.typedefs import Middleware
+from multidict import istr
 
 from bot.errors import (
     BadRequest,
@@ -74,6 +75,18 @@ CONTENT_POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; "
     "img-src 'self' data: blob:; font-src 'self'; manifest-src 'self'; frame-src 'self'; "
     "base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
+)
+
+_REQUEST_ID_HEADER = istr("X-Request-Id")
+_HEADERS = (
+    (istr("Content-Security-Policy"), CONTENT_POLICY),
+    (istr("X-Frame-Options"), "DENY"),
+    (istr("X-Content-Type-Options"), "nosniff"),
+    # not "no-referrer": browsers then send "Origin: null" with our own forms
+    (istr("Referrer-Policy"), "same-origin"),
+    (istr("Cross-Origin-Opener-Policy"), "same-origin"),
+    (istr("Permissions-Policy"), "camera=(), microphone=(), geolocation=()"),
+    (istr("Cache-Control"), "no-store"),
 )
 
 
@@ -327,15 +340,9 @@ def _of_status(reply: web.HTTPException) -> NeurobotError:
 async def security_headers(request: web.Request, response: web.StreamResponse) -> None:
     """Signal handler (``on_response_prepare``): the headers that every response carries."""
     headers = response.headers
-    headers.setdefault("Content-Security-Policy", CONTENT_POLICY)
-    headers.setdefault("X-Frame-Options", "DENY")
-    headers["X-Content-Type-Options"] = "nosniff"
-    # not "no-referrer": browsers then send "Origin: null" with our own forms
-    headers.setdefault("Referrer-Policy", "same-origin")
-    headers.setdefault("Cross-Origin-Opener-Policy", "same-origin")
-    headers.setdefault("Permissions-Policy", "camera=(), microphone=(), geolocation=()")
-    headers.setdefault("Cache-Control", "no-store")
-    headers.setdefault("X-Request-Id", REQUEST_ID.get())
+    for name, value in _HEADERS:
+        headers.setdefault(name, value)
+    headers.setdefault(_REQUEST_ID_HEADER, REQUEST_ID.get())
     if request.config_dict.get(SECURE, False):
         headers.setdefault("Strict-Transport-Security", "max-age=31536000")
     headers.pop("Server", None)

@@ -11,6 +11,7 @@ from bot.event import Event
 from bot.settings import Settings
 from bot.store import Store
 
+pytest_plugins = ["promise_report"]
 # How long an example takes says how busy the machine is.
 examples.register_profile("patient", deadline=None)
 examples.load_profile("patient")

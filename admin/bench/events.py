@@ -16,8 +16,7 @@ from bot.services import Services
 
 _STORED = re.compile(r"^neurobot_events_stored (\S+)$", re.MULTILINE)
 _BEACON = 20  # events; what the script of a site sends at most
-_BURST_S = 10.0
-_CLOSED_S = 5.0
+_SHORT_S = 10.0
 
 
 @dataclass(frozen=True)
@@ -35,12 +34,13 @@ async def bench(plan: Plan, *, tell: Callable[[str], None]) -> dict[str, Any]:
     async with serving(_nothing) as server:
         phases: dict[str, Any] = {}
         acknowledged = 0
+        shortly = min(plan.seconds, _SHORT_S)
         for name, size, rate, seconds in (
-            ("single", 1, 0.0, _CLOSED_S),
-            ("beacons", _BEACON, 0.0, _CLOSED_S),
+            ("single", 1, 0.0, shortly),
+            ("beacons", _BEACON, 0.0, shortly),
             ("sustained", 1, plan.rate, plan.seconds),
-            ("sustained beacons", _BEACON, plan.rate, min(plan.seconds, _BURST_S)),
-            ("burst", 1, plan.burst, _BURST_S),
+            ("sustained beacons", _BEACON, plan.rate, shortly),
+            ("burst", 1, plan.burst, shortly),
         ):
             tell(name)
             phases[name] = await _phase(server, plan.clients, size, rate, seconds)

@@ -15,9 +15,9 @@ from admin.commands.terminal import Progress, show, table
 @click.option("--rate", type=click.FloatRange(1, 100_000), default=1_000.0, show_default=True,
               help="Events a second of the long phase.")  # fmt: skip
 @click.option("--seconds", type=click.FloatRange(0.5, 3_600), default=20.0, show_default=True,
-              help="Length of the long phase.")  # fmt: skip
+              help="Length of the long phase; others last ten at most.")  # fmt: skip
 @click.option("--burst", type=click.FloatRange(1, 100_000), default=5_000.0, show_default=True,
-              help="Events a second of the burst, ten seconds long.")  # fmt: skip
+              help="Events a second of the burst.")  # fmt: skip
 @click.option("--clients", type=click.IntRange(1, 256), default=16, show_default=True,
               help="Connections.")  # fmt: skip
 @json_option

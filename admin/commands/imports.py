@@ -139,6 +139,9 @@ def events(
     parsed = read_events(file, time.time())
     rows = parsed.accepted(partial=partial)
     _warn(parsed)
+    kept_since = time.time() - settings.events.keep_days * 86_400
+    if old := sum(event.at < kept_since for event in rows):
+        say(f"{old} events are older than events.keep_days and will be removed again.")
     new = 0 if dry_run else import_events(settings, rows)
     text = (
         f"{len(rows)} events would be imported"

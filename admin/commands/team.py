@@ -13,7 +13,7 @@ from admin.commands.terminal import Progress, show, table
 
 @click.command("team")
 @click.argument("folder", type=click.Path(path_type=Path))
-@click.option("--fold", type=int, help="Judged fold, where the folder has folds.")
+@click.option("--fold", type=int, help="Judged fold; default: each seed judges another.")
 @click.option("--retrain", type=click.IntRange(1), default=200, show_default=True,
               help="Answers between trainings.")  # fmt: skip
 @click.option("--error", type=click.FloatRange(0, 1), default=0.05, show_default=True,
@@ -40,19 +40,23 @@ def team(
 
     \b
     Example:
-      neurobot evaluate team faq --fold 0 --retrain 175 --seeds 5
+      neurobot evaluate team faq --retrain 175 --seeds 5
     """
     from admin.evaluate.corpus import read_corpus
     from admin.evaluate.team import Plan, run
 
     corpus = read_corpus(folder, fold=fold)
+    folds = corpus.folds if fold is None else ()
     plans = [
-        Plan(error, every, seed, preset or "default", most or 0)
+        (
+            read_corpus(folder, fold=folds[seed % len(folds)]) if folds else corpus,
+            Plan(error, every, seed, preset or "default", most or 0),
+        )
         for seed in range(seeds)
         for every in (0, retrain)
     ]
     progress = Progress()
-    report = run(corpus, plans, lambda stage: progress.update(stage, None, None))
+    report = run(plans, lambda stage: progress.update(stage, None, None))
     progress.close()
     show(report, as_json=as_json, text=_text(report))
     return 0
@@ -62,6 +66,7 @@ def _text(report: dict[str, Any]) -> str:
     rows = [
         (
             str(one["seed"]),
+            "" if one["fold"] is None else str(one["fold"]),
             f"every {one['retrain']}" if one["retrain"] else "never",
             str(point["verdicts"]),
             f"{point['past']:.1f}",
@@ -71,7 +76,7 @@ def _text(report: dict[str, Any]) -> str:
         for one in report["runs"]
         for point in one["curve"]
     ]
-    head = ("seed", "retrained", "answered", "past questions", "hit@1", "hit@5")
+    head = ("seed", "fold", "retrained", "answered", "past questions", "hit@1", "hit@5")
     found = report["summary"]
     said = f"{found['trainings']} trainings, {found['promoted']} went live"
     return f"{table(head, rows)}\n{said}, {found['worse']} of them worse than what they replaced"

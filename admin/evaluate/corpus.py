@@ -50,7 +50,10 @@ class Question:
 
 @dataclass(frozen=True, slots=True)
 class Corpus:
-    """Answers, and the questions of each part. ``fold`` is the tested one, if folds decide."""
+    """Answers, and the questions of each part.
+
+    ``fold`` is the tested one, if folds decide, of all the ``folds``.
+    """
 
     answers: tuple[Answer, ...]
     train: tuple[Question, ...]
@@ -58,6 +61,7 @@ class Corpus:
     test: tuple[Question, ...]
     fold: int | None
     also_in_train: int
+    folds: tuple[int, ...] = ()
 
 
 class _Bad(Exception):
@@ -85,6 +89,7 @@ def read_corpus(folder: Path, *, fold: int | None = None) -> Corpus:
     known = set(counts)
     questions = _lines(_file(folder, "questions"), lambda row: _question(row, known))
     parts, fold = _parts(questions, fold)
+    folds = () if fold is None else sorted({question.fold or 0 for question in questions})
     merged = {name: _merge(parts[name]) for name in SPLITS}
     if not merged["test"]:
         raise BadData(
@@ -98,6 +103,7 @@ def read_corpus(folder: Path, *, fold: int | None = None) -> Corpus:
         merged["test"],
         fold,
         sum(normalise(question.text) in trained for question in merged["test"]),
+        tuple(folds),
     )
 
 

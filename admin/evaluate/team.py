@@ -57,10 +57,10 @@ async def work(corpus: Corpus, plan: Plan, tell: Tell) -> dict[str, Any]:
     """One team's curve.
 
     Returns:
-        ``seed``, ``retrain``; ``curve``: points of ``verdicts``, ``past`` (past questions an
-        answer), ``hit_at_1`` and ``hit_at_5`` on the test questions, ``model``; ``asked_hit_at_1``:
-        share of the asked questions whose first suggestion was right; ``trainings``: ``state``,
-        ``reason``, ``before``, ``after``, ``worse_p``.
+        ``seed``, ``fold``, ``retrain``; ``curve``: points of ``verdicts``, ``past`` (past questions
+        an answer), ``hit_at_1`` and ``hit_at_5`` on the test questions, ``model``;
+        ``asked_hit_at_1``: share of the asked questions whose first suggestion was right;
+        ``trainings``: ``state``, ``reason``, ``before``, ``after``, ``worse_p``.
 
     Raises:
         NeurobotError: the server refused what a team may do.
@@ -79,6 +79,7 @@ class _Team:
         self, corpus: Corpus, plan: Plan, number: dict[str, int], http: TeamHttp, tell: Tell
     ) -> None:
         self._plan = plan
+        self._fold = corpus.fold
         self._http = http
         self._tell = tell
         self._test = _judged(corpus.test, number)
@@ -110,6 +111,7 @@ class _Team:
             "error": self._plan.error,
             "asked": len(self._asked),
             "test": len(self._test),
+            "fold": self._fold,
             "asked_hit_at_1": self._first_right / max(len(self._asked), 1),
             "curve": self._curve,
             "trainings": self._trainings,
@@ -222,12 +224,12 @@ async def _import(services: Services, corpus: Corpus) -> dict[str, int]:
     return {answer.id: by_text[answer.text.strip()] for answer in corpus.answers}
 
 
-def run(corpus: Corpus, plans: Sequence[Plan], tell: Tell) -> dict[str, Any]:
+def run(plans: Sequence[tuple[Corpus, Plan]], tell: Tell) -> dict[str, Any]:
     """The report of several plans: ``data``, ``runs``, ``summary``."""
-    runs = [asyncio.run(work(corpus, plan, tell)) for plan in plans]
+    runs = [asyncio.run(work(corpus, plan, tell)) for corpus, plan in plans]
     trained = [one for one in runs if one["retrain"]]
     return {
-        "data": {"answers": len(corpus.answers), "test": runs[0]["test"], "fold": corpus.fold},
+        "data": {"answers": len(plans[0][0].answers)},
         "runs": runs,
         "summary": summary(trained) if trained else {},
     }

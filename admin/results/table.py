@@ -64,7 +64,9 @@ RUNS: Final[Mapping[str, str]] = MappingProxyType({
     "query": "bench query --n 10000,100000",
     "index": "bench index --n 10000,100000",
     "loop": "bench loop",
-    "team-stackfaq": "evaluate team {data}/stackfaq --fold 0 --retrain 200 --seeds 5",
+    "events": "bench events --seconds 60",
+    "panel": "bench panel",
+    "team-stackfaq": "evaluate team {data}/stackfaq --retrain 200 --seeds 5",
     "team-rutube": "evaluate team {data}/rutube_support_ru --retrain 200 --seeds 5",
     "promise-banking77": "evaluate promise {data}/banking77/train.csv {data}/banking77/test.csv"
     " --preset fast --splits 20",
@@ -227,8 +229,8 @@ _LOOP: Final = (
            value("swaps/failed", "loop"), 0, None, None, "requests", at_most=True),
     Figure("roll back, slowest", ("loop",), value("swaps/rollback_ms/max", "loop"),
            1000, None, None, "ms", at_most=True),
-    Figure("StackFAQ, right answer first, 7 past questions an answer, no retraining", _TEAMS[:1],
-           curve_at(7, "hit_at_1", _TEAMS[0], retrained=False), 0.90),
+    Figure("StackFAQ, five folds, right answer first, 7 past questions an answer, no retraining",
+           _TEAMS[:1], curve_at(7, "hit_at_1", _TEAMS[0], retrained=False), 0.90),
     Figure("the same, with retraining", _TEAMS[:1],
            curve_at(7, "hit_at_1", _TEAMS[0], retrained=True), 0.93),
     Figure("promoted retrains worse than their predecessor (paired test, 5 % level, both corpora)",
@@ -240,6 +242,23 @@ _LOOP: Final = (
       for key, what, floor in (("precision", "kept", 0.94), ("coverage", "accepted", coverage))),
 )  # fmt: skip
 
+_EVENTS: Final = (
+    *(Figure(f"an acknowledged event, {name}, CPU of the server", ("events",),
+             value(f"phases/{phase}/cpu_us", "events"), floor, goal, None, "us", at_most=True)
+      for phase, name, floor, goal in (("single", "one a request", 80, 25),
+                                       ("beacons", "20 a request", 10, 4))),
+    *(Figure(f"events a second at {rate:,} asked for", ("events",),
+             value(f"phases/{phase}/per_second", "events"), rate * 0.99, None, None, "a second")
+      for phase, rate in (("sustained", 1_000), ("burst", 5_000))),
+    Figure("acknowledged events that are not stored", ("events",), value("lost", "events"),
+           0, None, None, "events", at_most=True),
+)  # fmt: skip
+
+_PANEL: Final = (
+    Figure("slowest page about customers, p95, 1,000,000 events, 50,000 customers", ("panel",),
+           value("worst_p95", "panel"), 200, None, None, "ms", at_most=True),
+)  # fmt: skip
+
 SECTIONS: Final[Mapping[str, tuple[Figure, ...]]] = MappingProxyType(
     {
         "Whole server": _SERVER,
@@ -247,5 +266,7 @@ SECTIONS: Final[Mapping[str, tuple[Figure, ...]]] = MappingProxyType(
         "Ranker": _RANKER,
         "Vector index": _INDEX,
         "Loop": _LOOP,
+        "Events": _EVENTS,
+        "Panel": _PANEL,
     }
 )

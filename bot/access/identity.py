@@ -99,14 +99,6 @@ def bearer(request: web.Request) -> str | None:
     return secret if _GOOD_TOKEN.fullmatch(secret) else ""
 
 
-async def token_of(request: web.Request) -> ApiToken | None:
-    """The API token's row, or None where it is unknown or revoked."""
-    secret = bearer(request)
-    if not secret:
-        return None
-    return await request.config_dict[SERVICES].store.people.token(secret)
-
-
 def cookie_name(request: web.Request) -> str:
     """``__Host-neurobot`` over https; browsers drop such cookies on plain http."""
     secure = request.config_dict[ACCESS].addresses.is_secure(request)

@@ -25,7 +25,6 @@ from bot.access.identity import (
     bearer,
     csrf_matches,
     identify,
-    token_of,
 )
 from bot.domain import Agent, Role
 from bot.errors import Forbidden, NotSignedIn
@@ -102,8 +101,11 @@ def may(agent: Agent | None, role: Role) -> bool:
 
 def _guarded(route: Route) -> Handler:
     async def guarded(request: web.Request) -> web.StreamResponse:
-        await _check(request, route)
+        if not unchecked:
+            await _check(request, route)
         return await route.handler(request)
+
+    unchecked = route.right == "visitor" and not route.limited
 
     guarded.route = route  # type: ignore[attr-defined]
     return guarded
@@ -133,10 +135,12 @@ async def need_token(request: web.Request, scope: str) -> None:
     Raises:
         NotSignedIn, Forbidden: as it says.
     """
-    if bearer(request) is None:
+    secret = bearer(request)
+    if secret is None:
         await _need_person(request, Role.ADMIN)
         return
-    token = await token_of(request)
+    people = request.config_dict[SERVICES].store.people
+    token = await people.token(secret) if secret else None
     if token is None:
         access = request.config_dict[ACCESS]
         access.bad_tokens.take(access.addresses.address(request))

@@ -42,8 +42,19 @@ def placed_seq(connection: sqlite3.Connection) -> int:
     return int(found[0])
 
 
-def place(connection: sqlite3.Connection, after: int) -> None:
-    """Write the run of the ``RUN`` numbers after ``after``."""
+def place(connection: sqlite3.Connection, last: int) -> int:
+    """Write all whole runs up to the number ``last``; gives the last number that they hold.
+
+    How far it got is read from the file: a transaction before may have been lost.
+    """
+    placed = placed_seq(connection)
+    while last - placed >= RUN:
+        _place(connection, placed)
+        placed += RUN
+    return placed
+
+
+def _place(connection: sqlite3.Connection, after: int) -> None:
     entries = _entries(connection, after)
     entries.sort(order=("key", "offset"))
     bounds = np.searchsorted(entries["key"] >> _SHIFT, np.arange((1 << _BUCKET_BITS) + 1))

@@ -105,9 +105,8 @@ class Events:
             stored += connection.execute(_insert(len(part)), values).rowcount
         if ties:
             write_ties(connection, ties, self._clock())
-        while self._seq - self._placed >= event_places.RUN:
-            event_places.place(connection, self._placed)
-            self._placed += event_places.RUN
+        if self._seq - self._placed >= event_places.RUN:
+            self._placed = event_places.place(connection, self._seq)
         if stored == len(events):
             return events
         kept = connection.execute("SELECT seq FROM events WHERE seq > ?", (before,))

@@ -26,7 +26,7 @@ TOPICS = {
 def folder(tmp_path: Path) -> Path:
     answers = [{"id": name, "text": text, "category": name} for name, (text, _) in TOPICS.items()]
     questions = [
-        {"question": text, "answers": [name], "split": "test" if place == 3 else "train"}
+        {"question": text, "answers": [name], "fold": (place + 1) % 4}
         for name, (_, asked) in TOPICS.items()
         for place, text in enumerate(asked)
     ]
@@ -42,8 +42,9 @@ def test_a_team_teaches_with_and_without_training(
     arguments = ["--most", "8", "--retrain", "8", "--error", "0", "--preset", "fast", "--json"]
     assert run(["evaluate", "team", str(folder), *arguments]) == 0
     report = json.loads(capsys.readouterr().out)
-    assert report["data"] == {"answers": 4, "test": 4, "fold": None}
+    assert report["data"] == {"answers": 4}
     never, trained = report["runs"]
+    assert (never["fold"], never["test"]) == (0, 4)
     assert (never["retrain"], never["trainings"]) == (0, [])
     assert [point["verdicts"] for point in never["curve"]] == list(range(9))
     assert never["curve"][-1]["past"] == 2.0

@@ -17,6 +17,7 @@ from bot.domain import (
     VerdictRecord,
 )
 from bot.errors import Conflict, NotFound
+from bot.event import Event
 from bot.learning.dataset import collect
 from bot.store import Reply
 
@@ -209,3 +210,28 @@ async def test_other_writes_go_on_while_the_file_is_written_anew(lived):
         store.db.compact(),
     )
     assert (await store.check()).sound
+
+
+async def test_the_persons_events_go_too_and_nobody_elses(lived):
+    services, person = lived[0], lived[1]
+    intake = services.intake
+    now = services.clock()
+    await intake.put([
+        Event(id="a", at=now, name="search", visitor="browser", title="a cure for blue parrots"),
+        Event(id="b", at=now, name="search", visitor="another", title="a cure for blue parrots"),
+        Event(id="c", at=now, name="search", customer="4711", title="of a customer of the site"),
+    ])  # fmt: skip
+    await intake.tie_chat(person.external_id, "browser")
+    seen = await erasure.preview(services, person.public_id)
+    assert (seen.counts["events"], seen.counts["identities"]) == (1, 1)
+    assert any(place.startswith("events.db") for place in seen.found)
+    report = await erasure.erase(services, person.public_id, actor="olga")
+    assert report.counts["events"] == 1
+    assert report.found == {}
+    assert intake.identity("browser") == ("", "")
+    assert set(await intake.events.recent_ids(9)) == {"b", "c"}
+    # a messenger's number is no name of the site's
+    await services.pipeline.receive(Inbound("telegram", "m1", "4711", "hello", 1_000.0))
+    messenger = await services.store.erasing.customer("telegram:4711")
+    report = await erasure.erase(services, messenger.public_id, actor="olga")
+    assert "events" not in report.counts

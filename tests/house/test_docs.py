@@ -8,6 +8,7 @@ from pathlib import Path
 
 import msgspec
 import pytest
+from promise_report import read_promises
 
 from admin.api_reference import markdown
 from bot.app import openapi_document
@@ -75,6 +76,17 @@ def test_named_files_exist(name: str) -> None:
     named = re.findall(r"`((?:admin|bot|nlp|index|tests|docs)/[\w./]+?)`", _read(name))
     assert named
     assert not [path for path in named if not (ROOT / path).exists()]
+
+
+def test_promises_have_a_number_and_tests_that_exist() -> None:
+    promises = list(read_promises())
+    rows = [line for line in _read("docs/promises.md").splitlines() if line.startswith("| ")]
+    assert len(promises) == len(rows) - 2, "a row has another form"  # the head and its rule
+    assert len({one.id for one in promises}) == len(promises)
+    for test in (test for one in promises for test in one.tests):
+        path, _, name = test.partition("::")
+        assert (ROOT / path).is_file(), test
+        assert not name or f"def {name}(" in _read(path), test
 
 
 def test_make_commands_in_documents_exist() -> None:

@@ -163,7 +163,9 @@ async def stored_messages(data_dir: Path) -> tuple[list, dict]:
 
 
 @pytest.mark.timeout(60 + 10 * KILLS)
-async def test_nothing_acknowledged_is_lost_and_nothing_is_said_twice(tmp_path: Path) -> None:
+async def test_nothing_acknowledged_is_lost_and_nothing_is_said_twice(
+    tmp_path: Path, record_property
+) -> None:
     random.seed(SEED)
     data_dir = tmp_path / "data"
     secret = await prepare(data_dir)
@@ -228,10 +230,10 @@ async def test_nothing_acknowledged_is_lost_and_nothing_is_said_twice(tmp_path: 
             assert (states[text], received[text]) == ("sent", 1)
     shown = sum(conversation.uncertain for conversation in conversations.values())
     assert shown >= uncertain  # system notices may be uncertain as well; all of them are shown
-    print(  # the figure for docs/results.md
-        f"\n{KILLS} kills: {len(desk.acknowledged)} web and {len(asked)} Telegram messages, "
-        f"0 lost, 0 twice; "
-        f"{len(desk.replied)} replies, 0 repeated, {uncertain} uncertain and shown"
+    record_property(
+        "figure",
+        f"{KILLS} kills: {len(desk.acknowledged)} web and {len(asked)} Telegram messages, 0 lost; "
+        f"{len(desk.replied)} replies, 0 repeated, {uncertain} uncertain and shown",
     )
 
 

@@ -105,3 +105,18 @@ async def test_a_damaged_copy_of_the_events_is_not_restored(events, store, setti
     await store.close()
     with pytest.raises(BadData):
         restore(target, settings)
+
+
+async def test_a_lost_transaction_leaves_no_gap_among_the_runs(events, clock):
+    rows = visits(clock, 2 * RUN)
+    await fill(events, rows[: RUN - 10])
+
+    def fails(connection):
+        events._append(connection, visits(clock, 20, start=9 * RUN), ())
+        raise ValueError("undone")
+
+    with pytest.raises(ValueError, match="undone"):
+        await events.db.write(fails)
+    await fill(events, rows[RUN - 10 :])
+    await events.append((), (Tie("v7", customer="c"),))
+    assert (await events.history("c")).total == sum(row.visitor == "v7" for row in rows)
