@@ -14,7 +14,7 @@ def desk_events(
     """The columns that ``read_events`` asks for, a row for each line.
 
     Args:
-        lines: JSON objects with ``customer``, the external id at the desk, ``at`` and ``name``.
+        lines: JSON objects with ``customer``, the desk's name, ``at`` and ``name``.
         persons: names on the site of customers who stand at the desk under another.
         companies: company of each customer of the site.
     """

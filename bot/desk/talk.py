@@ -19,6 +19,7 @@ from bot.domain import (
     Suggestions,
     Verdict,
 )
+from bot.event import customer_of
 from bot.services import Services
 from bot.ui.counters import reasons_in_words
 from bot.ui.formats import Formats
@@ -122,7 +123,9 @@ async def gather(
         draft=await store.conversations.load_draft(conversation.id, agent.id),
         flags=[
             ShownFlag(flag.target, flag.probability, reasons_in_words(flag.reasons, t, formats))
-            for flag in await store.flags.of_customer(customer.external_id)
+            for flag in await store.flags.of_customer(
+                customer_of(customer.channel, customer.external_id)
+            )
         ],
     )
 

@@ -7,18 +7,19 @@ from pathlib import Path
 
 import msgspec
 
+from bot.store.insights import NAME
 from bot.store.part import Part
 
-_FACTS = """
-    SELECT k.external_id, c.created_at, 'support.ticket' FROM conversations c
+_FACTS = f"""
+    SELECT {NAME}, c.created_at, 'support.ticket' FROM conversations c
         JOIN customers k ON k.id = c.customer_id WHERE c.created_at >= :since
-    UNION ALL SELECT k.external_id, m.created_at, 'support.message' FROM messages m
+    UNION ALL SELECT {NAME}, m.created_at, 'support.message' FROM messages m
         JOIN conversations c ON c.id = m.conversation_id JOIN customers k ON k.id = c.customer_id
         WHERE m.author = 'customer' AND m.created_at >= :since
-    UNION ALL SELECT k.external_id, v.created_at, 'support.verdict' FROM verdicts v
+    UNION ALL SELECT {NAME}, v.created_at, 'support.verdict' FROM verdicts v
         JOIN messages m ON m.id = v.message_id JOIN conversations c ON c.id = m.conversation_id
         JOIN customers k ON k.id = c.customer_id
-        WHERE v.verdict != 'ignored' AND v.created_at >= :since"""
+        WHERE v.verdict != 'ignored' AND v.created_at >= :since"""  # noqa: S608
 _PIECE = 5_000
 
 
@@ -28,8 +29,8 @@ class DeskFacts(Part):
     async def write(self, path: Path, since: float) -> int:
         """Lines ``{"customer", "at", "name"}`` of what happened since then; how many.
 
-        ``customer`` is the external id; ``name`` is ``support.ticket``, ``support.message`` or
-        ``support.verdict``.
+        ``customer`` is the name in events (``customer_of``); ``name`` is ``support.ticket``,
+        ``support.message`` or ``support.verdict``.
         """
         encode = msgspec.json.Encoder().encode
 

@@ -15,6 +15,7 @@ import msgspec
 
 from bot.domain import Customer, Suggestions
 from bot.errors import Conflict, NotFound
+from bot.event import customer_of
 from bot.store import articles
 from bot.store.articles import Content
 from bot.store.customers import Customers
@@ -98,7 +99,7 @@ class Erasing(Customers):
             _anonymise(connection, customer.id, now)
             _drop_raw_updates(connection, customer)
             for table, where in _FORETOLD.items():
-                named = {"name": customer.external_id}
+                named = {"name": customer_of(customer.channel, customer.external_id)}
                 connection.execute(f"DELETE FROM {table} WHERE {where}", named)  # noqa: S608
             # The rows refer to each other in rings; at the commit all of them are gone.
             connection.execute("PRAGMA defer_foreign_keys=ON")
@@ -184,7 +185,7 @@ def _trace(connection: sqlite3.Connection, customer: Customer) -> Trace:
     for table, where in _FORETOLD.items():
         counts[table] = connection.execute(
             f"SELECT count(*) FROM {table} WHERE {where}",  # noqa: S608
-            {"name": customer.external_id},
+            {"name": customer_of(customer.channel, customer.external_id)},
         ).fetchone()[0]
     counts["customers"] = connection.execute(
         "SELECT count(*) FROM customers WHERE id = :customer", mine

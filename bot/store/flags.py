@@ -10,7 +10,7 @@ from typing import Any, Final
 import msgspec
 
 from bot.domain import Page
-from bot.store.insights import Run
+from bot.store.insights import NAME, Run
 from bot.store.part import PER_PAGE, Part
 
 SHOWN, HELD = "shown", "held"
@@ -21,9 +21,9 @@ _OPEN: Final = f"closed_at IS NULL AND arm = '{SHOWN}'"
 # Whether the customer of a conversation ``c`` carries an open flag that is not held back, under
 # their own name or their company's. Asked of each row: open conversations are fewer than flags.
 FLAGGED = f"""EXISTS (SELECT 1 FROM customers k
-    LEFT JOIN insight_members m ON m.customer = k.external_id
+    LEFT JOIN insight_members m ON m.customer = {NAME}
     JOIN flags f ON {_OPEN} AND f.subject IN
-        ('customer:' || k.external_id, 'customer:' || m.person, 'company:' || m.company)
+        ('customer:' || {NAME}, 'customer:' || m.person, 'company:' || m.company)
     WHERE k.id = c.customer_id)"""  # noqa: S608
 
 
@@ -112,8 +112,11 @@ class Flags(Part):
 
         return await self._db.read(find)
 
-    async def of_customer(self, external_id: str) -> list[Flag]:
-        """Open flags of a customer and of their company that may be shown, most likely first."""
+    async def of_customer(self, name: str) -> list[Flag]:
+        """Open flags of a customer and of their company that may be shown, most likely first.
+
+        ``name`` is that of the events (``customer_of``).
+        """
 
         def find(connection: sqlite3.Connection) -> list[Flag]:
             found = connection.execute(
@@ -121,7 +124,7 @@ class Flags(Part):
                         (SELECT 'customer:' || person FROM insight_members WHERE customer = :name),
                         (SELECT 'company:' || company FROM insight_members WHERE customer = :name))
                     ORDER BY probability DESC, target""",  # noqa: S608
-                {"name": external_id},
+                {"name": name},
             )
             return [_flag(row) for row in found]
 

@@ -18,6 +18,9 @@ from bot.store.texts import clean, dump
 
 T = TypeVar("T")
 
+# ``bot.event.customer_of`` of a row ``k`` of the customers.
+NAME: Final = """CASE WHEN k.channel IN ('rest', 'web') THEN k.external_id
+    ELSE k.channel || ':' || k.external_id END"""
 COMPANY: Final = "company"
 CUSTOMER: Final = "customer"
 # Rows of one transaction, so that a customer's message never waits long behind them.
@@ -93,7 +96,8 @@ class Insights(Part):
         Args:
             run: what the job made.
             scores: of every subject.
-            members: names of customers by their external id, replacing what is known of them.
+            members: names of customers by that of the desk (``customer_of``), replacing what is
+                known of them.
         """
         run_id = await self._db.write(partial(_begin, run=run, now=self._clock()))
         subjects = 0

@@ -115,7 +115,9 @@ async def test_a_customer_carries_their_own_flags_and_their_companys(store, stor
 
 async def test_the_queue_shows_conversations_of_flagged_customers(store, stored, inbound):
     receipts = await store.conversations.receive(
-        [inbound(customer=name) for name in ("ivan", "olga", "pyotr")]
+        [inbound(customer=name, channel="rest") for name in ("ivan", "olga", "pyotr")]
+        # A messenger's number is no name of the site's.
+        + [inbound(customer="ivan", channel="telegram")]
     )
     await store.flags.apply(
         await stored({"company:acme": 0.8, "customer:pyotr": 0.9}, held=("customer:pyotr",),
@@ -141,12 +143,14 @@ async def test_a_webhook_hears_of_new_shown_flags_only(store, stored):
 
 
 async def test_an_erased_customer_leaves_no_score_and_no_flag(store, stored, inbound):
-    await store.conversations.receive([inbound(customer="ivan"), inbound(customer="olga")])
+    await store.conversations.receive(
+        [inbound(customer=name, channel="rest") for name in ("ivan", "olga")]
+    )
     run = await stored(
         {"customer:ivan": 0.9, "customer:olga": 0.8}, members={"ivan": Member("ivan", "acme")}
     )
     await store.flags.apply(run)
-    customer = await store.erasing.customer("memory:ivan")
+    customer = await store.erasing.customer("rest:ivan")
     assert (await store.erasing.trace(customer)).counts["flags"] == 1
     await store.erasing.erase(customer)
     assert await _open(store) == {"customer:olga": 0.8}
