@@ -72,9 +72,10 @@ def count(daft: ModuleType, events: Any, plan: Plan) -> pa.Table:
 
     Returns:
         ``key`` and, for each window of W days, ``NAME.Wd`` and ``NAME.Wd.change`` (-1..9), ordered
-        by key; then ``idle_days`` and ``known_days``. NAME is one of ``days_active``, ``events``,
-        ``tools`` (distinct names), ``logins``, ``tickets``, ``messages``, ``verdicts`` or
-        ``sum.COUNTER``.
+        by key. NAME is one of ``days_active``, ``events``, ``tools`` (distinct names), ``logins``,
+        ``tickets``, ``messages``, ``verdicts`` or ``sum.COUNTER``. Then ``idle_days`` and
+        ``known_days``, at most twice the longest window: beyond it everybody is an old customer,
+        whenever one looks.
     """
     col, ints = daft.col, daft.DataType.int64()
     # Whole days back from ``as_of``: a day ends where the window ends, in no time zone.
@@ -99,7 +100,8 @@ def count(daft: ModuleType, events: Any, plan: Plan) -> pa.Table:
     shown = [name for name in table.column_names if not name.endswith(".before")]
     table = table.select(shown)
     for name in ("idle_days", "known_days"):
-        table = table.append_column(name, ends[name].cast(pa.float64()))
+        days = pc.min_element_wise(ends[name], span).cast(pa.float64())
+        table = table.append_column(name, days)
     return table
 
 

@@ -1,7 +1,8 @@
 """The child of the job ``insights``: ``python -m admin.scoring FOLDER``.
 
 Reads ``job.json`` and what lies beside it, writes ``result.json`` and ``scores.jsonl`` there, and
-speaks as ``bot.learning.speaking`` says. Never opens a database.
+speaks as ``bot.learning.speaking`` says. Of databases it reads the events', to export them, and
+writes none.
 """
 
 from __future__ import annotations

@@ -117,6 +117,18 @@ async def test_a_windows_table_with_semicolons_is_read(owner, upload):
     assert "Answer &#39;да&#39;" in checked
 
 
+async def test_a_table_beyond_the_limit_is_refused_with_the_limit(owner, server):
+    limit = server.services.settings.http.max_upload_bytes
+    form = aiohttp.FormData()
+    form.add_field("csrf_token", owner.csrf)
+    form.add_field("file", io.BytesIO(b"a,b\n" + b"1,2\n" * (limit // 2)), filename="big.csv")
+    headers = {"Accept": "text/html"}
+    async with owner.session.post(TABLE, data=form, headers=headers) as response:
+        assert response.status == 413
+        assert "10" in await response.text()
+    assert not (server.services.settings.data_path / "uploads").exists()
+
+
 async def test_no_file_and_a_lost_file_are_told(owner):
     _, page = await owner.post(TABLE, status=422, upload="../../neurobot")
     assert "Choose a file" in page
