@@ -28,7 +28,7 @@ class BgNbd:
     While alive a customer buys at a rate of Gamma(``r``, ``alpha``); after each purchase they leave
     with a probability of Beta(``a``, ``b``).
 
-    Source: Fader, Hardie, Lee, "Counting your customers" the easy way, Marketing Science 24(2), 2005.
+    Source: Fader, Hardie, Lee, "Counting your customers" the easy way, Marketing Science, 2005.
     """
 
     r: float
@@ -121,7 +121,7 @@ def _likelihood(parameters: Doubles, x: Doubles, t_x: Doubles, t: Doubles) -> Do
 
 @dataclass(frozen=True, slots=True)
 class GammaGamma:
-    """What a purchase brings: Gamma(``p``, scale) about each customer's mean, of Gamma(``q``, ``v``).
+    """What a purchase brings: Gamma of shape ``p`` whose scale differs by customer (``q``, ``v``).
 
     Source: Fader and Hardie, The Gamma-Gamma model of monetary value, 2013.
     """

@@ -17,9 +17,12 @@ MAX_LEVELS: Final = 200  # of a category; more are names or free text
 _FEW_ROWS: Final = 50  # below, all-different texts are no proof of an id
 _COUNTED: Final = 1001
 _DATE = re.compile(
-    r"\s*(\d{4}[-/.]\d{1,2}[-/.]\d{1,2}|\d{1,2}[-/.]\d{1,2}[-/.](\d{4}|\d{2}))([T ]\d{1,2}:\d{2}\S*)?\s*"
+    r"\s*(\d{4}[-/.]\d{1,2}[-/.]\d{1,2}|\d{1,2}[-/.]\d{1,2}[-/.](\d{4}|\d{2}))"
+    r"([T ]\d{1,2}:\d{2}\S*)?\s*"
 )
-ID_NAME = re.compile(r"(^|_|\b)(id|uid|uuid|guid|key|номер|код)($|_|\b)|(?<=[a-z])(Id|ID)$", re.IGNORECASE)
+ID_NAME = re.compile(
+    r"(^|_|\b)(id|uid|uuid|guid|key|номер|код)($|_|\b)|(?<=[a-z])(Id|ID)$", re.IGNORECASE
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +76,7 @@ class Parsed:
         """Each row's field as it would be written, '' for blank."""
         if self.levels:
             return tuple(self.levels[code] if code >= 0 else "" for code in self.codes.tolist())
-        return tuple("" if value != value else f"{value:g}" for value in self.values.tolist())
+        return tuple("" if np.isnan(value) else f"{value:g}" for value in self.values.tolist())
 
     def oddities(self, kind: Kind) -> Iterator[tuple[str, Mapping[str, str | int | float]]]:
         """Codes and parameters of the notices that this column deserves."""
@@ -107,13 +110,15 @@ def understand(column: Parsed) -> Kind:
         return "blank"
     if distinct == 1 and not np.isnan(column.values).any():
         return "constant"
-    if not column.levels:
-        return _kind_of_numbers(column, distinct)
+    return _kind_of_texts(column) if column.levels else _kind_of_numbers(column, distinct)
+
+
+def _kind_of_texts(column: Parsed) -> Kind:
+    distinct, n_rows = len(column.levels), len(column.values)
     if sum(bool(_DATE.fullmatch(level)) for level in column.levels) >= 0.9 * distinct:
         return "date"
     if distinct <= 2:
         return "yes/no"
-    n_rows = len(column.values)
     if distinct > MAX_LEVELS or (n_rows >= _FEW_ROWS and distinct > 0.9 * n_rows):
         return "id"
     return "category"

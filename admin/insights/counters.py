@@ -13,7 +13,8 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from admin.insights.table import Column, Notice, Table
+from admin.insights.notices import Notice
+from admin.insights.table import Column, Table
 
 Floats = NDArray[np.float32]
 Codes = NDArray[np.uint8]
@@ -69,7 +70,7 @@ class Counter:
         if self.is_log:
             values = np.sign(values) * np.log1p(np.abs(values))
         found = np.clip((values - np.float32(self.center)) / np.float32(self.scale), -5, 5)
-        return np.nan_to_num(found, copy=False, nan=0.0).astype(np.float32, copy=False)
+        return np.asarray(np.nan_to_num(found, copy=False, nan=0.0), np.float32)
 
     def as_json(self) -> dict[str, Any]:
         """All of it in plain values."""
@@ -100,9 +101,7 @@ def fit_counters(table: Table, *, bins: int, linear: bool) -> tuple[Counter, ...
     return tuple(_fit_one(column, bins, linear=linear) for column in table.counters)
 
 
-def aligned(
-    counters: Sequence[Counter], table: Table
-) -> tuple[list[Floats], tuple[Notice, ...]]:
+def aligned(counters: Sequence[Counter], table: Table) -> tuple[list[Floats], tuple[Notice, ...]]:
     """The values of each counter in a table that may be another file's, and what is odd.
 
     A missing column and an unseen level count as blank. Levels are matched by their text.
@@ -120,8 +119,7 @@ def aligned(
         found.append(values)
         if unseen:
             rows, text = unseen
-            params = {"column": counter.name, "rows": rows, "text": text}
-            notices.append(Notice("unseen", params))
+            notices.append(Notice("unseen", {"column": counter.name, "rows": rows, "text": text}))
     return found, tuple(notices)
 
 
@@ -214,14 +212,14 @@ def quantile_edges(sample: Floats, bins: int) -> Floats:
         return np.zeros(0, np.float32)
     different, counts = np.unique(sample, return_counts=True)
     if len(different) <= bins:
-        return different[1:]
+        return np.asarray(different[1:], np.float32)
     below = np.concatenate([[0], np.cumsum(counts)[:-1]])
     wanted = len(sample) * np.arange(1, bins) / bins
     # The nearest change of value to each wanted quantile, so that heavy values stay whole.
     right = np.clip(np.searchsorted(below, wanted), 1, len(below) - 1)
     nearer = wanted - below[right - 1] < below[right] - wanted
     places = np.unique(np.where(nearer, right - 1, right))
-    return different[places[places > 0]]
+    return np.asarray(different[places[places > 0]], np.float32)
 
 
 def _skewed(sample: Floats) -> bool:

@@ -30,7 +30,7 @@ def average_precision(proba: Doubles, truth: Bools) -> float:
 
 
 def figures(proba: Doubles, truth: Bools) -> dict[str, Any]:
-    """``auc``, ``ap``, ``ece``, ``accuracy``, ``lift_at_10``, coverages, ``curve``, ``reliability``.
+    """``auc``, ``ap``, ``ece``, ``accuracy``, coverages, ``curve``, ``reliability``.
 
     ``lift_at_10``: how much more frequent it is in the surest tenth. ``coverage_at_95_accuracy``:
     share of all rows, the surest of either answer first, on which 95 % of answers are right.

@@ -9,7 +9,8 @@ from numpy.typing import NDArray
 
 from admin.insights.counters import aligned, fit_counters
 from admin.insights.logistic import Design, Strength, fit_logistic
-from admin.insights.table import Notice, Table
+from admin.insights.notices import Notice
+from admin.insights.table import Table
 from nlp.metrics import auroc
 
 if TYPE_CHECKING:

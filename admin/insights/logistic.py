@@ -1,14 +1,15 @@
 """Regularised logistic regression over binned and standardised counters, fitted without a matrix.
 
 Each counter has a table of one weight for each bin or level and, beside it, one for its
-standardised value. Neighbouring bins are drawn to each other. The gradient is a count over codes, so
-a million rows cost one byte for each field and no product of matrices.
+standardised value. Neighbouring bins are drawn to each other. The gradient is a count over codes,
+so a million rows cost one byte for each field and no product of matrices.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +19,8 @@ from admin.insights.counters import Codes, Counter, Floats
 from admin.insights.linear import LogisticModel
 
 Doubles = NDArray[np.float64]
+
+_SEARCH: Final = {"maxiter": 300, "ftol": 1e-9, "gtol": 1e-6, "maxcor": 20}
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,8 +96,7 @@ def fit_logistic(design: Design, target: NDArray[np.bool_], strength: Strength) 
     start_at = np.zeros(n_weights + len(slopes))
     share = float(y.mean())
     start_at[0] = np.log(share / (1 - share))
-    found = minimize(loss, start_at, jac=True, method="L-BFGS-B",
-                     options={"maxiter": 300, "ftol": 1e-9, "gtol": 1e-6, "maxcor": 20})  # fmt: skip
+    found = minimize(loss, start_at, jac=True, method="L-BFGS-B", options=_SEARCH)
     return _model(design, found.x, starts, sizes, slopes)
 
 

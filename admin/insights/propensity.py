@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,8 +20,9 @@ from admin.insights.judging import figures
 from admin.insights.leaks import find_leaks
 from admin.insights.linear import LogisticModel
 from admin.insights.logistic import Design, Strength, fit_logistic
+from admin.insights.notices import Notice
 from admin.insights.scoring import Kind, PropensityModel, Scale, load, save
-from admin.insights.table import Notice, Table
+from admin.insights.table import Table
 from admin.insights.trees import Trees, features_of
 from bot.errors import BadData
 from nlp.labels import stratified_folds

@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 
 from admin.insights.counters import Counter, Floats, aligned, drift
 from admin.insights.linear import LogisticModel
-from admin.insights.table import Notice, Table
+from admin.insights.notices import Notice
+from admin.insights.table import Table
 from admin.insights.trees import Trees, features_of
 from nlp.artifacts import (
     ArtifactDamaged,
@@ -64,7 +65,9 @@ class Reasons:
         """The counters that pushed a row up most, with their parts, positive ones only."""
         own = self.parts[row]
         order = np.argsort(-own)[:most]
-        return [(self.names[place], float(own[place])) for place in order.tolist() if own[place] > 0]
+        return [
+            (self.names[place], float(own[place])) for place in order.tolist() if own[place] > 0
+        ]
 
 
 @dataclass(frozen=True, slots=True)

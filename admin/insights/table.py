@@ -1,7 +1,4 @@
-"""A table of customers and their counters, and what was understood of it.
-
-Texts of ``Notice`` are English; a page says the same in its own words by ``code`` and ``params``.
-"""
+"""A table of customers and their counters, and what was understood of it."""
 
 from __future__ import annotations
 
@@ -14,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from admin.insights.columns import Kind, Parsed, understand
+from admin.insights.notices import Notice
 from admin.insights.reading import read_columns
 from bot.errors import BadData
 
@@ -24,46 +22,6 @@ Role = Literal["counter", "target", "id", "left out"]
 FEW_POSITIVES: Final = 50  # below this many of the rarer class figures are mostly chance
 LEAST_POSITIVES: Final = 10  # two in each of five folds
 _YES: Final = ("yes", "true", "1", "y", "да", "churned", "churn", "left", "ушел", "ушёл")
-
-_TEXTS = {
-    "blank-column": "'{column}' is blank in every row and was left out",
-    "constant-column": "'{column}' has one value in every row and was left out",
-    "id-column": "'{column}' is different in every row, like a number or a name, and was left out",
-    "date-column": "'{column}' holds dates and was left out; give days since or until instead",
-    "many-levels": "'{column}' has {levels} different texts and was left out",
-    "text-in-number": "'{column}' is a number, but {rows} fields are not (the first on line {line}: "
-    "'{text}'); they count as blank",
-    "not-finite": "'{column}' has {rows} fields that are infinite or no number; they count as blank",
-    "blanks": "'{column}' is blank in {rows} rows",
-    "target-blank": "the target is blank in {rows} rows; they were left out",
-    "few-positives": "only {rows} rows of the rarer class: figures are mostly chance",
-    "leak": "'{column}' alone gives AUC {auc:.3f}: it is known only after the fact, or it is the "
-    "target itself; leave it out with --drop",
-    "jump": "'{column}' alone adds {gain:.3f} of AUC over all the others: was it known before the "
-    "fact? See what remains with --drop",
-    "missing-column": "'{column}' is missing in the file to score; it counts as blank",
-    "unseen": "'{column}' has {rows} rows with a value that training has hardly seen ('{text}')",
-    "drift": "'{column}' has moved since training (PSI {psi:.2f})",
-    "not-calibrated": "too few rows to calibrate; probabilities are the model's own",
-}  # fmt: skip
-
-
-@dataclass(frozen=True, slots=True)
-class Notice:
-    """What one should know before one believes the figures. ``code`` is stable."""
-
-    code: str
-    params: Mapping[str, str | int | float]
-
-    @property
-    def text(self) -> str:
-        """The notice in English."""
-        return _TEXTS[self.code].format(**self.params)
-
-    @property
-    def as_json(self) -> dict[str, Any]:
-        """``code``, ``text`` and the parameters."""
-        return {"code": self.code, "text": self.text, **self.params}
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,7 +136,11 @@ def read_table(
     """
     named = [name for name in (target, id_column, *drop) if name]
     parsed, n_rows = read_columns(path, named=named, texts=[n for n in (target, id_column) if n])
-    return _table(parsed, n_rows, target, positive, id_column, frozenset(drop), str(path))
+    table = _table(parsed, n_rows, frozenset(drop), target=target, id_column=id_column)
+    if target is None:
+        return table
+    own = next(one for one in parsed if one.name == target)
+    return _with_target(table, own, positive, str(path))
 
 
 def from_columns(
@@ -203,7 +165,7 @@ def from_columns(
         target is not None and len(target) != n_rows
     ):
         raise BadData("The columns differ in length.")
-    table = _table(parsed, n_rows, None, None, None, frozenset(), "The table")
+    table = _table(parsed, n_rows, frozenset(), target=None, id_column=None)
     if ids is not None:
         table = replace(table, ids=tuple(ids))
     if target is None:
@@ -215,11 +177,10 @@ def from_columns(
 def _table(
     parsed: Sequence[Parsed],
     n_rows: int,
-    target: str | None,
-    positive: str | None,
-    id_column: str | None,
     drop: frozenset[str],
-    name: str,
+    *,
+    target: str | None,
+    id_column: str | None,
 ) -> Table:
     columns: list[Column] = []
     notices: list[Notice] = []
@@ -238,11 +199,7 @@ def _table(
         columns.append(Column(one.name, kind, role, one.values, one.levels, one.distinct))
     if ids is None:
         ids = tuple(map(str, range(1, n_rows + 1)))
-    table = Table(tuple(columns), n_rows, None, "", ids, tuple(notices))
-    if target is None:
-        return table
-    own = next(one for one in parsed if one.name == target)
-    return _with_target(table, own, positive, name)
+    return Table(tuple(columns), n_rows, None, "", ids, tuple(notices))
 
 
 def _with_target(table: Table, own: Parsed, positive: str | None, name: str) -> Table:
@@ -252,8 +209,8 @@ def _with_target(table: Table, own: Parsed, positive: str | None, name: str) -> 
         BadData: not two values, no such value, too few of one.
     """
     place = f"{name}: the target '{own.name}'"
-    counts = dict(zip(own.levels, np.bincount(own.codes[own.codes >= 0],
-                                              minlength=len(own.levels)).tolist(), strict=True))  # fmt: skip
+    rows = np.bincount(own.codes[own.codes >= 0], minlength=len(own.levels)).tolist()
+    counts = dict(zip(own.levels, rows, strict=True))
     listed = ", ".join(f"'{level}' ({count})" for level, count in list(counts.items())[:6])
     if positive is not None and positive not in counts:
         raise BadData(f"{place} has no value '{positive}'; it has {listed}.")
@@ -274,9 +231,7 @@ def _with_target(table: Table, own: Parsed, positive: str | None, name: str) -> 
     if not known.all():
         notices.insert(0, Notice("target-blank", {"rows": int((~known).sum())}))
         table = table.rows(known)
-    return replace(
-        table, target=truth, positive=chosen, notices=(*table.notices, *notices)
-    )
+    return replace(table, target=truth, positive=chosen, notices=(*table.notices, *notices))
 
 
 def _plain_yes(counts: Mapping[str, int]) -> str:
