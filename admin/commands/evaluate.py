@@ -7,6 +7,8 @@ from typing import Any
 
 import click
 
+from admin.commands.churn import churn
+from admin.commands.clv import clv
 from admin.commands.evaluate_models import classifier, desk, ranker
 from admin.commands.invocation import json_option, preset_option
 from admin.commands.promise import promise
@@ -37,6 +39,8 @@ command.add_command(desk)
 command.add_command(promise)
 command.add_command(results)
 command.add_command(team)
+command.add_command(churn)
+command.add_command(clv)
 
 
 @command.command("replay")

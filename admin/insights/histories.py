@@ -25,7 +25,7 @@ class Histories:
         customer: places in ``Purchases.customers``.
         frequency: days with a purchase after the first.
         recency: weeks from the first to the last.
-        age: weeks from the first until the day.
+        age: weeks from the first to the last day that is known.
         mean: amount of a repeat purchase, 0 where there is none.
         counters: name -> numbers for a model, these and more.
     """
@@ -38,9 +38,9 @@ class Histories:
     counters: dict[str, Doubles]
 
 
-def histories(purchases: Purchases, until: int) -> Histories:
-    """Histories from all rows before the day ``until`` (days since 1970-01-01)."""
-    own = purchases.day < until
+def histories(purchases: Purchases, since: int, until: int) -> Histories:
+    """Histories from the rows of the days ``since`` .. ``until`` - 1 (days since 1970-01-01)."""
+    own = (purchases.day >= since) & (purchases.day < until)
     customer, day, amount = purchases.customer[own], purchases.day[own], purchases.amount[own]
     starts = np.flatnonzero(np.append(True, customer[1:] != customer[:-1]))
     ends = np.append(starts[1:], len(customer)) - 1
@@ -54,15 +54,15 @@ def histories(purchases: Purchases, until: int) -> Histories:
     mean_gap = np.where(rows > 1, (last - first) / np.maximum(frequency, 1), np.nan)
     squares = np.add.reduceat(gaps**2, starts) / np.maximum(frequency, 1)
     deviation = np.sqrt(np.maximum(squares - np.nan_to_num(mean_gap) ** 2, 0))
-    since = (until - last).astype(np.float64)
+    silent = (until - last).astype(np.float64)
     counters = {
         "purchases": rows.astype(np.float64),
         "days_since_first": (until - first).astype(np.float64),
-        "days_since_last": since,
+        "days_since_last": silent,
         "days_between": mean_gap,
         "days_between_deviation": np.where(rows > 2, deviation, np.nan),
         "last_gap": np.where(rows > 1, gaps[ends], np.nan),
-        "gaps_since_last": np.where(rows > 1, since / np.maximum(mean_gap, 1), np.nan),
+        "gaps_since_last": np.where(rows > 1, silent / np.maximum(mean_gap, 1), np.nan),
         "spent": spent,
         "spent_again": repeat,
         "mean_amount": spent / rows,
@@ -82,7 +82,7 @@ def histories(purchases: Purchases, until: int) -> Histories:
         customer=customer[starts],
         frequency=frequency,
         recency=(last - first) / DAYS_A_WEEK,
-        age=(until - first) / DAYS_A_WEEK,
+        age=(until - 1 - first) / DAYS_A_WEEK,
         mean=np.where(rows > 1, np.maximum(repeat, 0) / np.maximum(frequency, 1), 0.0),
         counters=counters,
     )
