@@ -69,8 +69,8 @@ def evaluate(
             "to": str(day_of(purchases.last)), "bought_again": float((spent > 0).mean()),
             "spent": float(spent.sum()), "folds": FOLDS, "seed": seed,
         },
-        "steps": {**figures(expected, spent), "edges": list(every.edges),
-                  "means": list(every.means)},
+        "steps": {**figures(expected, spent), "edges": every.edges.tolist(),
+                  "means": every.means.tolist()},
         "bg_nbd": None if np.isnan(second).any()
         else {**figures(second, spent), "parameters": parameters},
         "peers": {"past_repeat_spend": figures(past, spent)},

@@ -18,7 +18,6 @@ from bot.errors import BadData
 Doubles = NDArray[np.float64]
 
 LEAST_REPEATERS: Final = 10
-_GRID: Final = 3  # starts of the search
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,12 +46,14 @@ class BgNbd:
             age: time from the first purchase until now, at least ``recency``.
             ahead: time.
 
-        Source: equation 10.
+        Source: equation 10, its hypergeometric function after Euler's transformation: as it
+        stands there, it loses all digits for customers of many purchases.
         """
-        r, alpha, a, b = self.r, self.alpha, self.a, self.b
-        x = frequency
-        gauss = hyp2f1(r + x, b + x, a + b + x - 1, ahead / (alpha + age + ahead))
-        grown = 1 - ((alpha + age) / (alpha + age + ahead)) ** (r + x) * gauss
+        r, alpha, b, x = self.r, self.alpha, self.b, frequency
+        a = self.a if abs(self.a - 1) > 1e-6 else 1 + 1e-6  # the limit has another form
+        z = ahead / (alpha + age + ahead)
+        gauss = hyp2f1(a + b - 1 - r, a - 1, a + b + x - 1, z)
+        grown = 1 - (1 - z) ** (a - 1) * gauss
         return np.asarray((a + b + x - 1) / (a - 1) * grown * self.alive(frequency, recency, age))
 
     def alive(self, frequency: Doubles, recency: Doubles, age: Doubles) -> Doubles:
@@ -92,9 +93,14 @@ def fit_bg_nbd(frequency: Doubles, recency: Doubles, age: Doubles) -> BgNbd:
     def loss(logs: Doubles) -> float:
         return -float((counts * _likelihood(np.exp(logs), x, t_x, t)).sum() / counts.sum())
 
-    starts = [np.log([size, size * 0.1, 1.0, 2.0 * size]) for size in (0.25, 1.0, 4.0)][:_GRID]
+    # Beyond these bounds differences of logarithms of the gamma function lose their digits.
+    bounds = [(-9.0, 9.0)] * 4
+    starts = [np.log([size, size * 0.1, 1.0, 2.0 * size]) for size in (0.25, 1.0, 4.0)]
     found = min(
-        (minimize(loss, start, method="Nelder-Mead", options=_SEARCH) for start in starts),
+        (
+            minimize(loss, start, method="Nelder-Mead", options=_SEARCH, bounds=bounds)
+            for start in starts
+        ),
         key=lambda one: float(one.fun),
     )
     r, alpha, a, b = np.exp(found.x).tolist()
@@ -169,6 +175,7 @@ def fit_gamma_gamma(frequency: Doubles, mean: Doubles) -> GammaGamma:
         )  # fmt: skip
         return -float(found.mean())
 
-    found = minimize(loss, [1.0, 1.0, 1.0], method="Nelder-Mead", options=_SEARCH)
+    found = minimize(loss, [1.0, 1.0, 1.0], method="Nelder-Mead", options=_SEARCH,
+                     bounds=[(-9.0, 9.0)] * 3)  # fmt: skip
     p, q, v = np.exp(found.x[0]), 1 + np.exp(found.x[1]), np.exp(found.x[2])
     return GammaGamma(float(p), float(q), float(v) * unit)
