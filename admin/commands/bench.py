@@ -8,6 +8,7 @@ from typing import Any
 
 import click
 
+from admin.commands.bench_insights import insights
 from admin.commands.bench_loop import loop
 from admin.commands.bench_texts import folder_option, sources_of
 from admin.commands.invocation import json_option
@@ -46,6 +47,7 @@ def command() -> None:
 
 
 command.add_command(loop)
+command.add_command(insights)
 
 
 @command.command("index")

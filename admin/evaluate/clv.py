@@ -6,7 +6,7 @@ The earlier period teaches; the later one judges. Each customer is judged by a m
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import fields, replace
 from typing import Any, Final
 
@@ -46,17 +46,7 @@ def evaluate(
     began = time.process_time()
     every, notices = fit_steps(known, spent, edges, **days)
     spent_s = time.process_time() - began
-    fold = np.random.default_rng(seed).permutation(len(spent)) % FOLDS
-    expected, second = np.empty(len(spent)), np.full(len(spent), np.nan)
-    proba = np.empty((len(spent), len(edges) + 2))
-    for number in range(FOLDS):
-        tell(f"fold {number + 1} of {FOLDS}")
-        out = fold == number
-        model, _ = fit_steps(_rows(known, ~out), spent[~out], edges, **days)
-        values = model.judge(_rows(known, out))
-        expected[out], proba[out] = values.expected, values.proba
-        if values.bg_nbd is not None:
-            second[out] = values.bg_nbd
+    expected, second, proba = _held_out(known, spent, edges, days, seed, tell)
     parameters = None
     if every.second is not None:
         buying = every.second.buying
@@ -79,6 +69,28 @@ def evaluate(
         "train_cpu_s": spent_s,
     })  # fmt: skip
     return report
+
+
+def _held_out(
+    known: Histories, spent: Doubles, edges: Sequence[float], days: Mapping[str, int], seed: int,
+    tell: Tell,
+) -> tuple[Doubles, Doubles, Doubles]:  # fmt: skip
+    """Expected spending, the second opinion's (NaN where there is none) and steps' probabilities.
+
+    Each customer's are by models of the other folds.
+    """
+    fold = np.random.default_rng(seed).permutation(len(spent)) % FOLDS
+    expected, second = np.empty(len(spent)), np.full(len(spent), np.nan)
+    proba = np.empty((len(spent), len(edges) + 2))
+    for number in range(FOLDS):
+        tell(f"fold {number + 1} of {FOLDS}")
+        out = fold == number
+        model, _ = fit_steps(_rows(known, ~out), spent[~out], edges, **days)
+        values = model.judge(_rows(known, out))
+        expected[out], proba[out] = values.expected, values.proba
+        if values.bg_nbd is not None:
+            second[out] = values.bg_nbd
+    return expected, second, proba
 
 
 def figures(expected: Doubles, spent: Doubles) -> dict[str, Any]:
