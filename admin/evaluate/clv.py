@@ -46,7 +46,7 @@ def evaluate(
     began = time.process_time()
     every, notices = fit_steps(known, spent, edges, **days)
     spent_s = time.process_time() - began
-    expected, second, proba = _held_out(known, spent, edges, days, seed, tell)
+    expected, second, proba = _held_out(known, spent, edges, days=days, seed=seed, tell=tell)
     parameters = None
     if every.second is not None:
         buying = every.second.buying
@@ -72,9 +72,14 @@ def evaluate(
 
 
 def _held_out(
-    known: Histories, spent: Doubles, edges: Sequence[float], days: Mapping[str, int], seed: int,
+    known: Histories,
+    spent: Doubles,
+    edges: Sequence[float],
+    *,
+    days: Mapping[str, int],
+    seed: int,
     tell: Tell,
-) -> tuple[Doubles, Doubles, Doubles]:  # fmt: skip
+) -> tuple[Doubles, Doubles, Doubles]:
     """Expected spending, the second opinion's (NaN where there is none) and steps' probabilities.
 
     Each customer's are by models of the other folds.

@@ -117,6 +117,8 @@ def _kind_of_texts(column: Parsed) -> Kind:
     distinct, n_rows = len(column.levels), len(column.values)
     if sum(bool(_DATE.fullmatch(level)) for level in column.levels) >= 0.9 * distinct:
         return "date"
+    if distinct == n_rows and ID_NAME.search(column.name):
+        return "id"
     if distinct <= 2:
         return "yes/no"
     if distinct > MAX_LEVELS or (n_rows >= _FEW_ROWS and distinct > 0.9 * n_rows):

@@ -103,15 +103,16 @@ def read_purchases(
     chosen = [name for name in named.values() if name]
     texts = [*_NAMES["customer"], *_NAMES["date"], *_NAMES["currency"],
              *(name for name in (customer, date_column) if name)]  # fmt: skip
-    columns, _ = read_columns(path, named=chosen, texts=texts + [one.title() for one in texts])
+    amounts = [amount] if amount else _NAMES["amount"]
+    columns, _ = read_columns(path, named=chosen, texts=texts, numbers=amounts)
     found = {key: _column(columns, key, named.get(key), path) for key in _NAMES}
     buyer, when, spent, currency = (found[key] for key in _NAMES)
     assert buyer is not None  # noqa: S101
     assert when is not None  # noqa: S101
     assert spent is not None  # noqa: S101
     _one_currency(currency, path)
-    if spent.strange or (spent.levels and not spent.codes.max() < 0):
-        line, text = spent.first_strange if spent.strange else (2, spent.levels[0])
+    if spent.strange:
+        line, text = spent.first_strange
         raise BadData(f"{path}, line {line}: the amount '{text}' is not a number.",
                       remedy="Amounts are numbers in one currency, without its sign.")  # fmt: skip
     days = _days(when.levels, path)

@@ -11,7 +11,7 @@ import csv
 import gzip
 import io
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Final, cast
@@ -39,14 +39,19 @@ _GROUPED = re.compile(r"[-+]?\d{1,3}(,\d{3})+\.\d+")
 
 
 def read_columns(
-    path: Path, *, named: Sequence[str] = (), texts: Sequence[str] = ()
+    path: Path,
+    *,
+    named: Sequence[str] = (),
+    texts: Sequence[str] = (),
+    numbers: Sequence[str] = (),
 ) -> tuple[list[Parsed], int]:
     """The columns of a file and how many rows it has.
 
     Args:
         path: CSV, packed with gzip or not.
         named: columns that must be there.
-        texts: columns that are read as text whatever they hold.
+        texts: columns that are read as text whatever they hold; their case does not count.
+        numbers: columns that are read as numbers, likewise.
 
     Raises:
         BadData: missing, empty, in another encoding, without a named column, or with a line that
@@ -54,25 +59,33 @@ def read_columns(
         TooLarge: more than ``MAX_BYTES`` unpacked or ``MAX_COLUMNS``.
     """
     encoding = _encoding(path)
-    columns, n_rows = _read(path, encoding, named, frozenset(texts))
-    mixed = {one.name for one in columns if one.mixed}
-    if mixed:  # what looked like numbers in the first piece is text further down
-        columns, n_rows = _read(path, encoding, named, frozenset(texts) | mixed)
+    wanted = {name.casefold(): True for name in texts} | {
+        name.casefold(): False for name in numbers
+    }
+    columns, n_rows = _read(path, encoding, named, wanted)
+    mixed = {one.name.casefold(): True for one in columns if one.mixed}
+    if (
+        mixed.keys() - wanted.keys()
+    ):  # what looked like numbers in the first piece is text further down
+        columns, n_rows = _read(path, encoding, named, mixed | wanted)
     if not n_rows:
         raise BadData(f"{path}: there are no rows below the header.")
     return [one.parsed() for one in columns], n_rows
 
 
 def _read(
-    path: Path, encoding: str, named: Sequence[str], texts: frozenset[str]
+    path: Path, encoding: str, named: Sequence[str], wanted: Mapping[str, bool]
 ) -> tuple[list[_Column], int]:
     with _opened(path) as raw, io.TextIOWrapper(raw, encoding, newline="") as file:
         head = file.readline()
         reader = csv.reader(file, delimiter=_delimiter(head))
         header = _header(next(csv.reader([head], delimiter=_delimiter(head))), path, named)
         columns = [
-            _Column(name, is_text=name in texts or bool(ID_NAME.search(name)) or None,
-                    keeps_all=name in texts)
+            _Column(
+                name,
+                is_text=wanted.get(name.casefold(), bool(ID_NAME.search(name)) or None),
+                keeps_all=wanted.get(name.casefold(), False),
+            )
             for name in header
         ]  # fmt: skip
         n_rows = 0
