@@ -6,7 +6,7 @@ alone and calibrated on held-out folds; the better one answers, the logistic one
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -101,6 +101,8 @@ def fit(
     seed: int = 0,
     tell: Tell = lambda _: None,
     leaks: bool = True,
+    setups: Sequence[Setup] | None = None,
+    growths: Sequence[Growth] | None = None,
 ) -> Fitted:
     """Choose, calibrate and fit on a table with a target.
 
@@ -110,6 +112,8 @@ def fit(
         seed: of folds and trees.
         tell: told what is done.
         leaks: whether to look for counters that know too much.
+        setups: of the logistic regression to choose from; None: ``SETUPS``.
+        growths: of the trees, likewise ``GROWTHS``; fewer trees than named may be taken.
 
     Raises:
         BadData: no target, or no counter that could be used.
@@ -124,9 +128,9 @@ def fit(
     truth = _target(part)
     folds = stratified_folds(truth.astype(np.int64), _FOLDS, seed=seed)
     tell("choosing the logistic regression")
-    logistic = _choose_logistic(part, folds)
+    logistic = _choose_logistic(part, folds, setups or SETUPS)
     tell("choosing the boosted trees")
-    boosting = _choose_boosting(part, folds, seed)
+    boosting = _choose_boosting(part, folds, growths or GROWTHS, seed)
     kind: Kind = "boosting" if boosting.auc > logistic.auc + MARGIN else "logistic"
     tell("fitting on all rows")
     chosen = boosting if kind == "boosting" else logistic
@@ -162,11 +166,11 @@ def fit_trees(table: Table, growth: Growth, seed: int) -> Trees:
     return as_trees(grow(features, _target(rows), growth, seed=seed))
 
 
-def _choose_logistic(table: Table, folds: NDArray[np.int64]) -> Candidate:
+def _choose_logistic(table: Table, folds: NDArray[np.int64], setups: Sequence[Setup]) -> Candidate:
     truth = _target(table)
     best: tuple[float, Setup, Doubles] | None = None
     parts = [(table.rows(folds != fold), table.rows(folds == fold)) for fold in range(_FOLDS)]
-    for setup in SETUPS:
+    for setup in setups:
         log_odds = np.empty(len(truth))
         for fold, (train, test) in enumerate(parts):
             model = fit_linear(train, setup)
@@ -178,13 +182,15 @@ def _choose_logistic(table: Table, folds: NDArray[np.int64]) -> Candidate:
     return _candidate(best[1], best[2], truth)
 
 
-def _choose_boosting(table: Table, folds: NDArray[np.int64], seed: int) -> Candidate:
+def _choose_boosting(
+    table: Table, folds: NDArray[np.int64], growths: Sequence[Growth], seed: int
+) -> Candidate:
     """Leaves and the number of trees: each growth is judged at every tenth tree."""
     truth = _target(table)
     counters = fit_counters(table, bins=1, linear=True)
     features, _ = features_of(counters, aligned(counters, table)[0])
     best: tuple[float, Growth, Doubles] | None = None
-    for growth in GROWTHS:
+    for growth in growths:
         staged = np.empty((growth.trees // 10, len(truth)))
         for fold in range(_FOLDS):
             own = folds == fold

@@ -1,7 +1,8 @@
 """CSV of any size as columns of numbers and codes: read in pieces, never held as text.
 
 Read by the standard csv module, so quoted delimiters and line breaks are right; 20,000 rows at a
-time become float32. A file of 200 MB and 40 counters takes some 15 s and 150 MB.
+time become float32, 4 bytes a field. A file of 200 MB, 1,640,000 rows of 41 short fields, takes
+35 s of CPU and 720 MB, names of the customers included.
 """
 
 from __future__ import annotations

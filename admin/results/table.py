@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Final
 
+from admin.results import insights
 from admin.results.figures import (
     Figure,
     best_peer,
@@ -73,6 +74,7 @@ RUNS: Final[Mapping[str, str]] = MappingProxyType({
     "promise-rutube": "evaluate promise {data}/rutube_support_ru/train.csv"
     " {data}/rutube_support_ru/test.csv --kb {data}/rutube_support_ru/knowledge_base.csv"
     " --splits 20",
+    **insights.RUNS,
 })  # fmt: skip
 
 _CLASSIFIER: Final = (
@@ -247,5 +249,6 @@ SECTIONS: Final[Mapping[str, tuple[Figure, ...]]] = MappingProxyType(
         "Ranker": _RANKER,
         "Vector index": _INDEX,
         "Loop": _LOOP,
+        "Models of customers": insights.FIGURES,
     }
 )

@@ -31,6 +31,7 @@ DOCUMENTS = (
             "results",
             "log",
             "webhooks",
+            "insights",
         )
     ),
 )
