@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -135,19 +135,30 @@ def fit(
     tell("fitting on all rows")
     chosen = boosting if kind == "boosting" else logistic
     notices = (*table.notices, *(find_leaks(part, logistic, folds) if leaks else ()))
-    report = {
-        "rows": table.n_rows, "positives": int(table.target.sum()), "judged": len(judged),
-        "logistic": figures(logistic.proba, truth), "boosting": figures(boosting.proba, truth),
-        "chosen": kind, "warnings": [notice.as_json for notice in notices],
-        "understood": table.understood(),
-    }  # fmt: skip
     trees = None
     if kind == "boosting" and isinstance(boosting.setup, Growth):
         trees = fit_trees(table, boosting.setup, seed)
     assert isinstance(logistic.setup, Setup)  # noqa: S101
+    report = _report(table, logistic, boosting, truth=truth, kind=kind, notices=notices)
     model = PropensityModel(kind, fit_linear(table, logistic.setup), trees, chosen.scale, target,
                             table.positive, report)  # fmt: skip
     return Fitted(model, logistic, boosting, judged, truth, notices)
+
+
+def _report(
+    table: Table,
+    *candidates: Candidate,
+    truth: Bools,
+    kind: Kind,
+    notices: Sequence[Notice],
+) -> dict[str, Any]:
+    logistic, boosting = candidates
+    return {
+        "rows": table.n_rows, "positives": int(_target(table).sum()), "judged": len(truth),
+        "logistic": figures(logistic.proba, truth), "boosting": figures(boosting.proba, truth),
+        "chosen": kind, "warnings": [notice.as_json for notice in notices],
+        "understood": table.understood(),
+    }  # fmt: skip
 
 
 def fit_linear(table: Table, setup: Setup) -> LogisticModel:
