@@ -36,6 +36,8 @@ Tell = Callable[[str], None]
 
 MARGIN: Final = 0.005  # AUC that boosting must be better by: it explains itself less well
 CHOICE_ROWS: Final = 30_000  # rows that setups are chosen and calibrated on
+CHOICE_POSITIVES: Final = 500
+_MOST_CHOICE_ROWS: Final = 100_000
 TREE_ROWS: Final = 200_000  # rows that the final trees are grown on
 _FOLDS: Final = 4
 
@@ -123,7 +125,7 @@ def fit(
     if not table.counters:
         raise BadData("The table has no counter that a model could use.",
                       remedy="See what was understood of each column.")  # fmt: skip
-    judged = _sample(table.target, CHOICE_ROWS, seed)
+    judged = _sample(table.target, _choice_rows(table.target), seed)
     part = table.rows(judged) if len(judged) < table.n_rows else table
     truth = _target(part)
     folds = stratified_folds(truth.astype(np.int64), _FOLDS, seed=seed)
@@ -241,6 +243,12 @@ def _loss(log_odds: Doubles, truth: Bools) -> float:
 def _target(table: Table) -> Bools:
     assert table.target is not None  # noqa: S101
     return table.target
+
+
+def _choice_rows(truth: Bools) -> int:
+    """``CHOICE_ROWS``, or more where the rarer answer would have fewer than ``CHOICE_POSITIVES``."""
+    share = min(float(truth.mean()), 1 - float(truth.mean()))
+    return max(CHOICE_ROWS, min(_MOST_CHOICE_ROWS, round(CHOICE_POSITIVES / share)))
 
 
 def _sample(truth: Bools, most: int, seed: int) -> NDArray[np.int64]:
