@@ -223,7 +223,8 @@ def quantile_edges(sample: Floats, bins: int) -> Floats:
 
 
 def _skewed(sample: Floats) -> bool:
-    deviation = float(sample.std()) if len(sample) else 0.0
+    values = sample.astype(np.float64)
+    deviation = float(values.std()) if len(values) else 0.0
     if deviation <= 0:
         return False
-    return abs(float((((sample - sample.mean()) / deviation) ** 3).mean())) > _SKEWED
+    return abs(float((((values - values.mean()) / deviation) ** 3).mean())) > _SKEWED

@@ -28,13 +28,12 @@ def find_leaks(table: Table, logistic: Candidate, folds: NDArray[np.int64]) -> t
     alone = {
         column.name: _auc(table, frozenset({column.name}), halves) for column in table.counters
     }
-    strongest = sorted(alone, key=lambda name: -alone[name])[:_LOOKED_AT]
-    notices = []
+    falling = sorted(alone, key=lambda name: -alone[name])
+    leaks = [name for name in falling if alone[name] > LEAK_AUC]
+    notices = [Notice("leak", {"column": name, "auc": alone[name]}) for name in leaks]
     every = frozenset(alone)
-    for name in strongest:
-        if alone[name] > LEAK_AUC:
-            notices.append(Notice("leak", {"column": name, "auc": alone[name]}))
-        elif len(alone) > 1 and alone[name] - 0.5 > JUMP_AUC:
+    for name in falling[len(leaks) : len(leaks) + _LOOKED_AT]:
+        if len(alone) > 1 and alone[name] - 0.5 > JUMP_AUC:
             gain = logistic.auc - _auc(table, every - {name}, halves)
             if gain > JUMP_AUC:
                 notices.append(Notice("jump", {"column": name, "gain": gain}))

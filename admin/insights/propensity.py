@@ -6,9 +6,9 @@ alone and calibrated on held-out folds; the better one answers, the logistic one
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -36,6 +36,8 @@ Tell = Callable[[str], None]
 
 MARGIN: Final = 0.005  # AUC that boosting must be better by: it explains itself less well
 CHOICE_ROWS: Final = 30_000  # rows that setups are chosen and calibrated on
+CHOICE_POSITIVES: Final = 500
+_MOST_CHOICE_ROWS: Final = 100_000
 TREE_ROWS: Final = 200_000  # rows that the final trees are grown on
 _FOLDS: Final = 4
 
@@ -101,6 +103,8 @@ def fit(
     seed: int = 0,
     tell: Tell = lambda _: None,
     leaks: bool = True,
+    setups: Sequence[Setup] | None = None,
+    growths: Sequence[Growth] | None = None,
 ) -> Fitted:
     """Choose, calibrate and fit on a table with a target.
 
@@ -110,6 +114,8 @@ def fit(
         seed: of folds and trees.
         tell: told what is done.
         leaks: whether to look for counters that know too much.
+        setups: of the logistic regression to choose from; None: ``SETUPS``.
+        growths: of the trees, likewise ``GROWTHS``; fewer trees than named may be taken.
 
     Raises:
         BadData: no target, or no counter that could be used.
@@ -119,31 +125,42 @@ def fit(
     if not table.counters:
         raise BadData("The table has no counter that a model could use.",
                       remedy="See what was understood of each column.")  # fmt: skip
-    judged = _sample(table.target, CHOICE_ROWS, seed)
+    judged = _sample(table.target, _choice_rows(table.target), seed)
     part = table.rows(judged) if len(judged) < table.n_rows else table
     truth = _target(part)
     folds = stratified_folds(truth.astype(np.int64), _FOLDS, seed=seed)
     tell("choosing the logistic regression")
-    logistic = _choose_logistic(part, folds)
+    logistic = _choose_logistic(part, folds, setups or SETUPS)
     tell("choosing the boosted trees")
-    boosting = _choose_boosting(part, folds, seed)
+    boosting = _choose_boosting(part, folds, growths or GROWTHS, seed)
     kind: Kind = "boosting" if boosting.auc > logistic.auc + MARGIN else "logistic"
     tell("fitting on all rows")
     chosen = boosting if kind == "boosting" else logistic
     notices = (*table.notices, *(find_leaks(part, logistic, folds) if leaks else ()))
-    report = {
-        "rows": table.n_rows, "positives": int(table.target.sum()), "judged": len(judged),
-        "logistic": figures(logistic.proba, truth), "boosting": figures(boosting.proba, truth),
-        "chosen": kind, "warnings": [notice.as_json for notice in notices],
-        "understood": table.understood(),
-    }  # fmt: skip
     trees = None
     if kind == "boosting" and isinstance(boosting.setup, Growth):
         trees = fit_trees(table, boosting.setup, seed)
     assert isinstance(logistic.setup, Setup)  # noqa: S101
+    report = _report(table, logistic, boosting, truth=truth, kind=kind, notices=notices)
     model = PropensityModel(kind, fit_linear(table, logistic.setup), trees, chosen.scale, target,
                             table.positive, report)  # fmt: skip
     return Fitted(model, logistic, boosting, judged, truth, notices)
+
+
+def _report(
+    table: Table,
+    *candidates: Candidate,
+    truth: Bools,
+    kind: Kind,
+    notices: Sequence[Notice],
+) -> dict[str, Any]:
+    logistic, boosting = candidates
+    return {
+        "rows": table.n_rows, "positives": int(_target(table).sum()), "judged": len(truth),
+        "logistic": figures(logistic.proba, truth), "boosting": figures(boosting.proba, truth),
+        "chosen": kind, "warnings": [notice.as_json for notice in notices],
+        "understood": table.understood(),
+    }  # fmt: skip
 
 
 def fit_linear(table: Table, setup: Setup) -> LogisticModel:
@@ -162,11 +179,11 @@ def fit_trees(table: Table, growth: Growth, seed: int) -> Trees:
     return as_trees(grow(features, _target(rows), growth, seed=seed))
 
 
-def _choose_logistic(table: Table, folds: NDArray[np.int64]) -> Candidate:
+def _choose_logistic(table: Table, folds: NDArray[np.int64], setups: Sequence[Setup]) -> Candidate:
     truth = _target(table)
     best: tuple[float, Setup, Doubles] | None = None
     parts = [(table.rows(folds != fold), table.rows(folds == fold)) for fold in range(_FOLDS)]
-    for setup in SETUPS:
+    for setup in setups:
         log_odds = np.empty(len(truth))
         for fold, (train, test) in enumerate(parts):
             model = fit_linear(train, setup)
@@ -178,13 +195,15 @@ def _choose_logistic(table: Table, folds: NDArray[np.int64]) -> Candidate:
     return _candidate(best[1], best[2], truth)
 
 
-def _choose_boosting(table: Table, folds: NDArray[np.int64], seed: int) -> Candidate:
+def _choose_boosting(
+    table: Table, folds: NDArray[np.int64], growths: Sequence[Growth], seed: int
+) -> Candidate:
     """Leaves and the number of trees: each growth is judged at every tenth tree."""
     truth = _target(table)
     counters = fit_counters(table, bins=1, linear=True)
     features, _ = features_of(counters, aligned(counters, table)[0])
     best: tuple[float, Growth, Doubles] | None = None
-    for growth in GROWTHS:
+    for growth in growths:
         staged = np.empty((growth.trees // 10, len(truth)))
         for fold in range(_FOLDS):
             own = folds == fold
@@ -224,6 +243,12 @@ def _loss(log_odds: Doubles, truth: Bools) -> float:
 def _target(table: Table) -> Bools:
     assert table.target is not None  # noqa: S101
     return table.target
+
+
+def _choice_rows(truth: Bools) -> int:
+    """``CHOICE_ROWS``, or more where the rarer answer would have fewer than ``CHOICE_POSITIVES``."""
+    share = min(float(truth.mean()), 1 - float(truth.mean()))
+    return max(CHOICE_ROWS, min(_MOST_CHOICE_ROWS, round(CHOICE_POSITIVES / share)))
 
 
 def _sample(truth: Bools, most: int, seed: int) -> NDArray[np.int64]:

@@ -1,7 +1,8 @@
 """CSV of any size as columns of numbers and codes: read in pieces, never held as text.
 
 Read by the standard csv module, so quoted delimiters and line breaks are right; 20,000 rows at a
-time become float32. A file of 200 MB and 40 counters takes some 15 s and 150 MB.
+time become float32, 4 bytes a field. A file of 200 MB, 1,640,000 rows of 41 short fields, takes
+35 s of CPU and 720 MB, names of the customers included.
 """
 
 from __future__ import annotations
@@ -62,12 +63,17 @@ def read_columns(
     wanted = {name.casefold(): True for name in texts} | {
         name.casefold(): False for name in numbers
     }
-    columns, n_rows = _read(path, encoding, named, wanted)
-    mixed = {one.name.casefold(): True for one in columns if one.mixed}
-    if (
-        mixed.keys() - wanted.keys()
-    ):  # what looked like numbers in the first piece is text further down
-        columns, n_rows = _read(path, encoding, named, mixed | wanted)
+    try:
+        columns, n_rows = _read(path, encoding, named, wanted)
+        # What looked like numbers in the first piece may be text further down.
+        mixed = {one.name.casefold(): True for one in columns if one.mixed}
+        if mixed.keys() - wanted.keys():
+            columns, n_rows = _read(path, encoding, named, mixed | wanted)
+    except UnicodeDecodeError as error:
+        raise BadData(
+            f"{path}: byte 0x{error.object[error.start]:02X} is in no way {encoding}.",
+            remedy="Save it as UTF-8 (in a spreadsheet: 'CSV UTF-8').",
+        ) from None
     if not n_rows:
         raise BadData(f"{path}: there are no rows below the header.")
     return [one.parsed() for one in columns], n_rows

@@ -15,6 +15,7 @@ import numpy as np
 
 from admin.importers.tickets import read_tickets
 from admin.results.figures import Figure, Reports
+from admin.results.insights import SAMPLE, prepare_sample
 from admin.results.table import RUNS, SECTIONS
 from bot.errors import BadData, NeurobotError
 from nlp.labels import encode, stratified_folds
@@ -40,9 +41,13 @@ def run_all(data: Path, work: Path, names: Sequence[str], *, fresh: bool, tell: 
         raise BadData(f"There is no folder {data}.", remedy="Name the folder of the corpora.")
     work.mkdir(parents=True, exist_ok=True)
     _prepare(data, work)
+    prepare_sample(work)
     for place, name in enumerate(names, 1):
         report = work / f"{name}.json"
         if report.exists() and not fresh:
+            continue
+        if name == SAMPLE and not (work / "cdnow-sample.csv").exists():
+            tell(f"{name}: passed over, lifetimes is not installed")
             continue
         began = time.monotonic()
         tell(f"{place} of {len(names)}: {name}")

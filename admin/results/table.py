@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Final
 
+from admin.results import insights
 from admin.results.figures import (
     Figure,
     best_peer,
@@ -75,6 +76,7 @@ RUNS: Final[Mapping[str, str]] = MappingProxyType({
     "promise-rutube": "evaluate promise {data}/rutube_support_ru/train.csv"
     " {data}/rutube_support_ru/test.csv --kb {data}/rutube_support_ru/knowledge_base.csv"
     " --splits 20",
+    **insights.RUNS,
 })  # fmt: skip
 
 _CLASSIFIER: Final = (
@@ -268,5 +270,6 @@ SECTIONS: Final[Mapping[str, tuple[Figure, ...]]] = MappingProxyType(
         "Loop": _LOOP,
         "Events": _EVENTS,
         "Panel": _PANEL,
+        "Models of customers": insights.FIGURES,
     }
 )

@@ -60,10 +60,13 @@ class Customers(Part):
                 params,
             ).fetchone()[0]
             found = connection.execute(
-                f"""SELECT k.*, count(c.id) AS talks, max(c.last_message_at) AS last_at
-                    FROM customers k LEFT JOIN conversations c ON c.customer_id = k.id
-                    WHERE {where} GROUP BY k.id ORDER BY last_at DESC, k.id DESC
-                    LIMIT :limit OFFSET :first""",  # noqa: S608
+                # Sorted by ids alone: names are read of those that are shown.
+                f"""SELECT k.*, talks, last_at FROM (
+                        SELECT k.id AS id, count(c.id) AS talks, max(c.last_message_at) AS last_at
+                        FROM customers k LEFT JOIN conversations c ON c.customer_id = k.id
+                        WHERE {where} GROUP BY k.id ORDER BY last_at DESC, k.id DESC
+                        LIMIT :limit OFFSET :first) found
+                    JOIN customers k ON k.id = found.id ORDER BY last_at DESC, k.id DESC""",  # noqa: S608
                 {**params, "limit": per_page, "first": (max(1, page) - 1) * per_page},
             )
             items = [

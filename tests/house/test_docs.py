@@ -32,6 +32,7 @@ DOCUMENTS = (
             "log",
             "webhooks",
             "events",
+            "insights",
         )
     ),
 )

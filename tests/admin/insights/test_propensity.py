@@ -232,8 +232,15 @@ def test_nothing_to_learn_from_is_told() -> None:
 
 def test_many_rows_are_sampled_for_the_choice(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(propensity, "CHOICE_ROWS", 600)
+    monkeypatch.setattr(propensity, "CHOICE_POSITIVES", 50)
     monkeypatch.setattr(propensity, "TREE_ROWS", 500)
     fitted = fit(customers(crossed=True), leaks=False)
     assert len(fitted.judged) == len(fitted.logistic.proba) == 600
     assert fitted.model.report["rows"] == ROWS
     assert fitted.model.kind == "boosting"
+
+
+def test_rare_answers_are_sampled_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(propensity, "CHOICE_ROWS", 300)
+    table = from_columns({"x": np.arange(2000.0) % 7}, target=np.arange(2000) % 50 == 0)
+    assert len(fit(table, leaks=False).judged) == 2000

@@ -175,6 +175,7 @@ def test_few_positives_and_rows_without_a_target_are_told(tmp_path: Path) -> Non
         ("a,left\n".encode("utf-16"), "UTF-16"),
         (b"a,left\n\xff\xfe\x98\x00,1\n", "neither UTF-8 nor Windows-1251"),
         (b"not gzip", "no column 'left'"),
+        ("a,left\nобычный,1\n".encode("cp1251") + b"\x98,0\n" * 9, "neither UTF-8 nor"),
     ],
 )
 def test_files_that_are_no_table(tmp_path: Path, content: bytes, words: str) -> None:
@@ -214,3 +215,14 @@ def test_columns_in_memory_must_fit() -> None:
         from_columns({"a": [1.0, 2.0]}, target=np.array([True]))
     table = from_columns({"a": [1.0, np.inf]}, ids=["x", "y"])
     assert (table.ids, codes(table)) == (("x", "y"), {"a": "not-finite"})
+
+
+def test_a_byte_far_down_that_is_no_letter_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reading, "_PIECE_BYTES", 64)
+    path = tmp_path / "a.csv"
+    path.write_bytes("слово,left\n".encode("cp1251") + "обычный,1\n".encode("cp1251") * 30
+                     + b"\x98,0\n")  # fmt: skip
+    with pytest.raises(BadData, match="byte 0x98"):
+        read_table(path, target="left")
