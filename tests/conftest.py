@@ -87,7 +87,7 @@ def same_logging():
 
 @pytest.fixture
 def fading():
-    """``fading(now)``: events of 90 customers over 80 days, half of them under a company.
+    """``fading(now)``: events of 90 customers over 115 days, half of them under a company.
 
     Of each three the first (``user-0``, ``user-3``, ...) grew quiet and is gone for four weeks, the
     second grows quiet now, the third stays.
@@ -98,7 +98,7 @@ def fading():
         for customer in range(90):
             leaves, quiet = customer % 3 == 0, customer % 3 == 1
             company = f"firm-{customer}" if customer % 2 else ""
-            for day in range(1, 80):
+            for day in range(1, 116):
                 fades = (leaves and 30 <= day < 45) or (quiet and day < 14)
                 seldom = (day + customer) % 5 == 0
                 if (leaves and day < 30) or (fades and not seldom):

@@ -48,7 +48,8 @@ async def test_events_become_flags_with_reasons(told, owner):
     assert not {"company:firm-3", "customer:user-6"} & set(scores)
     assert run.report["windows_days"] == [7, 28]
     # Time alone is no drift: those who stay have the same counters now as then.
-    assert "known_days" not in {one.get("column") for one in run.report["warnings"]}
+    told_of = {(one["code"], one.get("column")) for one in run.report["warnings"]}
+    assert ("drift", "known_days") not in told_of
     quiet = [
         one.probability for name, one in scores.items() if int(name.rpartition("-")[2]) % 3 == 1
     ]
