@@ -56,7 +56,6 @@ def place(connection: sqlite3.Connection, last: int) -> int:
 
 def _place(connection: sqlite3.Connection, after: int) -> None:
     entries = _entries(connection, after)
-    entries.sort(order=("key", "offset"))
     bounds = np.searchsorted(entries["key"] >> _SHIFT, np.arange((1 << _BUCKET_BITS) + 1))
     run = after // RUN
     connection.executemany(
@@ -71,19 +70,25 @@ def _place(connection: sqlite3.Connection, after: int) -> None:
 
 
 def _entries(connection: sqlite3.Connection, after: int) -> NDArray[np.void]:
-    keys: list[tuple[int, int]] = []
+    """Sorted by key, then by offset."""
+    keys: list[int] = []  # with the offset in the lowest 16 bits
     for seq, visitor, customer, company in connection.execute(
         "SELECT seq, visitor, customer, company FROM events WHERE seq > ? AND seq <= ?",
         (after, after + RUN),
     ):
         offset = seq - after - 1
         if visitor:
-            keys.append((visitor_key(visitor), offset))
+            keys.append(visitor_key(visitor) << 16 | offset)
         if customer:
-            keys.append((customer_key(customer), offset))
+            keys.append(customer_key(customer) << 16 | offset)
         elif company and not visitor:
-            keys.append((company_key(company), offset))
-    return np.array(keys, dtype=_ENTRY)
+            keys.append(company_key(company) << 16 | offset)
+    packed = np.array(keys, dtype=np.uint64)
+    packed.sort()
+    entries = np.empty(len(packed), _ENTRY)
+    entries["key"] = packed >> 16
+    entries["offset"] = packed & 0xFFFF
+    return entries
 
 
 def find(connection: sqlite3.Connection, keys: Iterable[int], limit: int) -> list[int]:
