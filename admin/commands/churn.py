@@ -89,6 +89,7 @@ def _text(report: Mapping[str, Any]) -> str:
         table(("", *names), rows),
         "",
         f"taken: {report['chosen']}",
+        "strongest: " + ", ".join(one["column"] for one in report["reasons"][:5]),
         table(("flagged", "right", "at least", "probability from"), flags),
         *_promise_text(report.get("promise")),
     ])  # fmt: skip

@@ -52,20 +52,19 @@ def as_trees(grown: HistGradientBoostingClassifier) -> Trees:
     roots = np.concatenate([[0], np.cumsum([len(own) for own in nodes])]).astype(np.int32)
     every = np.concatenate(nodes)
     start = np.repeat(roots[:-1], np.diff(roots))
-    own = np.arange(len(every), dtype=np.int32)
+    own = np.arange(len(every))
     leaf = every["is_leaf"].astype(bool)
-    left = np.where(leaf, own, every["left"].astype(np.int32) + start).astype(np.int32)
-    right = np.where(leaf, own, every["right"].astype(np.int32) + start).astype(np.int32)
+    left = np.where(leaf, own, every["left"].astype(np.int64) + start)
+    right = np.where(leaf, own, every["right"].astype(np.int64) + start)
     return Trees(
         baseline=float(np.ravel(grown._baseline_prediction)[0]),  # noqa: SLF001
-        feature=np.where(leaf, 0, every["feature_idx"]).astype(np.int32),
+        feature=np.where(leaf, 0, every["feature_idx"]).astype(np.int64),
         threshold=every["num_threshold"].astype(np.float64),
         missing_left=every["missing_go_to_left"].astype(bool),
-        left=left,
-        right=right,
+        children=np.stack([left, right], axis=1).ravel(),
         value=_means(every["value"].astype(np.float64), every["count"], leaf, left, right),
         roots=roots,
-        depth=int(every["depth"].max()),
+        depths=np.array([one["depth"].max() for one in nodes], np.int32),
     )
 
 
@@ -73,8 +72,8 @@ def _means(
     value: Doubles,
     count: NDArray[np.uint32],
     leaf: NDArray[np.bool_],
-    left: NDArray[np.int32],
-    right: NDArray[np.int32],
+    left: NDArray[np.int64],
+    right: NDArray[np.int64],
 ) -> Doubles:
     """Values of leaves, and of inner nodes the mean of their rows: children stand after parents."""
     found = value.copy()

@@ -246,7 +246,7 @@ def _target(table: Table) -> Bools:
 
 
 def _choice_rows(truth: Bools) -> int:
-    """``CHOICE_ROWS``, or more where the rarer answer would have fewer than ``CHOICE_POSITIVES``."""
+    """``CHOICE_ROWS``; more where the rarer answer has less than ``CHOICE_POSITIVES`` in them."""
     share = min(float(truth.mean()), 1 - float(truth.mean()))
     return max(CHOICE_ROWS, min(_MOST_CHOICE_ROWS, round(CHOICE_POSITIVES / share)))
 

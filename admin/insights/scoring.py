@@ -69,6 +69,11 @@ class Reasons:
             (self.names[place], float(own[place])) for place in order.tolist() if own[place] > 0
         ]
 
+    def strengths(self) -> list[tuple[str, float]]:
+        """Counters by how far they move log-odds: the mean absolute part, the strongest first."""
+        found = np.abs(self.parts).mean(axis=0).tolist()
+        return sorted(zip(self.names, found, strict=True), key=lambda pair: -pair[1])
+
 
 @dataclass(frozen=True, slots=True)
 class PropensityModel:

@@ -25,22 +25,20 @@ class Trees:
         feature: column of ``features`` that a node asks.
         threshold: left where the value is at most this.
         missing_left: where NaN goes.
-        left: place of the left child.
-        right: place of the right child.
+        children: places of the left and the right child of each node in turn.
         value: log-odds of a leaf; of an inner node the mean of its training rows.
         roots: place of the root of each tree, then the number of nodes.
-        depth: questions on the longest way.
+        depths: questions on the longest way through each tree.
     """
 
     baseline: float
-    feature: NDArray[np.int32]
+    feature: NDArray[np.int64]
     threshold: Doubles
     missing_left: NDArray[np.bool_]
-    left: NDArray[np.int32]
-    right: NDArray[np.int32]
+    children: NDArray[np.int64]
     value: Doubles
     roots: NDArray[np.int32]
-    depth: int
+    depths: NDArray[np.int32]
 
     @property
     def base(self) -> float:
@@ -51,13 +49,13 @@ class Trees:
         """Shape (n, n_features) -> (n,)."""
         found = np.full(len(features), self.baseline)
         for start in range(0, len(features), _ROWS):
-            piece = features[start : start + _ROWS]
-            rows = np.arange(len(piece))
-            for root in self.roots[:-1].tolist():
-                node = np.full(len(piece), root, np.int32)
-                for _ in range(self.depth):
-                    node = self._next(piece, rows, node)
-                found[start : start + _ROWS] += self.value[node]
+            piece = np.ascontiguousarray(features[start : start + _ROWS])
+            total = found[start : start + _ROWS]
+            for root, depth in zip(self.roots[:-1].tolist(), self.depths.tolist(), strict=True):
+                node = np.full(len(piece), root, np.int64)
+                for _ in range(depth):
+                    node = self._next(piece, node)
+                total += self.value[node]
         return found
 
     def parts(self, features: Doubles, owner: NDArray[np.int64], n_owners: int) -> Doubles:
@@ -74,29 +72,34 @@ class Trees:
         """
         found = np.zeros((len(features), n_owners))
         rows = np.arange(len(features))
-        for root in self.roots[:-1].tolist():
-            node = np.full(len(features), root, np.int32)
-            for _ in range(self.depth):
-                after = self._next(features, rows, node)
+        features = np.ascontiguousarray(features)
+        for root, depth in zip(self.roots[:-1].tolist(), self.depths.tolist(), strict=True):
+            node = np.full(len(features), root, np.int64)
+            for _ in range(depth):
+                after = self._next(features, node)
                 change = self.value[after] - self.value[node]
                 np.add.at(found, (rows, owner[self.feature[node]]), change)
                 node = after
         return found
 
-    def _next(
-        self, features: Doubles, rows: NDArray[np.intp], node: NDArray[np.int32]
-    ) -> NDArray[np.int32]:
-        asked = features[rows, self.feature[node]]
-        left = (asked <= self.threshold[node]) | (np.isnan(asked) & self.missing_left[node])
-        return np.where(left, self.left[node], self.right[node])
+    def _next(self, features: Doubles, node: NDArray[np.int64]) -> NDArray[np.int64]:
+        """The child of each row's node; NaN is at most nothing, so it must be asked for."""
+        place = np.arange(0, features.size, features.shape[1]) + self.feature[node]
+        asked = features.ravel()[place]
+        right = ~(asked <= self.threshold[node])
+        blank = np.isnan(asked)
+        if blank.any():
+            right &= ~(blank & self.missing_left[node])
+        found: NDArray[np.int64] = self.children[2 * node + right]
+        return found
 
     def as_arrays(self) -> dict[str, NDArray[Any]]:
         """All of it under names that begin with ``trees.``."""
         return {
-            "trees.scalars": np.array([self.baseline, self.depth]), "trees.feature": self.feature,
+            "trees.baseline": np.array([self.baseline]), "trees.feature": self.feature,
             "trees.threshold": self.threshold, "trees.missing_left": self.missing_left,
-            "trees.left": self.left, "trees.right": self.right, "trees.value": self.value,
-            "trees.roots": self.roots,
+            "trees.children": self.children, "trees.value": self.value, "trees.roots": self.roots,
+            "trees.depths": self.depths,
         }  # fmt: skip
 
     @classmethod
@@ -104,8 +107,7 @@ class Trees:
         """What ``as_arrays`` gave."""
         own = {name.removeprefix("trees."): array for name, array in arrays.items()
                if name.startswith("trees.")}  # fmt: skip
-        baseline, depth = own.pop("scalars").tolist()
-        return cls(baseline=baseline, depth=int(depth), **own)
+        return cls(baseline=float(own.pop("baseline")[0]), **own)
 
 
 def features_of(

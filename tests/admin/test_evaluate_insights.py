@@ -62,6 +62,8 @@ def test_churn_and_whatever_else_is_asked(
         "company_id": "id", "logins": "counter", "plan": "counter", "note": "left out",
         "paid": "target",
     }  # fmt: skip
+    assert report["reasons"][0]["column"] == "logins"
+    assert report["reasons_stable"] == 2
     promise = report["promise"]
     assert promise["splits"] == 2
     assert (promise["flags"]["promised"], promise["answers"]["promised"]) == (0.8, 0.95)
