@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from admin.commands.evaluate_content import content
 from admin.commands.evaluate_models import classifier, desk, ranker
 from admin.commands.invocation import json_option, preset_option
 from admin.commands.promise import promise
@@ -34,6 +35,7 @@ def command() -> None:
 command.add_command(classifier)
 command.add_command(ranker)
 command.add_command(desk)
+command.add_command(content)
 command.add_command(promise)
 command.add_command(results)
 command.add_command(team)
