@@ -1,116 +1,171 @@
-"""A profile of tags that fade: what somebody looked at, newest most, the weakest forgotten.
+"""Profiles of tags that fade: what somebody looked at, newest most, the weakest forgotten.
 
-A weight halves every ``half_life_s``. All weights of a profile fade alike, so it is kept at the
-time of its last sight and only moved there by the next one.
+A weight halves every ``half_life_s``. All weights of a profile fade alike, so they are kept at the
+time of its last sight and only moved there by the next one. Profiles are rows of one table: twenty
+bytes a tag, whoever they belong to.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import Final
 
-HALF_LIFE_S = 30 * 86_400.0
-MOST_TAGS = 30
+import numpy as np
+from numpy.typing import NDArray
 
+Ids = NDArray[np.int64]
+Floats = NDArray[np.float32]
 
-@dataclass(slots=True)
-class Interest:
-    """One tag of a profile.
-
-    Attributes:
-        weight: at the time of the profile.
-        last_at: epoch seconds of the newest sight that gave it.
-        source: key of the item that gave most of it, and ``given``, how much that was.
-    """
-
-    weight: float
-    last_at: float
-    source: int
-    given: float
+HALF_LIFE_S: Final = 30 * 86_400.0
+MOST_TAGS: Final = 30
+_FREE: Final = -1
+_FIRST_ROOM: Final = 64
 
 
+@dataclass(frozen=True, slots=True)
 class Interests:
-    """At most ``most`` tags with weights that fade.
+    """One profile, strongest tag first; arrays of shape ``(tags,)``.
 
     Attributes:
-        at: epoch seconds that the weights are of.
-        tags: by tag id.
+        weights: at the time that was asked for.
+        last_at: epoch seconds of the newest sight that gave the tag.
+        sources: key of the item that gave most of it.
+        given: how much of the weight that was.
     """
 
-    __slots__ = ("at", "half_life_s", "most", "tags")
+    tags: Ids
+    weights: Floats
+    last_at: NDArray[np.float64]
+    sources: Ids
+    given: Floats
 
-    def __init__(
-        self, at: float = 0.0, *, most: int = MOST_TAGS, half_life_s: float = HALF_LIFE_S
-    ) -> None:
-        self.at = at
+    def __len__(self) -> int:
+        """Number of tags."""
+        return len(self.tags)
+
+
+class InterestTable:
+    """Profiles by row, each of at most ``most`` tags.
+
+    Args:
+        most: tags of a profile.
+        half_life_s: after which half of a weight is left.
+    """
+
+    def __init__(self, *, most: int = MOST_TAGS, half_life_s: float = HALF_LIFE_S) -> None:
         self.most = most
         self.half_life_s = half_life_s
-        self.tags: dict[int, Interest] = {}
+        self._at = np.zeros(0)
+        self._tags = np.zeros((0, most), np.int32)
+        self._weights = np.zeros((0, most), np.float32)
+        self._last_at = np.zeros((0, most))
+        self._sources = np.zeros((0, most), np.int32)
+        self._given = np.zeros((0, most), np.float32)
+        self._free: list[int] = []
 
-    def observe(
-        self, tags: Sequence[int], weights: Sequence[float], at: float, source: int
+    def new(self) -> int:
+        """Row of an empty profile."""
+        if not self._free:
+            self._grow(max(_FIRST_ROOM, len(self._at)))
+        row = self._free.pop()
+        self._tags[row] = _FREE
+        self._weights[row] = self._given[row] = 0.0
+        self._at[row] = 0.0
+        return row
+
+    def drop(self, row: int) -> None:
+        """Forget a profile; its row is given again."""
+        self._tags[row] = _FREE
+        self._weights[row] = self._given[row] = 0.0
+        self._free.append(row)
+
+    def observe(self, row: int, tags: Ids, weights: Floats, at: float, source: int) -> None:
+        """Add what was seen at ``at``; a sight older than the profile counts as faded.
+
+        Args:
+            row: of the profile.
+            tags: distinct.
+            weights: of the tags.
+            at: epoch seconds.
+            source: key of the item that was seen.
+        """
+        weights = weights * self._move(row, at)
+        number = len(tags)
+        self._take(
+            row, tags, weights, np.full(number, at), np.full(number, source, np.int64), weights
+        )
+
+    def merge(self, row: int, other: Interests, at: float) -> None:
+        """Take another profile, as it is at ``at``, into this one."""
+        factor = self._move(row, at)
+        self._take(
+            row, other.tags, other.weights * factor, other.last_at, other.sources,
+            other.given * factor,
+        )  # fmt: skip
+
+    def strongest(self, row: int, now: float) -> Interests:
+        """The profile as it is at ``now``."""
+        used = int((self._tags[row] != _FREE).sum())
+        order = np.argsort(-self._weights[row], kind="stable")[:used]
+        factor = np.float32(self._left(now - self._at[row]))
+        return Interests(
+            self._tags[row, order].astype(np.int64),
+            self._weights[row, order] * factor,
+            self._last_at[row, order],
+            self._sources[row, order].astype(np.int64),
+            self._given[row, order] * factor,
+        )
+
+    def _move(self, row: int, at: float) -> float:
+        """Bring the profile to ``at`` if that is later; gives what is left of a sight of ``at``."""
+        elapsed = at - self._at[row]
+        if elapsed < 0:
+            return self._left(-elapsed)
+        factor = self._left(elapsed)
+        self._weights[row] *= factor
+        self._given[row] *= factor
+        self._at[row] = at
+        return 1.0
+
+    def _left(self, elapsed_s: float) -> float:
+        return float(0.5 ** (max(0.0, elapsed_s) / self.half_life_s))
+
+    def _take(
+        self,
+        row: int,
+        tags: Ids,
+        weights: Floats,
+        last_at: NDArray[np.float64],
+        sources: Ids,
+        given: Floats,
     ) -> None:
-        """Add what was seen at ``at``; a sight older than the profile counts as faded."""
-        factor = 1.0
-        if at > self.at:
-            self._fade(at)
-        elif at < self.at:
-            factor = self.factor(self.at - at)
-        for tag, weight in zip(tags, weights, strict=True):
-            self._add(tag, weight * factor, at, source, weight * factor)
-        self._evict()
-
-    def merge(self, other: Interests) -> None:
-        """Take another profile of the same person in."""
-        factor = 1.0
-        if other.at > self.at:
-            self._fade(other.at)
-        else:
-            factor = self.factor(self.at - other.at)
-        for tag, one in other.tags.items():
-            self._add(tag, one.weight * factor, one.last_at, one.source, one.given * factor)
-        self._evict()
-
-    def strongest(self, now: float) -> list[tuple[int, Interest]]:
-        """Tags as they are at ``now``, strongest first."""
-        factor = self.factor(max(0.0, now - self.at))
-        found = [
-            (tag, Interest(one.weight * factor, one.last_at, one.source, one.given * factor))
-            for tag, one in self.tags.items()
-        ]
-        return sorted(found, key=lambda pair: -pair[1].weight)
-
-    def forget(self, sources: Iterable[int]) -> None:
-        """Take out the tags that came from these items."""
-        gone = frozenset(sources)
-        self.tags = {tag: one for tag, one in self.tags.items() if one.source not in gone}
-
-    def factor(self, elapsed_s: float) -> float:
-        """What is left of a weight after so long, 0..1."""
-        return float(0.5 ** (elapsed_s / self.half_life_s))
-
-    def _fade(self, at: float) -> None:
-        if self.tags:
-            factor = self.factor(at - self.at)
-            for one in self.tags.values():
-                one.weight *= factor
-                one.given *= factor
-        self.at = at
-
-    def _add(self, tag: int, weight: float, at: float, source: int, given: float) -> None:
-        one = self.tags.get(tag)
-        if one is None:
-            self.tags[tag] = Interest(weight, at, source, given)
+        same = self._tags[row] == tags[:, None]
+        known = same.any(axis=1)
+        where = same.argmax(axis=1)[known]
+        self._weights[row, where] += weights[known]
+        self._last_at[row, where] = np.maximum(self._last_at[row, where], last_at[known])
+        stronger = given[known] >= self._given[row, where]
+        self._sources[row, where[stronger]] = sources[known][stronger]
+        self._given[row, where[stronger]] = given[known][stronger]
+        fresh = np.flatnonzero(~known)
+        if not len(fresh):
             return
-        one.weight += weight
-        one.last_at = max(one.last_at, at)
-        if given >= one.given:
-            one.source, one.given = source, given
+        # New ones take the places of the weakest, where they are stronger.
+        fresh = fresh[np.argsort(-weights[fresh], kind="stable")][: self.most]
+        weakest = np.argsort(self._weights[row], kind="stable")[: len(fresh)]
+        better = weights[fresh] > self._weights[row, weakest]
+        fresh, weakest = fresh[better], weakest[better]
+        self._tags[row, weakest] = tags[fresh]
+        self._weights[row, weakest] = weights[fresh]
+        self._last_at[row, weakest] = last_at[fresh]
+        self._sources[row, weakest] = sources[fresh]
+        self._given[row, weakest] = given[fresh]
 
-    def _evict(self) -> None:
-        """Forget the weakest; what is new is stronger than what has faded to the same weight."""
-        over = len(self.tags) - self.most
-        if over > 0:
-            weakest = sorted(self.tags.items(), key=lambda p: (p[1].weight, p[1].last_at))[:over]
-            for tag, _ in weakest:
-                del self.tags[tag]
+    def _grow(self, by: int) -> None:
+        first = len(self._at)
+        self._at = np.append(self._at, np.zeros(by))
+        for name in ("_tags", "_weights", "_last_at", "_sources", "_given"):
+            old = getattr(self, name)
+            fresh = np.zeros((by, self.most), old.dtype)
+            setattr(self, name, np.concatenate([old, fresh]))
+        self._free = list(range(first + by - 1, first - 1, -1))

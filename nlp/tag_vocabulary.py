@@ -62,6 +62,10 @@ class TagVocabulary:
             self._votes.append(0)
         return found
 
+    def find(self, kind: Kind, key: str) -> int | None:
+        """The tag of a key, if it is known."""
+        return self._numbers[kind].get(key)
+
     def key(self, tag: int) -> str:
         """What ``number`` gives the tag for."""
         return self._keys[tag]

@@ -62,6 +62,7 @@ class Reading:
     """A page as numbers.
 
     Attributes:
+        known_only: tags that no page so far has were left out.
         counts: how often each stem stands in it.
         names: its own, 1 for a title and less for a heading.
         parts: stems of each heading and of the text, in order.
@@ -70,6 +71,7 @@ class Reading:
         written: names as they are written.
     """
 
+    known_only: bool = False
     counts: Counter[int] = field(default_factory=Counter)
     names: dict[int, float] = field(default_factory=dict)
     parts: list[list[int]] = field(default_factory=list)
@@ -95,9 +97,15 @@ class TagReader:
         self._names: dict[tuple[int, ...], int] = {}
         self._lengths: dict[int, set[int]] = {}  # of names, by their first stem
 
-    def read(self, page: Page) -> Reading:
-        """The page as numbers; nothing is learnt from it."""
-        reading = Reading()
+    def read(self, page: Page, *, known_only: bool = False) -> Reading:
+        """The page as numbers; nothing is learnt from it.
+
+        Args:
+            page: what there is.
+            known_only: leave out what no page so far has, so that whoever sends pages without end
+                fills no memory.
+        """
+        reading = Reading(known_only)
         titles = dict.fromkeys((page.title[:MAX_TITLE], page.h1[:MAX_TITLE]))
         for text in titles:
             self._read_name(reading, text, 1.0)
@@ -105,10 +113,10 @@ class TagReader:
             reading.parts.append(self._read_name(reading, text[:MAX_TITLE], _HEADING))
         reading.parts.append(self._read_text(reading, page.text[:MAX_TEXT]))
         sections = [part for part in page.path.split("/")[:-1] if part][:_MAX_PLACES]
-        reading.places = [
-            self.vocabulary.number(Kind.PLACE, "/".join(sections[: depth + 1]))
-            for depth in range(len(sections))
-        ]
+        for depth in range(len(sections)):
+            place = self._tag(reading, Kind.PLACE, "/".join(sections[: depth + 1]))
+            if place is not None:
+                reading.places.append(place)
         return reading
 
     def learn(self, reading: Reading) -> None:
@@ -117,9 +125,9 @@ class TagReader:
         for tag, text in (*reading.forms.items(), *reading.written.items()):
             self.vocabulary.vote(tag, text)
 
-    def forget(self, reading: Reading) -> None:
-        """Take a page that was learnt out again."""
-        self.vocabulary.count({*reading.counts, *reading.names, *reading.places}, -1)
+    def forget(self, tags: Iterable[int]) -> None:
+        """Take a page that was learnt out again; its tags are those of ``item_tags``."""
+        self.vocabulary.count(tags, -1)
 
     def item_tags(self, reading: Reading) -> Tagged:
         """All tags that the page is found by, with strengths.
@@ -163,9 +171,10 @@ class TagReader:
         """Read a title or a heading; gives its stems."""
         stems = self._read_text(reading, text)
         if _LEAST_WORDS <= len(stems) <= _MOST_WORDS:
-            name = self._name(tuple(stems))
-            reading.names.setdefault(name, strength)
-            reading.written.setdefault(name, " ".join(_plain(text).split()))
+            name = self._name(reading, tuple(stems))
+            if name is not None:
+                reading.names.setdefault(name, strength)
+                reading.written.setdefault(name, " ".join(_plain(text).split()))
         return stems
 
     def _read_text(self, reading: Reading, text: str) -> list[int]:
@@ -175,18 +184,25 @@ class TagReader:
             if stem is None:
                 if len(word) < 2 or word.isdigit():
                     continue
+                stem = self._tag(reading, Kind.STEM, self._stem(word))
+                if stem is None:
+                    continue
                 if len(self._by_word) >= _KNOWN_WORDS:
                     self._by_word.clear()
-                stem = self.vocabulary.number(Kind.STEM, self._stem(word))
                 self._by_word[word] = stem
             found.append(stem)
             reading.forms[stem] = word
         reading.counts.update(found)
         return found
 
-    def _name(self, stems: tuple[int, ...]) -> int:
+    def _tag(self, reading: Reading, kind: Kind, key: str) -> int | None:
+        if reading.known_only:
+            return self.vocabulary.find(kind, key)
+        return self.vocabulary.number(kind, key)
+
+    def _name(self, reading: Reading, stems: tuple[int, ...]) -> int | None:
         name = self._names.get(stems)
-        if name is None:
+        if name is None and not reading.known_only:
             key = " ".join(map(self.vocabulary.key, stems))
             name = self._names[stems] = self.vocabulary.number(Kind.NAME, key)
             self._lengths.setdefault(stems[0], set()).add(len(stems))
