@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from bot.learning.jobs import JobRunner
     from bot.live.intake import Intake
     from bot.pipeline import Pipeline
+    from bot.recommending import Recommending
     from bot.serving import Serving
     from bot.shadow import Shadow
     from bot.store import Store
@@ -48,6 +49,7 @@ class Services:
     webhooks: Sender
     shadow: Shadow
     intake: Intake
+    recommending: Recommending
     clock: Clock
     started_at: float
 
@@ -87,6 +89,7 @@ async def build(
     from bot.learning.jobs import JobRunner  # noqa: PLC0415
     from bot.live.intake import Intake  # noqa: PLC0415
     from bot.pipeline import Pipeline  # noqa: PLC0415
+    from bot.recommending import Recommending  # noqa: PLC0415
     from bot.serving import Serving  # noqa: PLC0415
     from bot.shadow import Shadow  # noqa: PLC0415
     from bot.store import Store  # noqa: PLC0415
@@ -117,6 +120,7 @@ async def build(
             webhooks=Sender(store, bus, clock, private=private),
             shadow=Shadow(store, serving, bus),
             intake=intake,
+            recommending=Recommending(settings, store, bus, clock, lambda _: ("", "")),
             clock=clock,
             started_at=clock(),
         )
@@ -133,6 +137,7 @@ async def started(services: Services) -> AsyncIterator[Services]:
         for part in (
             services.jobs, services.shadow, services.pipeline, services.delivery, services.webhooks,
             services.intake,
+            services.recommending,
         ):  # fmt: skip
             await part.start()
             stack.push_async_callback(part.stop)

@@ -91,17 +91,14 @@ class InterestTable:
         """
         weights = weights * self._move(row, at)
         number = len(tags)
-        self._take(
-            row, tags, weights, np.full(number, at), np.full(number, source, np.int64), weights
-        )
+        sources = np.full(number, source, np.int64)
+        self._take(row, Interests(tags, weights, np.full(number, at), sources, weights))
 
     def merge(self, row: int, other: Interests, at: float) -> None:
         """Take another profile, as it is at ``at``, into this one."""
         factor = self._move(row, at)
-        self._take(
-            row, other.tags, other.weights * factor, other.last_at, other.sources,
-            other.given * factor,
-        )  # fmt: skip
+        weights, given = other.weights * factor, other.given * factor
+        self._take(row, Interests(other.tags, weights, other.last_at, other.sources, given))
 
     def strongest(self, row: int, now: float) -> Interests:
         """The profile as it is at ``now``."""
@@ -130,36 +127,28 @@ class InterestTable:
     def _left(self, elapsed_s: float) -> float:
         return float(0.5 ** (max(0.0, elapsed_s) / self.half_life_s))
 
-    def _take(
-        self,
-        row: int,
-        tags: Ids,
-        weights: Floats,
-        last_at: NDArray[np.float64],
-        sources: Ids,
-        given: Floats,
-    ) -> None:
-        same = self._tags[row] == tags[:, None]
+    def _take(self, row: int, more: Interests) -> None:
+        same = self._tags[row] == more.tags[:, None]
         known = same.any(axis=1)
         where = same.argmax(axis=1)[known]
-        self._weights[row, where] += weights[known]
-        self._last_at[row, where] = np.maximum(self._last_at[row, where], last_at[known])
-        stronger = given[known] >= self._given[row, where]
-        self._sources[row, where[stronger]] = sources[known][stronger]
-        self._given[row, where[stronger]] = given[known][stronger]
+        self._weights[row, where] += more.weights[known]
+        self._last_at[row, where] = np.maximum(self._last_at[row, where], more.last_at[known])
+        stronger = more.given[known] >= self._given[row, where]
+        self._sources[row, where[stronger]] = more.sources[known][stronger]
+        self._given[row, where[stronger]] = more.given[known][stronger]
         fresh = np.flatnonzero(~known)
         if not len(fresh):
             return
         # New ones take the places of the weakest, where they are stronger.
-        fresh = fresh[np.argsort(-weights[fresh], kind="stable")][: self.most]
+        fresh = fresh[np.argsort(-more.weights[fresh], kind="stable")][: self.most]
         weakest = np.argsort(self._weights[row], kind="stable")[: len(fresh)]
-        better = weights[fresh] > self._weights[row, weakest]
+        better = more.weights[fresh] > self._weights[row, weakest]
         fresh, weakest = fresh[better], weakest[better]
-        self._tags[row, weakest] = tags[fresh]
-        self._weights[row, weakest] = weights[fresh]
-        self._last_at[row, weakest] = last_at[fresh]
-        self._sources[row, weakest] = sources[fresh]
-        self._given[row, weakest] = given[fresh]
+        self._tags[row, weakest] = more.tags[fresh]
+        self._weights[row, weakest] = more.weights[fresh]
+        self._last_at[row, weakest] = more.last_at[fresh]
+        self._sources[row, weakest] = more.sources[fresh]
+        self._given[row, weakest] = more.given[fresh]
 
     def _grow(self, by: int) -> None:
         first = len(self._at)

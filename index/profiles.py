@@ -2,8 +2,10 @@
 
 An item has a key, its tags with strengths, and the section it lies in. A change takes effect with
 the next search: the item gets a new row, and the old one is silent from then on. New rows live in a
-small recent segment that is merged into the main one when it has grown. What a tag stands for is
-not known here.
+small segment; a segment is merged into the one before it once it has grown to a share of it, so
+that a change costs little however many items there are. What a tag stands for is not known here.
+
+Source: O'Neil, Cheng, Gawlick and O'Neil, The log-structured merge-tree, Acta Informatica 1996.
 """
 
 from __future__ import annotations
@@ -22,7 +24,10 @@ Ids = NDArray[np.int64]
 Floats = NDArray[np.float32]
 Levels = NDArray[np.uint8]
 
-_RECENT = 256  # rows kept apart before a merge, or a fiftieth of all if more
+_RECENT = 128  # rows kept apart until they become a segment
+_SHARE = (
+    4  # a segment is merged into the one before it once that is less than so many times as large
+)
 _ROW_BITS, _LEVEL_BITS = 31, 8
 # A strength is kept in a byte, in steps of 2.4 %: 0.01 is the least and 4 the greatest.
 _LEAST, _GREATEST = 0.01, 4.0
@@ -49,10 +54,9 @@ class ProfileIndex:
         self._keys = np.zeros(0, np.int64)
         self._sections = np.zeros(0, np.int64)
         self._alive = np.zeros(0, np.float32)
-        self._main = _segment([])
+        self._segments: list[Segment] = []
         self._recent: Segment | None = None
         self._waiting: dict[int, Item] = {}  # by row
-        self._gone = 0  # silent rows whose postings are still there
 
     def __len__(self) -> int:
         """Number of items."""
@@ -75,7 +79,7 @@ class ProfileIndex:
         )
         self._alive = np.append(self._alive, np.ones(number, np.float32))
         self._recent = None
-        if len(self._waiting) > max(_RECENT, len(self._keys) // 50):
+        if len(self._waiting) > _RECENT:
             self._merge()
 
     def remove(self, keys: Collection[int]) -> None:
@@ -83,9 +87,7 @@ class ProfileIndex:
         rows = [row for key in keys if (row := self._row_of.pop(key, None)) is not None]
         self._alive[rows] = 0.0
         for row in rows:
-            if self._waiting.pop(row, None) is None:
-                self._gone += 1
-            else:
+            if self._waiting.pop(row, None) is not None:
                 self._recent = None
 
     def scores(self, tags: Ids, weights: Floats) -> Floats:
@@ -95,7 +97,8 @@ class ProfileIndex:
         total = np.zeros(len(self._keys), np.float32)
         order = np.argsort(tags, kind="stable")
         tags, weights = tags[order], weights[order].astype(np.float32)
-        for segment in self._segments():
+        recent = [] if self._recent is None else [self._recent]
+        for segment in (*self._segments, *recent):
             where, found = locate(segment, tags)
             add_scores(
                 total, segment, where, factors=weights[found], norms=self._alive, levels=_LEVELS
@@ -146,12 +149,13 @@ class ProfileIndex:
             own = dict(zip(waiting.tags.tolist(), waiting.strengths.tolist(), strict=True))
             return np.asarray([own.get(tag, 0.0) for tag in tags.tolist()], np.float32)
         order = np.argsort(tags, kind="stable")
-        where, which = locate(self._main, tags[order])
-        for place, tag in zip(where.tolist(), order[which].tolist(), strict=True):
-            start, end = self._main.starts[place], self._main.starts[place + 1]
-            at = start + np.searchsorted(self._main.rows[start:end], row)
-            if at < end and self._main.rows[at] == row:
-                found[tag] = _LEVELS[self._main.counts[at]]
+        for segment in self._segments:
+            where, which = locate(segment, tags[order])
+            for place, tag in zip(where.tolist(), order[which].tolist(), strict=True):
+                start, end = segment.starts[place], segment.starts[place + 1]
+                at = start + np.searchsorted(segment.rows[start:end], row)
+                if at < end and segment.rows[at] == row:
+                    found[tag] = _LEVELS[segment.counts[at]]
         return found
 
     def _spread(self, rows: Ids, k: int, most: int) -> Ids:
@@ -167,16 +171,15 @@ class ProfileIndex:
                 break
         return np.asarray(first + rest, np.int64)
 
-    def _segments(self) -> list[Segment]:
-        return [self._main] if self._recent is None else [self._main, self._recent]
-
     def _merge(self) -> None:
-        """Take what waits into the main segment, and what is gone out of it."""
-        if self._gone:
-            erase(self._main, self._alive == 0.0)
-            self._gone = 0
-        self._main = merge_segments(self._main, _segment(list(self._waiting.items())))
-        self._waiting, self._recent = {}, None
+        """Make a segment of what waits, and merge those that have become much alike in size."""
+        segments = [*self._segments, _segment(list(self._waiting.items()))]
+        while len(segments) > 1 and len(segments[-2].rows) < _SHARE * len(segments[-1].rows):
+            newer, older = segments.pop(), segments.pop()
+            for part in (older, newer):
+                erase(part, self._alive == 0.0)
+            segments.append(merge_segments(older, newer))
+        self._segments, self._waiting, self._recent = segments, {}, None
 
 
 def _segment(items: Sequence[tuple[int, Item]]) -> Segment:

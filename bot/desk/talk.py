@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from bot.desk.interests import CustomerInterests, interests_of
 from bot.desk.presence import Presence
 from bot.desk.reasons import Piece, Translate, pieces
 from bot.domain import (
@@ -56,6 +57,7 @@ class Talk:
     rejected: frozenset[int]
     categories: Sequence[CategoryGuess]
     previous: Sequence[Conversation]
+    interests: CustomerInterests
     agents: Sequence[Agent]
     readers: Sequence[str]
     draft: str
@@ -91,9 +93,10 @@ async def gather(
         formats=formats,
     )
     verdicts = await store.feedback.of_message(source.id) if source else []
+    customer = await store.conversations.customer(conversation.customer_id)
     return Talk(
         conversation=conversation,
-        customer=await store.conversations.customer(conversation.customer_id),
+        customer=customer,
         lines=shown,
         shortened=len(messages) == _SHOWN_MESSAGES,
         question=source or question,
@@ -105,6 +108,7 @@ async def gather(
         previous=(await store.conversations.previous(conversation.customer_id, conversation.id))[
             :_SHOWN_PREVIOUS
         ],
+        interests=await interests_of(services, customer),
         agents=[one for one in agents if one.disabled_at is None],
         readers=presence.others(conversation.id, agent.id, now),
         draft=await store.conversations.load_draft(conversation.id, agent.id),

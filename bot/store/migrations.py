@@ -6,7 +6,14 @@ import sqlite3
 from collections.abc import Callable, Sequence
 
 from bot.errors import StorageUnavailable
-from bot.store import event_schema, loop_schema, schema, schema_operations, training_schema
+from bot.store import (
+    catalogue_schema,
+    event_schema,
+    loop_schema,
+    schema,
+    schema_operations,
+    training_schema,
+)
 from bot.store.steps import Database, Migrations
 
 Step = Callable[[Database], None]
@@ -44,6 +51,11 @@ def _operations(db: Database) -> None:
         db.execute(statement)
 
 
+def _catalogue(db: Database) -> None:
+    for statement in catalogue_schema.TABLES:
+        db.execute(statement)
+
+
 def _events(db: Database) -> None:
     for statement in event_schema.EVENTS:
         db.execute(statement)
@@ -55,6 +67,7 @@ _STEPS: tuple[tuple[str, Step], ...] = (
     ("0002_loop", _loop),
     ("0003_training_set", _training_set),
     ("0004_operations", _operations),
+    ("0005_catalogue", _catalogue),
 )
 
 _EVENT_STEPS: tuple[tuple[str, Step], ...] = (("0001_events", _events),)

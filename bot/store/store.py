@@ -17,6 +17,7 @@ from bot.store.database import Database
 from bot.store.erasing import Erasing
 from bot.store.feedback import Feedback
 from bot.store.inbox import Inbox
+from bot.store.items import Items
 from bot.store.jobs import Jobs
 from bot.store.knowledge import Knowledge
 from bot.store.ledger import Ledger
@@ -24,6 +25,7 @@ from bot.store.migrations import migrate
 from bot.store.models import Models
 from bot.store.outbox import Outbox
 from bot.store.people import People
+from bot.store.profiles import Profiles
 from bot.store.records import BackupReport, CheckReport
 from bot.store.shadow import Shadow
 from bot.store.training import Training
@@ -55,6 +57,8 @@ class Store:
         self.webhooks = Webhooks(db, clock)
         self.canaries = Canaries(db, clock)
         self.shadow = Shadow(db, clock)
+        self.items = Items(db, clock)
+        self.profiles = Profiles(db, clock)
         self._clock = clock
 
     @classmethod

@@ -1,0 +1,246 @@
+"""Recommendations of the running server: fed by events, articles and the catalogue, kept in rows.
+
+Profiles change in memory with each event and are stored every two seconds and at the end; a crash
+in between costs their last moments, the events themselves are kept elsewhere. Until the catalogue
+is read at the start, nothing is recommended and events wait.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Collection, Sequence
+from contextlib import suppress
+from typing import Final
+
+from bot.bus import RESET, Bus
+from bot.errors import NotFound, StorageUnavailable
+from bot.event import Event
+from bot.ports import Clock
+from bot.recommending.audience import Audience
+from bot.recommending.offering import Interest, Offer, beside_item, for_person, interests
+from bot.recommending.shelf import Shelf, article_item
+from bot.recommending.watching import Watching
+from bot.settings import Settings
+from bot.store import Store
+from bot.store.items import Catalogue, StoredItem
+from bot.store.profiles import ClickThrough
+
+_LOG = logging.getLogger(__name__)
+
+_FLUSH_S: Final = 2.0
+_CHUNK: Final = 50  # items tagged before the loop does something else
+_MOST_EARLY: Final = 100_000
+
+Names = Callable[[str], tuple[str, str]]
+
+
+class Recommending:
+    """What to offer whom.
+
+    Args:
+        settings: whose sites' pages are learnt from views.
+        store: where everything is kept.
+        bus: tells of changed articles.
+        clock: epoch seconds.
+        identity: customer and company of a visitor, as far as they are known.
+
+    Attributes:
+        shelf: the catalogue.
+        audience: who is interested in what.
+    """
+
+    def __init__(
+        self, settings: Settings, store: Store, bus: Bus, clock: Clock, identity: Names
+    ) -> None:
+        self._settings = settings
+        self._store = store
+        self._bus = bus
+        self._clock = clock
+        self._identity = identity
+        self.shelf = Shelf()
+        self.audience = Audience()
+        nothing = Catalogue((), {}, (), 0)
+        self._watching = Watching(settings, self.shelf, self.audience, identity, nothing)
+        self._early: list[Event] = []
+        self._ready = asyncio.Event()
+        self._tasks: list[asyncio.Task[None]] = []
+
+    async def start(self) -> None:
+        """Read the catalogue in the background, then follow articles and store what changes."""
+        self._tasks = [asyncio.create_task(self._run(), name="recommending")]
+
+    async def stop(self) -> None:
+        """Store what changed."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        self._tasks = []
+        if self._ready.is_set():
+            with suppress(StorageUnavailable):
+                await self.flush()
+
+    async def ready(self) -> None:
+        """Wait until the catalogue is read."""
+        await self._ready.wait()
+
+    def observe(self, events: Sequence[Event]) -> None:
+        """Learn from events that are stored; never waits."""
+        if self._ready.is_set():
+            self._watching.observe(events)
+        elif len(self._early) < _MOST_EARLY:
+            self._early += events
+
+    def for_subject(self, subject: str, k: int) -> list[Offer]:
+        """Up to ``k`` items; for who is not known what many look at."""
+        if not self._ready.is_set():
+            return []
+        renewable = self._watching.renewable
+        now = self._clock()
+        return for_person(self.shelf, self.audience, subject, k, now=now, renewable=renewable)
+
+    def beside(self, reference: str, k: int) -> list[Offer]:
+        """Up to ``k`` items that suit whoever looks at this one.
+
+        Raises:
+            NotFound: there is no item of this id or address.
+        """
+        key = self.shelf.find(reference)
+        if key is None:
+            raise NotFound(f"There is no item '{reference}'.")
+        return beside_item(self.shelf, key, k, now=self._clock())
+
+    def interests(self, subject: str) -> list[Interest]:
+        """What somebody is interested in, strongest first."""
+        return interests(self.shelf, self.audience, subject, self._clock())
+
+    def subject(self, name: str) -> str:
+        """Under which subject a customer's name, or a visitor's, is known; one profile at most."""
+        customer, visitor = f"c:{name}", f"v:{name}"
+        known = self._identity(name)[0]
+        if known:
+            customer = f"c:{known}"
+        if visitor in self.audience:
+            if customer not in self.audience:
+                return visitor
+            self.audience.merge(customer, [visitor])
+        return customer
+
+    async def put(self, items: Sequence[StoredItem]) -> None:
+        """Store items and let them be found; ``id`` 0 is given here, by external id."""
+        await self.ready()
+        known = [self._watching.with_id(item) for item in items]
+        await self._store.items.save(known)
+        await self._shelve(known)
+
+    async def remove(self, external_id: str) -> None:
+        """Take an item out for good.
+
+        Raises:
+            NotFound: there is none of this id, or it is an article of the knowledge base.
+        """
+        await self.ready()
+        key = self.shelf.find(external_id)
+        if key is None or key < 0:
+            raise NotFound(f"There is no item '{external_id}'.")
+        await self._store.items.remove(key)
+        self._watching.removed(key)
+
+    async def shown(
+        self, subject: str, offers: Sequence[StoredItem], place: str, message_id: int | None = None
+    ) -> None:
+        """Somebody was shown these items at ``place``."""
+        keys = [item.id for item in offers]
+        await self._store.profiles.shown(subject, keys, place, message_id)
+        self._watching.waiting.update((subject, key) for key in keys)
+
+    async def click_through(self, since: float) -> list[ClickThrough]:
+        """What was shown since then, and clicked within a week, by place."""
+        await self.flush()
+        return await self._store.profiles.click_through(since)
+
+    async def forget(self, names: Collection[str]) -> int:
+        """Erase the profiles of these names, whether customers or visitors; gives the rows."""
+        subjects = [f"{kind}:{name}" for name in names for kind in "cv"]
+        number = await self._store.profiles.erase(subjects)
+        self.audience.forget(subjects)
+        self._watching.forget(subjects)
+        return number
+
+    async def flush(self) -> None:
+        """Store what changed.
+
+        Raises:
+            StorageUnavailable: it is kept in memory and stored the next time.
+        """
+        watching, vocabulary = self._watching, self.shelf.reader.vocabulary
+        if pages := list(watching.pages.values()):
+            await self._store.items.save(pages)
+            for page in pages:
+                watching.pages.pop(page.id, None)
+        changed, gone = set(self.audience.changed), set(self.audience.gone)
+        if changed or gone:
+            await self._store.profiles.save(self.audience.stored(changed, vocabulary), gone)
+            self.audience.stored_now(changed, gone)
+        if keys := set(watching.viewed):
+            await self._store.items.save_views(self.shelf.views(keys))
+            watching.viewed -= keys
+        if clicks := list(watching.clicks):
+            await self._store.profiles.clicked(clicks)
+            del watching.clicks[: len(clicks)]
+
+    async def _run(self) -> None:
+        await self._open()
+        articles = asyncio.create_task(self._follow_articles(), name="recommending-articles")
+        self._tasks.append(articles)
+        while True:
+            await asyncio.sleep(_FLUSH_S)
+            try:
+                await self.flush()
+            except StorageUnavailable as error:
+                _LOG.warning("Profiles wait to be stored: %s", error)
+            except Exception:  # noqa: BLE001 - the loop must outlive a bad row
+                _LOG.exception("Profiles were not stored")
+
+    async def _open(self) -> None:
+        """Read everything; what arrived meanwhile is observed after it."""
+        kept = await self._store.items.load()
+        articles = await self._store.knowledge.all_items()
+        profiles = await self._store.profiles.load(self.audience.most)
+        items = [*kept.items, *map(article_item, articles)]
+        # In a thread: a hundred thousand items take half a minute.
+        await asyncio.to_thread(self.shelf.put, items)
+        self.shelf.load_views(kept.views)
+        self.audience.load(profiles, self.shelf.reader.vocabulary)
+        self._watching = Watching(self._settings, self.shelf, self.audience, self._identity, kept)
+        self._watching.waiting.update(await self._store.profiles.waiting())
+        self._ready.set()
+        self._watching.observe(self._early)
+        self._early = []
+
+    async def _shelve(self, items: Sequence[StoredItem]) -> None:
+        for first in range(0, len(items), _CHUNK):
+            self._watching.shelve(items[first : first + _CHUNK])
+            await asyncio.sleep(0)
+
+    async def _follow_articles(self) -> None:
+        while True:
+            with self._bus.subscribe({"desk"}) as news:
+                async for one in news:
+                    if one.name == RESET:
+                        await self._take_articles(None)
+                    elif one.name == "knowledge.changed":
+                        await self._take_articles(one.data.get("articles"))
+            await asyncio.sleep(_FLUSH_S)
+            await self._take_articles(None)
+
+    async def _take_articles(self, ids: Sequence[int] | None) -> None:
+        """Bring articles (None: all) up to date with the knowledge base."""
+        knowledge = self._store.knowledge
+        found = await (knowledge.all_items() if ids is None else knowledge.some(ids))
+        items = [article_item(one) for one in found if one.removed_at is None]
+        there = {item.id for item in items}
+        before = [-one for one in ids] if ids is not None else self.shelf.article_keys()
+        self.shelf.remove([key for key in before if key not in there])
+        fresh = [item for item in items if not self.shelf.holds(item)]
+        await self._shelve(fresh)

@@ -1,0 +1,182 @@
+"""The catalogue in memory: items with their tags, found by profile, by name and by popularity."""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Final
+from urllib.parse import urlsplit
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bot.domain import Article
+from bot.store.items import StoredItem, Views
+from index.interests import HALF_LIFE_S, MOST_TAGS
+from index.profiles import Item, ProfileIndex
+from nlp.tags import Page, Tagged, TagReader
+
+ARTICLE: Final = "article:"
+_SECTION_DEPTH: Final = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """An item with what is found by it.
+
+    Attributes:
+        section: outer places of its path; of one section only so many are offered at a time.
+        own: its strongest tags, as a profile has them.
+        tags: all its tags.
+    """
+
+    item: StoredItem
+    section: str
+    own: Tagged
+    tags: NDArray[np.int32]
+
+
+class Shelf:
+    """All items; knows no database."""
+
+    def __init__(self) -> None:
+        self.reader = TagReader()
+        self._index = ProfileIndex()
+        self._known: dict[int, Known] = {}
+        self._keys: dict[str, int] = {}  # by external id and by address
+        self._sections: dict[str, int] = {}
+        self._views: dict[int, tuple[float, float]] = {}  # number, as of when
+
+    def __len__(self) -> int:
+        """Number of items."""
+        return len(self._known)
+
+    def items(self) -> Iterable[Known]:
+        """All items."""
+        return self._known.values()
+
+    def get(self, key: int) -> Known | None:
+        """The item of a key."""
+        return self._known.get(key)
+
+    def find(self, reference: str) -> int | None:
+        """Key of the item with this external id or at this address."""
+        if not reference:
+            return None
+        found = self._keys.get(reference)
+        return found if found is not None else self._keys.get(address(reference))
+
+    def holds(self, item: StoredItem) -> bool:
+        """True where the item is there as it is."""
+        known = self._known.get(item.id)
+        return known is not None and known.item == item
+
+    def article_keys(self) -> list[int]:
+        """Keys of the articles of the knowledge base."""
+        return [key for key in self._known if key < 0]
+
+    def put(self, items: Sequence[StoredItem]) -> None:
+        """Add items, each in place of the one of its key.
+
+        All are read before the first is tagged, so that they may mention each other.
+        """
+        self.remove([item.id for item in items])
+        readings = [self.reader.read(page_of(item)) for item in items]
+        for reading in readings:
+            self.reader.learn(reading)
+        indexed = []
+        for item, reading in zip(items, readings, strict=True):
+            found = self.reader.item_tags(reading)
+            section = "/".join(item.path.split("/")[:-1][:_SECTION_DEPTH])
+            own = self.reader.profile_tags(reading, MOST_TAGS)
+            self._known[item.id] = Known(item, section, own, found.tags.astype(np.int32))
+            self._keys[item.external_id] = item.id
+            if item.url:
+                self._keys[address(item.url)] = item.id
+            if item.title.strip():  # what has no name is nothing that anybody could choose
+                number = self._sections.setdefault(section, len(self._sections))
+                indexed.append(Item(item.id, found.tags, found.weights, number))
+        self._index.put(indexed)
+
+    def remove(self, keys: Collection[int]) -> None:
+        """Forget items; keys that are unknown are passed over."""
+        for key in keys:
+            gone = self._known.pop(key, None)
+            if gone is None:
+                continue
+            self.reader.forget(gone.tags.tolist())
+            for name in (gone.item.external_id, address(gone.item.url)):
+                if self._keys.get(name) == key:
+                    del self._keys[name]
+        self._index.remove(keys)
+
+    def search(
+        self, tags: Tagged, k: int, *, leave_out: Collection[int], of_section: int
+    ) -> list[int]:
+        """Keys of the items that suit a profile best, best first."""
+        weights = tags.weights * self.reader.vocabulary.rarity(tags.tags)
+        found = self._index.search(
+            tags.tags, weights, k, leave_out=leave_out, of_section=of_section
+        )
+        return [key for key, _ in found]
+
+    def shared(self, key: int, tags: Tagged, most: int) -> list[int]:
+        """The tags by which an item was found, those that counted most first."""
+        rarity = self.reader.vocabulary.rarity(tags.tags)
+        parts = self._index.strengths(key, tags.tags) * tags.weights * rarity
+        order = np.argsort(-parts, kind="stable")[:most]
+        return [int(tags.tags[place]) for place in order if parts[place] > 0]
+
+    def viewed(self, key: int, at: float) -> None:
+        """Somebody looked at an item."""
+        views, since = self._views.get(key, (0.0, at))
+        if at >= since:
+            self._views[key] = (views * 0.5 ** ((at - since) / HALF_LIFE_S) + 1.0, at)
+        else:
+            self._views[key] = (views + 0.5 ** ((since - at) / HALF_LIFE_S), since)
+
+    def load_views(self, views: Iterable[Views]) -> None:
+        """Take over how often items were looked at."""
+        self._views.update({one.key: (one.views, one.at) for one in views})
+
+    def views(self, keys: Iterable[int]) -> list[Views]:
+        """How often items were looked at, of those that were."""
+        return [Views(key, *self._views[key]) for key in keys if key in self._views]
+
+    def popular(self, k: int, now: float, *, leave_out: Collection[int]) -> list[int]:
+        """Keys of the items looked at most."""
+        out = frozenset(leave_out)
+        counted = (
+            (views * 0.5 ** ((now - at) / HALF_LIFE_S), -key)
+            for key, (views, at) in self._views.items()
+            if key not in out and key in self._index
+        )
+        return [-key for _, key in heapq.nlargest(k, counted)]
+
+
+def address(url: str) -> str:
+    """A page's address without what differs between visits: scheme, query and fragment."""
+    try:
+        parts = urlsplit(url)
+        host = (parts.hostname or "") + (f":{parts.port}" if parts.port else "")
+    except ValueError:
+        return url
+    return f"//{host}{parts.path.rstrip('/')}" if host else parts.path.rstrip("/") or url
+
+
+def page_of(item: StoredItem) -> Page:
+    """The item as a page to read."""
+    return Page(title=item.title, text=item.description, path=item.path)
+
+
+def article_item(article: Article) -> StoredItem:
+    """An article of the knowledge base as an item; its category is its section."""
+    return StoredItem(
+        id=-article.id,
+        external_id=f"{ARTICLE}{article.id}",
+        kind="article",
+        title=article.title or article.text[:80],
+        description="\n".join((article.text, *article.questions)),
+        path=f"{article.category}/{article.id}" if article.category else "",
+    )
