@@ -11,6 +11,7 @@ from admin.pages import (
     audit,
     automatic,
     channels,
+    content,
     coverage,
     customers,
     duplicates,
@@ -37,6 +38,7 @@ TEMPLATES = Path(__file__).parent / "templates"
 _INNER = {
     "training-set": ("/admin/review", "/admin/unanswered"),
     "models": ("/admin/training", "/admin/automatic"),
+    "customers": (content.HOME,),
 }
 NAVIGATION = (
     *(
@@ -66,6 +68,7 @@ _PAGES = (
     unanswered,
     models,
     customers,
+    content,
     training,
     automatic,
     channels,

@@ -66,7 +66,12 @@ async def preview(services: Services, reference: str) -> ErasureReport:
     customer = await services.store.erasing.customer(reference)
     trace = await services.store.erasing.trace(customer)
     needles, shared, short = await _needles(services, trace)
-    counts = {**trace.counts, **await services.intake.events.count(_in_events(customer))}
+    subjects = await services.recommending.subjects(_in_events(customer))
+    counts = {
+        **trace.counts,
+        **await services.intake.events.count(_in_events(customer)),
+        **await services.recommending.count(subjects),
+    }
     found = await _look(services, needles)
     trace = replace(trace, counts=counts)
     return await _report(services, trace, shared, short, found, dry_run=True)
@@ -85,11 +90,17 @@ async def erase(services: Services, reference: str, *, actor: str) -> ErasureRep
     trace = await store.erasing.trace(customer)
     needles, shared, short = await _needles(services, trace)
     live = {job.id for job in await store.jobs.live()}
+    subjects = await services.recommending.subjects(_in_events(customer))  # before ties are gone
     if trace.training is None:
         await asyncio.to_thread(_remove_files, services.settings, trace.blobs, live)
-        counts = {**trace.counts, **await services.intake.erase(_in_events(customer))}
+        counts = {
+            **trace.counts,
+            **await services.recommending.count(subjects),
+            **await services.intake.erase(_in_events(customer)),
+        }
         trace = replace(trace, counts=counts)
     changed = await store.erasing.erase(customer)
+    await services.recommending.forget(subjects)
     await services.serving.apply_articles(changed)
     await store.db.compact()
     await store.people.audit(actor, "customer.erased", str(customer.id), dict(trace.counts))

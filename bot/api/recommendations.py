@@ -8,11 +8,11 @@ import msgspec
 from aiohttp import web
 
 from bot.access import Route
-from bot.errors import BadRequest, NotFound
+from bot.errors import BadRequest
 from bot.http import decode, json_response, query
 from bot.recommending import Offer
 from bot.recommending.shelf import ARTICLE
-from bot.services import SERVICES, Services
+from bot.services import SERVICES
 from bot.store.items import ItemKind, StoredItem
 
 MOST_ITEMS = 1_000
@@ -104,7 +104,7 @@ async def recommend(request: web.Request) -> web.Response:
     if wish.item:
         offers = recommending.beside(wish.item, wish.limit)
     else:
-        subject = await _subject(request.config_dict[SERVICES], wish.customer)
+        subject = await recommending.named(wish.customer)
         offers = recommending.for_subject(subject, wish.limit)
         await recommending.shown(subject, [one.item for one in offers], "api")
     return json_response(Recommendations([_recommended(one) for one in offers]))
@@ -126,15 +126,6 @@ def stored_item(item: NewItem) -> StoredItem:
         description=item.description.strip(), path=item.path.strip("/"), url=item.url,
         renewable_s=item.renewable_s,
     )  # fmt: skip
-
-
-async def _subject(services: Services, reference: str) -> str:
-    """Subject of a name that the site or the desk has for somebody."""
-    try:
-        name = (await services.store.erasing.customer(reference)).external_id
-    except NotFound:
-        name = reference
-    return services.recommending.subject(name)
 
 
 def _recommended(offer: Offer) -> Recommended:

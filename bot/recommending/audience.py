@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import Final
 
 import numpy as np
@@ -54,6 +55,13 @@ class Audience:
         """True for who has a profile."""
         return subject in self._people
 
+    def latest(self, number: int) -> list[tuple[str, float]]:
+        """Those seen last, newest first, with the time."""
+        return [
+            (subject, self._people[subject].at)
+            for subject in islice(reversed(self._people), number)
+        ]
+
     def observe(self, subject: str, tags: Tagged, at: float, source: int) -> None:
         """Somebody was interested in these tags."""
         person = self._person(subject)
@@ -94,10 +102,13 @@ class Audience:
                 number += 1
         return number
 
-    def interests(self, subject: str, now: float) -> Interests | None:
-        """The profile as it is now, strongest first; None without one."""
+    def interests(self, subject: str) -> Interests | None:
+        """The profile as it was last seen, strongest first; None without one.
+
+        Since then all weights have faded alike, which changes nothing between them.
+        """
         person = self._people.get(subject)
-        return None if person is None else self._table.strongest(person.row, now)
+        return None if person is None else self._table.strongest(person.row, person.at)
 
     def left_out(self, subject: str, item_of: dict[int, StoredItem], now: float) -> set[int]:
         """Keys of what the person saw or bought, but goods whose time has come again.

@@ -50,9 +50,9 @@ class Interest:
     url: str
 
 
-def interests(shelf: Shelf, audience: Audience, subject: str, now: float) -> list[Interest]:
+def interests(shelf: Shelf, audience: Audience, subject: str) -> list[Interest]:
     """A profile in words, strongest first. Places are left out: they are no interest."""
-    own = audience.interests(subject, now)
+    own = audience.interests(subject)
     if own is None:
         return []
     vocabulary = shelf.reader.vocabulary
@@ -78,7 +78,7 @@ def for_person(
 ) -> list[Offer]:  # fmt: skip
     """Up to ``k`` items; what many look at fills up where the profile says too little."""
     out = audience.left_out(subject, renewable, now)
-    own = audience.interests(subject, now)
+    own = audience.interests(subject)
     found: list[Offer] = []
     if own is not None and len(own):
         tags = Tagged(own.tags, own.weights)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import Final
 
@@ -81,8 +81,20 @@ class Recommending:
                 await self.flush()
 
     async def ready(self) -> None:
-        """Wait until the catalogue is read."""
+        """Wait until the catalogue is read; where nothing was started, read it now."""
+        if not self._tasks and not self._ready.is_set():
+            await self._open()
         await self._ready.wait()
+
+    @property
+    def is_ready(self) -> bool:
+        """True once the catalogue is read."""
+        return self._ready.is_set()
+
+    @property
+    def refused(self) -> int:
+        """Pages of the site that were not learnt since there were too many."""
+        return self._watching.refused
 
     def observe(self, events: Sequence[Event]) -> None:
         """Learn from events that are stored; never waits."""
@@ -112,7 +124,7 @@ class Recommending:
 
     def interests(self, subject: str) -> list[Interest]:
         """What somebody is interested in, strongest first."""
-        return interests(self.shelf, self.audience, subject, self._clock())
+        return interests(self.shelf, self.audience, subject)
 
     def subject(self, name: str) -> str:
         """Under which subject a customer's name, or a visitor's, is known; one profile at most."""
@@ -125,6 +137,14 @@ class Recommending:
                 return visitor
             self.audience.merge(customer, [visitor])
         return customer
+
+    async def named(self, reference: str) -> str:
+        """Subject of somebody whom the desk or the site calls so."""
+        try:
+            customer = await self._store.erasing.customer(reference)
+        except NotFound:
+            return self.subject(reference)
+        return self.subject(customer.external_id)
 
     async def put(self, items: Sequence[StoredItem]) -> None:
         """Store items and let them be found; ``id`` 0 is given here, by external id."""
@@ -159,13 +179,17 @@ class Recommending:
         await self.flush()
         return await self._store.profiles.click_through(since)
 
-    async def forget(self, names: Collection[str]) -> int:
-        """Erase the profiles of these names, whether customers or visitors; gives the rows."""
-        subjects = [f"{kind}:{name}" for name in names for kind in "cv"]
-        number = await self._store.profiles.erase(subjects)
+    async def forget(self, name: str) -> None:
+        """Erase what is known of somebody's interests, under each name that they have."""
+        subjects = self._subjects(name)
         self.audience.forget(subjects)
         self._watching.forget(subjects)
-        return number
+        await self._store.profiles.erase(subjects)
+
+    async def count(self, name: str) -> dict[str, int]:
+        """Rows that ``forget`` would take out, by table, after storing what waits."""
+        await self.flush()
+        return await self._store.profiles.count(self._subjects(name))
 
     async def flush(self) -> None:
         """Store what changed.
@@ -188,6 +212,10 @@ class Recommending:
         if clicks := list(watching.clicks):
             await self._store.profiles.clicked(clicks)
             del watching.clicks[: len(clicks)]
+
+    def _subjects(self, name: str) -> list[str]:
+        known = self._identity(name)[0]
+        return [f"{kind}:{one}" for one in {name, known or name} for kind in "cv"]
 
     async def _run(self) -> None:
         await self._open()

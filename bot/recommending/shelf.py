@@ -144,12 +144,17 @@ class Shelf:
         """How often items were looked at, of those that were."""
         return [Views(key, *self._views[key]) for key in keys if key in self._views]
 
+    def faded_views(self, key: int, now: float) -> float:
+        """How often an item was looked at, old views counting less."""
+        views, at = self._views.get(key, (0.0, now))
+        return float(views * 0.5 ** ((now - at) / HALF_LIFE_S))
+
     def popular(self, k: int, now: float, *, leave_out: Collection[int]) -> list[int]:
         """Keys of the items looked at most."""
         out = frozenset(leave_out)
         counted = (
-            (views * 0.5 ** ((now - at) / HALF_LIFE_S), -key)
-            for key, (views, at) in self._views.items()
+            (self.faded_views(key, now), -key)
+            for key in self._views
             if key not in out and key in self._index
         )
         return [-key for _, key in heapq.nlargest(k, counted)]

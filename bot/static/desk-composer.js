@@ -182,13 +182,14 @@ async function sendNote(current, text) {
 async function sendReply(current, text, file, close, anyway) {
   const next = close ? (neighbour(1) ?? neighbour(-1)) : null;
   const used = chosen;
+  const proposals = offered;
   const answer = await api("POST", `${current.url}/reply`, {
     text, key, seen: anyway ? current.last : seen, question: current.question, answer: used?.answer ?? null,
-    rejected: rejectedOf(current.question), close, attachment: file, offers: offered,
+    rejected: rejectedOf(current.question), close, attachment: file, offers: proposals,
   });
   emptied(current);
   clearFile();
-  lastSent = { url: current.url, conversation: current.id, id: answer.message_id, text, chosen: used, close, until: Date.now() + answer.hold_s * 1000 };
+  lastSent = { url: current.url, conversation: current.id, id: answer.message_id, text, chosen: used, offered: proposals, close, until: Date.now() + answer.hold_s * 1000 };
   const remove = toast(close ? texts["sent-closed"] : texts.sending, {
     seconds: Math.max(answer.hold_s, 1), action: { label: texts.undo, run: undoLast },
   });
@@ -236,7 +237,7 @@ export async function undo(url, id, sent = null) {
     const conversation = url.split("/").pop();
     if (talk()?.id !== conversation) await openTalk(conversation);
     setMode("reply", { focus: false });
-    if (isEmpty()) { chosen = sent?.chosen ?? null; setText(answer.text); }
+    if (isEmpty()) { chosen = sent?.chosen ?? null; offered = sent?.offered ?? []; setText(answer.text); }
     if (answer.attachment) setFile(answer.attachment);
     toast(texts.undone, { seconds: 3 });
   } catch (error) {

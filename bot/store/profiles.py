@@ -11,6 +11,7 @@ import msgspec
 from bot.store.part import Part
 from bot.store.texts import dump
 
+_TABLES = ("profiles", "offers")
 _ATTRIBUTED_S = 7 * 86_400.0  # a click counts for what was shown within so long before
 
 
@@ -75,21 +76,36 @@ class Profiles(Part):
 
         await self._db.write(write)
 
-    async def erase(self, subjects: Collection[str]) -> int:
-        """Take profiles and offers of these subjects out; gives the number of rows."""
+    async def count(self, subjects: Collection[str]) -> dict[str, int]:
+        """Rows of these subjects by table, of those that have any."""
 
-        def take_out(connection: sqlite3.Connection) -> int:
+        def find(connection: sqlite3.Connection) -> dict[str, int]:
+            found = {
+                table: sum(
+                    connection.execute(
+                        f"SELECT count(*) FROM {table} WHERE subject = ?",  # noqa: S608
+                        (subject,),
+                    ).fetchone()[0]
+                    for subject in subjects
+                )
+                for table in _TABLES
+            }
+            return {table: number for table, number in found.items() if number}
+
+        return await self._db.read(find)
+
+    async def erase(self, subjects: Collection[str]) -> None:
+        """Take profiles and offers of these subjects out."""
+
+        def take_out(connection: sqlite3.Connection) -> None:
             connection.execute("PRAGMA secure_delete=ON").fetchall()
-            return sum(
-                connection.execute(
+            for table in _TABLES:
+                connection.executemany(
                     f"DELETE FROM {table} WHERE subject = ?",  # noqa: S608
-                    (subject,),
-                ).rowcount
-                for table in ("profiles", "offers")
-                for subject in subjects
-            )
+                    [(subject,) for subject in subjects],
+                )
 
-        return await self._db.write(take_out)
+        await self._db.write(take_out)
 
     async def shown(
         self, subject: str, keys: Sequence[int], place: str, message_id: int | None = None
