@@ -10,6 +10,7 @@ Source: O'Neil, Cheng, Gawlick and O'Neil, The log-structured merge-tree, Acta I
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 
@@ -55,6 +56,7 @@ class ProfileIndex:
         self._sections = np.zeros(0, np.int64)
         self._alive = np.zeros(0, np.float32)
         self._segments: list[Segment] = []
+        self._firsts: list[int] = []  # row that each segment begins with
         self._recent: Segment | None = None
         self._waiting: dict[int, Item] = {}  # by row
 
@@ -149,13 +151,13 @@ class ProfileIndex:
             own = dict(zip(waiting.tags.tolist(), waiting.strengths.tolist(), strict=True))
             return np.asarray([own.get(tag, 0.0) for tag in tags.tolist()], np.float32)
         order = np.argsort(tags, kind="stable")
-        for segment in self._segments:
-            where, which = locate(segment, tags[order])
-            for place, tag in zip(where.tolist(), order[which].tolist(), strict=True):
-                start, end = segment.starts[place], segment.starts[place + 1]
-                at = start + np.searchsorted(segment.rows[start:end], row)
-                if at < end and segment.rows[at] == row:
-                    found[tag] = _LEVELS[segment.counts[at]]
+        segment = self._segments[bisect_right(self._firsts, row) - 1]
+        where, which = locate(segment, tags[order])
+        starts, ends = segment.starts[where].tolist(), segment.starts[where + 1].tolist()
+        for start, end, tag in zip(starts, ends, order[which].tolist(), strict=True):
+            at = start + int(segment.rows[start:end].searchsorted(np.int32(row)))
+            if at < end and segment.rows[at] == row:
+                found[tag] = _LEVELS[segment.counts[at]]
         return found
 
     def _spread(self, rows: Ids, k: int, most: int) -> Ids:
@@ -174,8 +176,10 @@ class ProfileIndex:
     def _merge(self) -> None:
         """Make a segment of what waits, and merge those that have become much alike in size."""
         segments = [*self._segments, _segment(list(self._waiting.items()))]
+        self._firsts.append(next(iter(self._waiting)))
         while len(segments) > 1 and len(segments[-2].rows) < _SHARE * len(segments[-1].rows):
             newer, older = segments.pop(), segments.pop()
+            self._firsts.pop()
             for part in (older, newer):
                 erase(part, self._alive == 0.0)
             segments.append(merge_segments(older, newer))

@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from admin.commands.bench_events import events
+from admin.commands.bench_content import content
 from admin.commands.bench_loop import loop
 from admin.commands.bench_texts import folder_option, sources_of
 from admin.commands.invocation import json_option
@@ -48,6 +49,7 @@ def command() -> None:
 
 command.add_command(loop)
 command.add_command(events)
+command.add_command(content)
 
 
 @command.command("index")

@@ -74,6 +74,8 @@ RUNS: Final[Mapping[str, str]] = MappingProxyType({
     "promise-rutube": "evaluate promise {data}/rutube_support_ru/train.csv"
     " {data}/rutube_support_ru/test.csv --kb {data}/rutube_support_ru/knowledge_base.csv"
     " --splits 20",
+    "content": "evaluate content {data}/vkcloud_docs_ru_en/pages.jsonl.gz --tags 30",
+    "content-speed": "bench content --n 100000",
 })  # fmt: skip
 
 _CLASSIFIER: Final = (
@@ -251,6 +253,16 @@ _EVENTS: Final = (
       for phase, rate in (("sustained", 1_000), ("burst", 5_000))),
     Figure("acknowledged events that are not stored", ("events",), value("lost", "events"),
            0, None, None, "events", at_most=True),
+_CONTENT: Final = (
+    *(Figure(f"pages that a page links to, 30 tags, {name}, recall@10", ("content",),
+             value(f"{language}/ours/recall_at_10", "content"), floor, 0.36,
+             value(f"{language}/peers/bm25s/recall_at_10", "content"))
+      for language, name, floor in (("ru", "Russian", 0.31), ("en", "English", 0.29))),
+    Figure("profile updates a second of one core, pages known by their title",
+           ("content-speed",), row("page_updates_per_s", "content-speed", 100_000), 5_000, None,
+           None, "/s"),
+    Figure("recommendations from 100,000 items, p99", ("content-speed",),
+           row("query_ms/p99", "content-speed", 100_000), 5, None, None, "ms", at_most=True),
 )  # fmt: skip
 
 SECTIONS: Final[Mapping[str, tuple[Figure, ...]]] = MappingProxyType(
@@ -261,5 +273,6 @@ SECTIONS: Final[Mapping[str, tuple[Figure, ...]]] = MappingProxyType(
         "Vector index": _INDEX,
         "Loop": _LOOP,
         "Events": _EVENTS,
+        "Content": _CONTENT,
     }
 )

@@ -81,7 +81,7 @@ def for_person(
     own = audience.interests(subject)
     found: list[Offer] = []
     if own is not None and len(own):
-        tags = Tagged(own.tags, own.weights)
+        tags = shelf.weighed(Tagged(own.tags, own.weights))
         keys = shelf.search(tags, k, leave_out=out, of_section=OF_SECTION)
         source = dict(zip(own.tags.tolist(), own.sources.tolist(), strict=True))
         found = [_offer(shelf, key, tags, source) for key in keys]
@@ -93,8 +93,9 @@ def beside_item(shelf: Shelf, key: int, k: int, *, now: float) -> list[Offer]:
     known = shelf.get(key)
     if known is None:
         return []
-    keys = shelf.search(known.own, k, leave_out=[key], of_section=OF_SECTION)
-    found = [_offer(shelf, one, known.own, {}) for one in keys]
+    tags = shelf.weighed(known.own)
+    keys = shelf.search(tags, k, leave_out=[key], of_section=OF_SECTION)
+    found = [_offer(shelf, one, tags, {}) for one in keys]
     return found + _popular(shelf, k - len(found), now, {key, *keys})
 
 

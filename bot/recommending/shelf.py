@@ -114,17 +114,19 @@ class Shelf:
     def search(
         self, tags: Tagged, k: int, *, leave_out: Collection[int], of_section: int
     ) -> list[int]:
-        """Keys of the items that suit a profile best, best first."""
-        weights = tags.weights * self.reader.vocabulary.rarity(tags.tags)
+        """Keys of the items that suit a ``weighed`` profile best, best first."""
         found = self._index.search(
-            tags.tags, weights, k, leave_out=leave_out, of_section=of_section
+            tags.tags, tags.weights, k, leave_out=leave_out, of_section=of_section
         )
         return [key for key, _ in found]
 
+    def weighed(self, tags: Tagged) -> Tagged:
+        """A profile as a question: a tag counts by its rarity among the items as well."""
+        return Tagged(tags.tags, tags.weights * self.reader.vocabulary.rarity(tags.tags))
+
     def shared(self, key: int, tags: Tagged, most: int) -> list[int]:
-        """The tags by which an item was found, those that counted most first."""
-        rarity = self.reader.vocabulary.rarity(tags.tags)
-        parts = self._index.strengths(key, tags.tags) * tags.weights * rarity
+        """The tags of a ``weighed`` profile by which an item was found, strongest first."""
+        parts = self._index.strengths(key, tags.tags) * tags.weights
         order = np.argsort(-parts, kind="stable")[:most]
         return [int(tags.tags[place]) for place in order if parts[place] > 0]
 

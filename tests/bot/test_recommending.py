@@ -1,4 +1,4 @@
-"""What events teach of people and pages, what is offered for it, and that a restart loses nothing."""
+"""What events teach of people and pages, what is offered for it, what a restart keeps."""
 
 from __future__ import annotations
 
