@@ -25,7 +25,7 @@ _PUBLISHED: Final = MappingProxyType({
 
 
 def percentiles(call: Callable[[int], Any], count: int) -> dict[str, float]:
-    """Milliseconds of ``call(0..count-1)`` after a warm-up: ``p50``, ``p99``, ``cpu_p50``, ``cpu_p99``.
+    """Milliseconds of ``call(0..count-1)`` after a warm-up: ``p50``, ``p99``, ``cpu_p50`` and _99.
 
     The first two are what a customer waits now. The others are quantiles of each call's least
     processor time in several passes over all calls: what it takes on a machine with nothing else

@@ -68,6 +68,8 @@ FILLED = {
     "customers": "/admin/customers",
     "customers-filtered": "/admin/customers?query=nobody",
     "customer": "{person}",
+    "content": "/admin/content?customer=c7",
+    "content-nobody": "/admin/content?customer=nobody",
     "channels": "/admin/channels?open=1",
     "people": "/admin/people",
     "sessions": "/admin/people/sessions",
@@ -86,7 +88,7 @@ FILLED = {
 }
 EMPTY = {name: FILLED[name].partition("?")[0] for name in (
     "desk", "knowledge", "coverage", "duplicates", "training-set", "review", "unanswered", "models",
-    "training", "automatic", "customers", "reports", "tokens", "webhooks", "audit",
+    "training", "automatic", "customers", "content", "reports", "tokens", "webhooks", "audit",
 )} | {"first-run": "/admin/overview"}  # fmt: skip
 PUBLIC = {"sign-in": "/sign-in", "chat": "/chat"}
 # Answers that are no pages of their own.
