@@ -28,8 +28,8 @@ from bot.services import Services
 from bot.settings import Settings
 from bot.store import ArticleRow, ImportDiff
 from bot.store.backup import events_beside
-from bot.store.records import BackupReport
 from bot.store.items import StoredItem
+from bot.store.records import BackupReport
 
 LINK_TTL_S = 86_400.0
 _EVENTS = 2_000  # of one call: others come in between

@@ -107,6 +107,8 @@ async def build(
         private = networks(settings.webhooks.private_networks)
         pipeline = Pipeline(settings, store, serving, bus, clock)
         parts = ChannelParts(settings, store, pipeline, bus, clock)
+        recommending = Recommending(settings, store, bus, clock, intake)
+        intake.observers.append(recommending.observe)
         by_name = {channel.name: channel for channel in (make(parts) for make in channels)}
         yield Services(
             settings=settings,
@@ -120,7 +122,7 @@ async def build(
             webhooks=Sender(store, bus, clock, private=private),
             shadow=Shadow(store, serving, bus),
             intake=intake,
-            recommending=Recommending(settings, store, bus, clock, lambda _: ("", "")),
+            recommending=recommending,
             clock=clock,
             started_at=clock(),
         )
@@ -136,8 +138,7 @@ async def started(services: Services) -> AsyncIterator[Services]:
     async with AsyncExitStack() as stack:
         for part in (
             services.jobs, services.shadow, services.pipeline, services.delivery, services.webhooks,
-            services.intake,
-            services.recommending,
+            services.recommending, services.intake,
         ):  # fmt: skip
             await part.start()
             stack.push_async_callback(part.stop)

@@ -8,8 +8,8 @@ from typing import Any
 
 import click
 
-from admin.commands.bench_events import events
 from admin.commands.bench_content import content
+from admin.commands.bench_events import events
 from admin.commands.bench_loop import loop
 from admin.commands.bench_texts import folder_option, sources_of
 from admin.commands.invocation import json_option

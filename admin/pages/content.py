@@ -90,7 +90,7 @@ async def erase(request: web.Request) -> web.StreamResponse:
     services = services_of(request)
     name = (await fields(request)).get("customer", "")
     subject = await services.recommending.named(name)
-    await services.recommending.forget(subject[2:])
+    await services.recommending.forget(await services.recommending.subjects(subject[2:]))
     await audit(request, "profile.erased", name[:80])
     return go(HOME, "content-erased", name=name[:80])
 

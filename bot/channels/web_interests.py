@@ -12,7 +12,7 @@ from bot.services import SERVICES
 async def get_interests(request: web.Request) -> web.Response:
     """Tags of the visitor's profile, strongest first, with the page that gave most of each."""
     recommending = request.config_dict[SERVICES].recommending
-    found = recommending.interests(recommending.subject(visitor_of(request)))
+    found = recommending.interests(await recommending.subject(visitor_of(request)))
     return json_response(
         {"interests": [{"tag": one.tag, "page": one.page, "at": one.last_at} for one in found]}
     )
@@ -20,5 +20,6 @@ async def get_interests(request: web.Request) -> web.Response:
 
 async def erase_interests(request: web.Request) -> web.Response:
     """Forget all that is known of the visitor's interests."""
-    await request.config_dict[SERVICES].recommending.forget(visitor_of(request))
+    recommending = request.config_dict[SERVICES].recommending
+    await recommending.forget(await recommending.subjects(visitor_of(request)))
     return web.Response(status=204)

@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Collection, Sequence
 from contextlib import suppress
-from typing import Final
+from typing import Final, Protocol
 
 from bot.bus import RESET, Bus
 from bot.errors import NotFound, StorageUnavailable
@@ -32,7 +32,15 @@ _FLUSH_S: Final = 2.0
 _CHUNK: Final = 50  # items tagged before the loop does something else
 _MOST_EARLY: Final = 100_000
 
-Names = Callable[[str], tuple[str, str]]
+
+class People(Protocol):
+    """Who is who."""
+
+    def identity(self, visitor: str) -> tuple[str, str]:
+        """Customer and company of a visitor, as far as they are known."""
+
+    async def names(self, customer: str) -> Sequence[str]:
+        """All names of a customer and their visitors, that of the web chat included."""
 
 
 class Recommending:
@@ -43,7 +51,7 @@ class Recommending:
         store: where everything is kept.
         bus: tells of changed articles.
         clock: epoch seconds.
-        identity: customer and company of a visitor, as far as they are known.
+        people: who is who.
 
     Attributes:
         shelf: the catalogue.
@@ -51,17 +59,17 @@ class Recommending:
     """
 
     def __init__(
-        self, settings: Settings, store: Store, bus: Bus, clock: Clock, identity: Names
+        self, settings: Settings, store: Store, bus: Bus, clock: Clock, people: People
     ) -> None:
         self._settings = settings
         self._store = store
         self._bus = bus
         self._clock = clock
-        self._identity = identity
+        self._people = people
         self.shelf = Shelf()
         self.audience = Audience()
         nothing = Catalogue((), {}, (), 0)
-        self._watching = Watching(settings, self.shelf, self.audience, identity, nothing)
+        self._watching = Watching(settings, self.shelf, self.audience, people.identity, nothing)
         self._early: list[Event] = []
         self._ready = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
@@ -126,25 +134,26 @@ class Recommending:
         """What somebody is interested in, strongest first."""
         return interests(self.shelf, self.audience, subject)
 
-    def subject(self, name: str) -> str:
-        """Under which subject a customer's name, or a visitor's, is known; one profile at most."""
-        customer, visitor = f"c:{name}", f"v:{name}"
-        known = self._identity(name)[0]
-        if known:
-            customer = f"c:{known}"
-        if visitor in self.audience:
-            if customer not in self.audience:
-                return visitor
-            self.audience.merge(customer, [visitor])
-        return customer
+    async def subject(self, name: str) -> str:
+        """Under which subject a customer or a visitor is known; makes their profiles one."""
+        known = [one for one in await self.subjects(name) if one in self.audience]
+        if not known:
+            return f"c:{name}"
+        self.audience.merge(known[0], known[1:])
+        return known[0]
+
+    async def subjects(self, name: str) -> list[str]:
+        """All subjects that may belong to somebody, as a customer before as a visitor."""
+        names = dict.fromkeys((name, *await self._people.names(name)))
+        return [f"{kind}:{one}" for kind in "cv" for one in names]
 
     async def named(self, reference: str) -> str:
         """Subject of somebody whom the desk or the site calls so."""
         try:
             customer = await self._store.erasing.customer(reference)
         except NotFound:
-            return self.subject(reference)
-        return self.subject(customer.external_id)
+            return await self.subject(reference)
+        return await self.subject(customer.external_id)
 
     async def put(self, items: Sequence[StoredItem]) -> None:
         """Store items and let them be found; ``id`` 0 is given here, by external id."""
@@ -179,17 +188,16 @@ class Recommending:
         await self.flush()
         return await self._store.profiles.click_through(since)
 
-    async def forget(self, name: str) -> None:
-        """Erase what is known of somebody's interests, under each name that they have."""
-        subjects = self._subjects(name)
+    async def forget(self, subjects: Collection[str]) -> None:
+        """Erase what is known of the interests of these subjects."""
         self.audience.forget(subjects)
         self._watching.forget(subjects)
         await self._store.profiles.erase(subjects)
 
-    async def count(self, name: str) -> dict[str, int]:
+    async def count(self, subjects: Collection[str]) -> dict[str, int]:
         """Rows that ``forget`` would take out, by table, after storing what waits."""
         await self.flush()
-        return await self._store.profiles.count(self._subjects(name))
+        return await self._store.profiles.count(subjects)
 
     async def flush(self) -> None:
         """Store what changed.
@@ -212,10 +220,6 @@ class Recommending:
         if clicks := list(watching.clicks):
             await self._store.profiles.clicked(clicks)
             del watching.clicks[: len(clicks)]
-
-    def _subjects(self, name: str) -> list[str]:
-        known = self._identity(name)[0]
-        return [f"{kind}:{one}" for one in {name, known or name} for kind in "cv"]
 
     async def _run(self) -> None:
         await self._open()
@@ -240,7 +244,9 @@ class Recommending:
         await asyncio.to_thread(self.shelf.put, items)
         self.shelf.load_views(kept.views)
         self.audience.load(profiles, self.shelf.reader.vocabulary)
-        self._watching = Watching(self._settings, self.shelf, self.audience, self._identity, kept)
+        self._watching = Watching(
+            self._settings, self.shelf, self.audience, self._people.identity, kept
+        )
         self._watching.waiting.update(await self._store.profiles.waiting())
         self._ready.set()
         self._watching.observe(self._early)
