@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, closing
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -89,7 +89,6 @@ async def build(
     from bot.learning.jobs import JobRunner  # noqa: PLC0415
     from bot.live.intake import Intake  # noqa: PLC0415
     from bot.pipeline import Pipeline  # noqa: PLC0415
-    from bot.recommending import Recommending  # noqa: PLC0415
     from bot.serving import Serving  # noqa: PLC0415
     from bot.shadow import Shadow  # noqa: PLC0415
     from bot.store import Store  # noqa: PLC0415
@@ -100,15 +99,12 @@ async def build(
         stack.push_async_callback(store.close)
         intake = Intake.open(settings, clock)
         stack.push_async_callback(intake.close)
-        bus = Bus()
-        stack.callback(bus.close)
+        bus = stack.enter_context(closing(Bus()))
         serving = Serving(settings, store, clock)
         await serving.start()
         private = networks(settings.webhooks.private_networks)
         pipeline = Pipeline(settings, store, serving, bus, clock)
         parts = ChannelParts(settings, store, pipeline, bus, clock)
-        recommending = Recommending(settings, store, bus, clock, intake)
-        intake.observers.append(recommending.observe)
         by_name = {channel.name: channel for channel in (make(parts) for make in channels)}
         yield Services(
             settings=settings,
@@ -122,10 +118,20 @@ async def build(
             webhooks=Sender(store, bus, clock, private=private),
             shadow=Shadow(store, serving, bus),
             intake=intake,
-            recommending=recommending,
+            recommending=_recommending(settings, store, bus, clock, intake),
             clock=clock,
             started_at=clock(),
         )
+
+
+def _recommending(
+    settings: Settings, store: Store, bus: Bus, clock: Clock, intake: Intake
+) -> Recommending:
+    from bot.recommending import Recommending  # noqa: PLC0415
+
+    found = Recommending(settings, store, bus, clock, intake)
+    intake.observers.append(found.observe)
+    return found
 
 
 @asynccontextmanager

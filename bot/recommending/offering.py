@@ -103,10 +103,14 @@ def _offer(shelf: Shelf, key: int, tags: Tagged, source: dict[int, int]) -> Offe
     known = shelf.get(key)
     if known is None:
         raise KeyError(key)
+    vocabulary = shelf.reader.vocabulary
+    shared = shelf.shared(key, tags)
+    # A place says less than a word, and is told where there is no word alone.
+    told = [tag for tag in shared if vocabulary.kind(tag) != Kind.PLACE] or shared
     reasons = []
-    for tag in shelf.shared(key, tags, _REASONS):
+    for tag in told[:_REASONS]:
         gave = shelf.get(source.get(tag, 0))
-        reasons.append(Reason(shelf.reader.vocabulary.text(tag), gave.item.title if gave else ""))
+        reasons.append(Reason(vocabulary.text(tag), gave.item.title if gave else ""))
     return Offer(known.item, tuple(reasons))
 
 

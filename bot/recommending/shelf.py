@@ -124,10 +124,10 @@ class Shelf:
         """A profile as a question: a tag counts by its rarity among the items as well."""
         return Tagged(tags.tags, tags.weights * self.reader.vocabulary.rarity(tags.tags))
 
-    def shared(self, key: int, tags: Tagged, most: int) -> list[int]:
+    def shared(self, key: int, tags: Tagged) -> list[int]:
         """The tags of a ``weighed`` profile by which an item was found, strongest first."""
         parts = self._index.strengths(key, tags.tags) * tags.weights
-        order = np.argsort(-parts, kind="stable")[:most]
+        order = np.argsort(-parts, kind="stable")
         return [int(tags.tags[place]) for place in order if parts[place] > 0]
 
     def viewed(self, key: int, at: float) -> None:
