@@ -67,7 +67,7 @@ def _size(sources: Sequence[Source], size: int, tell: Tell) -> dict[str, Any]:
         shelf.put(items[first : min(size, first + _CHUNK)])
         tell(f"{first:,} of {size:,} items")
     build_s = time.process_time() - began
-    nothing = Catalogue((), {}, (), size)
+    nothing = Catalogue((), {}, {}, size)
     watching = Watching(Settings(), shelf, audience, lambda _: ("", ""), nothing)
     tell("people look at pages")
     pages_per_s = _rate(watching, [_seen(n, titles[n % _TITLES], "") for n in range(views)])

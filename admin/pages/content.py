@@ -121,7 +121,7 @@ async def _person(services: Services, name: str) -> Person:
 def _popular(services: Services) -> list[tuple[StoredItem, float]]:
     shelf, now = services.recommending.shelf, services.clock()
     found = [shelf.get(key) for key in shelf.popular(_POPULAR, now, leave_out=())]
-    return [(one.item, shelf.faded_views(one.item.id, now)) for one in found if one is not None]
+    return [(one.item, shelf.views(one.item.id, now)) for one in found if one is not None]
 
 
 def routes() -> tuple[Route, ...]:

@@ -146,10 +146,12 @@ class Audience:
         self.changed.clear()
 
     def stored(self, subjects: Collection[str], vocabulary: TagVocabulary) -> list[StoredProfile]:
-        """Profiles as they are to be stored."""
+        """Profiles as they are to be stored, of those that are still there."""
         found = []
         for subject in subjects:
-            person = self._people[subject]
+            person = self._people.get(subject)
+            if person is None:
+                continue
             own = self._table.strongest(person.row, person.at)
             tags = [
                 StoredTag(int(vocabulary.kind(tag)), vocabulary.key(tag), *rest)
@@ -162,11 +164,6 @@ class Audience:
                 StoredProfile(subject, person.at, tags, dict(person.seen), dict(person.bought))
             )
         return found
-
-    def stored_now(self, changed: Collection[str], gone: Collection[str]) -> None:
-        """These were stored, or taken out of what is stored."""
-        self.changed.difference_update(changed)
-        self.gone.difference_update(gone)
 
     def _person(self, subject: str) -> _Person:
         person = self._people.pop(subject, None)

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections import deque
 from collections.abc import Collection, Sequence
-from contextlib import suppress
 from typing import Final, Protocol
 
 from bot.bus import RESET, Bus
@@ -18,6 +18,7 @@ from bot.errors import NotFound, StorageUnavailable
 from bot.event import Event
 from bot.ports import Clock
 from bot.recommending.audience import Audience
+from bot.recommending.keeping import keep
 from bot.recommending.offering import Interest, Offer, beside_item, for_person, interests
 from bot.recommending.shelf import Shelf, article_item
 from bot.recommending.watching import Watching
@@ -30,7 +31,8 @@ _LOG = logging.getLogger(__name__)
 
 _FLUSH_S: Final = 2.0
 _CHUNK: Final = 50  # items tagged before the loop does something else
-_MOST_EARLY: Final = 100_000
+_AT_ONCE: Final = 50  # events; some milliseconds
+_MOST_WAITING: Final = 100_000  # events, while the catalogue is read or too many come
 
 
 class People(Protocol):
@@ -68,9 +70,10 @@ class Recommending:
         self._people = people
         self.shelf = Shelf()
         self.audience = Audience()
-        nothing = Catalogue((), {}, (), 0)
+        nothing = Catalogue((), {}, {}, 0)
         self._watching = Watching(settings, self.shelf, self.audience, people.identity, nothing)
-        self._early: list[Event] = []
+        self._queue: deque[Event] = deque()
+        self._news = asyncio.Event()
         self._ready = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
 
@@ -85,8 +88,10 @@ class Recommending:
         await asyncio.gather(*self._tasks, return_exceptions=True)
         self._tasks = []
         if self._ready.is_set():
-            with suppress(StorageUnavailable):
+            try:
                 await self.flush()
+            except StorageUnavailable as error:
+                _LOG.warning("The last changes of profiles were not stored: %s", error)
 
     async def ready(self) -> None:
         """Wait until the catalogue is read; where nothing was started, read it now."""
@@ -105,11 +110,12 @@ class Recommending:
         return self._watching.refused
 
     def observe(self, events: Sequence[Event]) -> None:
-        """Learn from events that are stored; never waits."""
-        if self._ready.is_set():
-            self._watching.observe(events)
-        elif len(self._early) < _MOST_EARLY:
-            self._early += events
+        """Learn from events that are stored; a few at once, more when others had their turn."""
+        if len(self._queue) < _MOST_WAITING:
+            self._queue += events
+            if self._ready.is_set():
+                self._learn()
+                self._news.set()
 
     def for_subject(self, subject: str, k: int) -> list[Offer]:
         """Up to ``k`` items; for who is not known what many look at."""
@@ -200,31 +206,21 @@ class Recommending:
         return await self._store.profiles.count(subjects)
 
     async def flush(self) -> None:
-        """Store what changed.
+        """Learn what waits and store what changed.
 
         Raises:
             StorageUnavailable: it is kept in memory and stored the next time.
         """
-        watching, vocabulary = self._watching, self.shelf.reader.vocabulary
-        if pages := list(watching.pages.values()):
-            await self._store.items.save(pages)
-            for page in pages:
-                watching.pages.pop(page.id, None)
-        changed, gone = set(self.audience.changed), set(self.audience.gone)
-        if changed or gone:
-            await self._store.profiles.save(self.audience.stored(changed, vocabulary), gone)
-            self.audience.stored_now(changed, gone)
-        if keys := set(watching.viewed):
-            await self._store.items.save_views(self.shelf.views(keys))
-            watching.viewed -= keys
-        if clicks := list(watching.clicks):
-            await self._store.profiles.clicked(clicks)
-            del watching.clicks[: len(clicks)]
+        while self._queue:
+            self._learn()
+        await keep(self._store, self.shelf, self.audience, self._watching)
 
     async def _run(self) -> None:
         await self._open()
-        articles = asyncio.create_task(self._follow_articles(), name="recommending-articles")
-        self._tasks.append(articles)
+        self._tasks += [
+            asyncio.create_task(self._follow_articles(), name="recommending-articles"),
+            asyncio.create_task(self._drain(), name="recommending-events"),
+        ]
         while True:
             await asyncio.sleep(_FLUSH_S)
             try:
@@ -242,15 +238,26 @@ class Recommending:
         items = [*kept.items, *map(article_item, articles)]
         # In a thread: a hundred thousand items take half a minute.
         await asyncio.to_thread(self.shelf.put, items)
-        self.shelf.load_views(kept.views)
+        self.shelf.load_heat(kept.heat)
         self.audience.load(profiles, self.shelf.reader.vocabulary)
         self._watching = Watching(
             self._settings, self.shelf, self.audience, self._people.identity, kept
         )
         self._watching.waiting.update(await self._store.profiles.waiting())
         self._ready.set()
-        self._watching.observe(self._early)
-        self._early = []
+        self._news.set()
+
+    def _learn(self) -> None:
+        number = min(_AT_ONCE, len(self._queue))
+        self._watching.observe([self._queue.popleft() for _ in range(number)])
+
+    async def _drain(self) -> None:
+        while True:
+            await self._news.wait()
+            self._news.clear()
+            while self._queue:
+                self._learn()
+                await asyncio.sleep(0)
 
     async def _shelve(self, items: Sequence[StoredItem]) -> None:
         for first in range(0, len(items), _CHUNK):

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import heapq
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import Final
 from urllib.parse import urlsplit
 
@@ -12,13 +13,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bot.domain import Article
-from bot.store.items import StoredItem, Views
+from bot.store.items import StoredItem
 from index.interests import HALF_LIFE_S, MOST_TAGS
 from index.profiles import Item, ProfileIndex
 from nlp.tags import Page, Tagged, TagReader
 
 ARTICLE: Final = "article:"
 _SECTION_DEPTH: Final = 2
+_FEW: Final = 1_000  # items that were looked at, of which the hottest are found in no time
+_HOTTEST: Final = 500
+_HOTTEST_S: Final = 60.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +50,9 @@ class Shelf:
         self._known: dict[int, Known] = {}
         self._keys: dict[str, int] = {}  # by external id and by address
         self._sections: dict[str, int] = {}
-        self._views: dict[int, tuple[float, float]] = {}  # number, as of when
+        self._heat: dict[int, float] = {}
+        self._hottest: list[int] = []
+        self._hottest_at = 0.0
 
     def __len__(self) -> int:
         """Number of items."""
@@ -132,34 +138,29 @@ class Shelf:
 
     def viewed(self, key: int, at: float) -> None:
         """Somebody looked at an item."""
-        views, since = self._views.get(key, (0.0, at))
-        if at >= since:
-            self._views[key] = (views * 0.5 ** ((at - since) / HALF_LIFE_S) + 1.0, at)
-        else:
-            self._views[key] = (views + 0.5 ** ((since - at) / HALF_LIFE_S), since)
+        one = at / HALF_LIFE_S
+        self._heat[key] = float(np.logaddexp2(self._heat.get(key, -np.inf), one))
 
-    def load_views(self, views: Iterable[Views]) -> None:
+    def load_heat(self, heat: Mapping[int, float]) -> None:
         """Take over how often items were looked at."""
-        self._views.update({one.key: (one.views, one.at) for one in views})
+        self._heat.update(heat)
 
-    def views(self, keys: Iterable[int]) -> list[Views]:
-        """How often items were looked at, of those that were."""
-        return [Views(key, *self._views[key]) for key in keys if key in self._views]
+    def heat(self, keys: Iterable[int]) -> dict[int, float]:
+        """How often items were looked at, of those that were, as ``item_heat`` keeps it."""
+        return {key: self._heat[key] for key in keys if key in self._heat}
 
-    def faded_views(self, key: int, now: float) -> float:
+    def views(self, key: int, now: float) -> float:
         """How often an item was looked at, old views counting less."""
-        views, at = self._views.get(key, (0.0, now))
-        return float(views * 0.5 ** ((now - at) / HALF_LIFE_S))
+        return float(2.0 ** (self._heat.get(key, -np.inf) - now / HALF_LIFE_S))
 
     def popular(self, k: int, now: float, *, leave_out: Collection[int]) -> list[int]:
-        """Keys of the items looked at most."""
+        """Keys of the items looked at most; of a large catalogue as of the last minute."""
+        if len(self._heat) <= _FEW or now - self._hottest_at > _HOTTEST_S:
+            self._hottest = heapq.nlargest(_HOTTEST, self._heat, key=self._heat.__getitem__)
+            self._hottest_at = now
         out = frozenset(leave_out)
-        counted = (
-            (self.faded_views(key, now), -key)
-            for key in self._views
-            if key not in out and key in self._index
-        )
-        return [-key for _, key in heapq.nlargest(k, counted)]
+        left = (key for key in self._hottest if key not in out and key in self._index)
+        return list(islice(left, k))
 
 
 def address(url: str) -> str:

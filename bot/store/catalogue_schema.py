@@ -11,9 +11,9 @@ TABLES = (
         title TEXT NOT NULL, description TEXT NOT NULL DEFAULT '', path TEXT NOT NULL DEFAULT '',
         url TEXT NOT NULL DEFAULT '', renewable_s REAL, source TEXT NOT NULL,
         created_at REAL NOT NULL, updated_at REAL NOT NULL, removed_at REAL)""",
-    # key: an item's id, or an article's id below zero; views fade, as of at
-    """CREATE TABLE item_views (
-        key INTEGER PRIMARY KEY, views REAL NOT NULL, at REAL NOT NULL)""",
+    # key: an item's id, or an article's id below zero; heat: log2 of its views, each of them worth
+    # twice as much as one of a half-life before
+    "CREATE TABLE item_heat (key INTEGER PRIMARY KEY, heat REAL NOT NULL)",
     # subject: c:<name of a customer> or v:<visitor>
     """CREATE TABLE profiles (
         subject TEXT PRIMARY KEY, at REAL NOT NULL, tags TEXT NOT NULL,

@@ -37,21 +37,12 @@ class StoredItem:
 
 
 @dataclass(frozen=True, slots=True)
-class Views:
-    """How often an item was looked at; fades, as of ``at``."""
-
-    key: int
-    views: float
-    at: float
-
-
-@dataclass(frozen=True, slots=True)
 class Catalogue:
-    """Items that are there by id, ids of those taken out by their external id, views, last id."""
+    """Items that are there, ids of those taken out by external id, heat by key, the last id."""
 
     items: Sequence[StoredItem]
     removed: Mapping[str, int]
-    views: Sequence[Views]
+    heat: Mapping[int, float]
     last_id: int
 
 
@@ -63,11 +54,11 @@ class Items(Part):
 
         def find(connection: sqlite3.Connection) -> Catalogue:
             rows = connection.execute("SELECT * FROM items ORDER BY id").fetchall()
-            views = connection.execute("SELECT key, views, at FROM item_views")
+            heat = connection.execute("SELECT key, heat FROM item_heat").fetchall()
             return Catalogue(
                 [_item(row) for row in rows if row["removed_at"] is None],
                 {row["external_id"]: row["id"] for row in rows if row["removed_at"] is not None},
-                [Views(*row) for row in views],
+                {row[0]: row[1] for row in heat},
                 max((row["id"] for row in rows), default=0),
             )
 
@@ -107,13 +98,12 @@ class Items(Part):
             )
         )
 
-    async def save_views(self, views: Sequence[Views]) -> None:
-        """Keep how often items were looked at."""
+    async def save_heat(self, heat: Mapping[int, float]) -> None:
+        """Keep how often items were looked at, see ``item_heat`` in the schema."""
 
         def write(connection: sqlite3.Connection) -> None:
             connection.executemany(
-                "INSERT OR REPLACE INTO item_views VALUES (?, ?, ?)",
-                [(one.key, one.views, one.at) for one in views],
+                "INSERT OR REPLACE INTO item_heat VALUES (?, ?)", list(heat.items())
             )
 
         await self._db.write(write)

@@ -64,15 +64,24 @@ class Profiles(Part):
 
         return await self._db.read(find)
 
-    async def save(self, profiles: Sequence[StoredProfile], gone: Collection[str] = ()) -> None:
-        """Store profiles, each in place of the one of its subject, and forget those of ``gone``."""
+    async def save(self, profiles: Sequence[StoredProfile]) -> None:
+        """Store profiles, each in place of the one of its subject."""
 
         def write(connection: sqlite3.Connection) -> None:
             connection.executemany(
                 "INSERT OR REPLACE INTO profiles VALUES (?, ?, ?, ?)",
                 [(one.subject, one.at, _dump(one.tags), _dump_seen(one)) for one in profiles],
             )
-            connection.executemany("DELETE FROM profiles WHERE subject = ?", [(s,) for s in gone])
+
+        await self._db.write(write)
+
+    async def erase_profiles(self, subjects: Collection[str]) -> None:
+        """Take out profiles alone: who gave way to others, or goes by another name."""
+
+        def write(connection: sqlite3.Connection) -> None:
+            connection.executemany(
+                "DELETE FROM profiles WHERE subject = ?", [(subject,) for subject in subjects]
+            )
 
         await self._db.write(write)
 

@@ -291,6 +291,21 @@ async def test_a_profile_holds_at_most_its_tags(recommending) -> None:
     assert len(tags(recommending, "c:anna")) == MOST_TAGS
 
 
+async def test_a_great_batch_is_learnt_in_turns_and_wholly(recommending, clock) -> None:
+    recommending.observe([event(visitor=f"v{n}", item="u1") for n in range(1_000)])
+    assert len(recommending.audience) < 1_000
+    await until(lambda: len(recommending.audience) == 1_000)
+    assert recommending.shelf.views(recommending.shelf.find("u1"), clock.now) == pytest.approx(1e3)
+
+
+async def test_old_views_count_less(recommending, clock) -> None:
+    old = clock.now - 90 * DAY_S
+    recommending.observe([event(visitor=f"a{n}", item="b2", at=old) for n in range(4)])
+    recommending.observe([event(visitor="b", item="b1")])
+    assert offered(recommending, "c:nobody", 2) == ["b1", "b2"]
+    assert recommending.shelf.views(recommending.shelf.find("b2"), clock.now) == pytest.approx(0.5)
+
+
 async def test_events_of_nobody_and_of_nothing_teach_nothing(recommending) -> None:
     recommending.observe([event(item="u1"), event("login", customer="anna")])
     assert len(recommending.audience) == 0

@@ -31,9 +31,10 @@ from bot.learning import gate
 from bot.learning.gate import Check, Ruling
 from bot.settings import Settings
 from bot.store import Store
-from bot.store.items import StoredItem, Views
+from bot.store.items import StoredItem
 from bot.store.profiles import StoredProfile, StoredTag
 from bot.store.records import Reply, ShadowScore
+from index.interests import HALF_LIFE_S
 from nlp.artifacts import load_json, save_json, seal_of, write_manifest
 
 DAY_S = 86_400.0
@@ -193,7 +194,7 @@ class Seed:
             for n, title in enumerate(GOODS, 1)
         ]  # fmt: skip
         await self.store.items.save(items)
-        await self.store.items.save_views([Views(n, 9.0 / n, self.now) for n in (1, 2, 3)])
+        await self.store.items.save_heat({n: self.now / HALF_LIFE_S + 4 - n for n in (1, 2, 3)})
         tags = [StoredTag(0, key, weight, self.now - 3600 * n, 1, weight)
                 for n, (key, weight) in enumerate(TAGS)]  # fmt: skip
         await self.store.profiles.save([StoredProfile("c:c7", self.now, tags, {1: self.now}, {})])
