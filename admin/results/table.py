@@ -253,6 +253,8 @@ _EVENTS: Final = (
       for phase, rate in (("sustained", 1_000), ("burst", 5_000))),
     Figure("acknowledged events that are not stored", ("events",), value("lost", "events"),
            0, None, None, "events", at_most=True),
+)  # fmt: skip
+
 _CONTENT: Final = (
     *(Figure(f"pages that a page links to, 30 tags, {name}, recall@10", ("content",),
              value(f"{language}/ours/recall_at_10", "content"), floor, 0.36,

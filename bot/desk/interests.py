@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from bot.domain import Customer
+from bot.event import customer_of
 from bot.recommending import Offer
 from bot.recommending.offering import Interest
 from bot.services import Services
@@ -33,7 +34,7 @@ class CustomerInterests:
 async def interests_of(services: Services, customer: Customer) -> CustomerInterests:
     """Interests and proposals for a customer of the desk."""
     recommending = services.recommending
-    subject = await recommending.subject(customer.external_id)
+    subject = await recommending.subject(customer_of(customer.channel, customer.external_id))
     offers = recommending.for_subject(subject, _SHOWN_OFFERS)
     wanted = [-one.item.id for one in offers if one.item.id < 0]
     articles = {one.id: one.text for one in await services.store.knowledge.some(wanted)}
@@ -54,7 +55,9 @@ async def offered(
         if known is not None and (known.item.id < 0 or known.item.title in text):
             held.append(known.item)
     if held:
-        subject = await services.recommending.subject(customer.external_id)
+        subject = await services.recommending.subject(
+            customer_of(customer.channel, customer.external_id)
+        )
         await services.recommending.shown(subject, held, "chat", message_id)
 
 

@@ -15,7 +15,7 @@ from typing import Final, Protocol
 
 from bot.bus import RESET, Bus
 from bot.errors import NotFound, StorageUnavailable
-from bot.event import Event
+from bot.event import Event, customer_of
 from bot.ports import Clock
 from bot.recommending.audience import Audience
 from bot.recommending.keeping import keep
@@ -159,7 +159,7 @@ class Recommending:
             customer = await self._store.erasing.customer(reference)
         except NotFound:
             return await self.subject(reference)
-        return await self.subject(customer.external_id)
+        return await self.subject(customer_of(customer.channel, customer.external_id))
 
     async def put(self, items: Sequence[StoredItem]) -> None:
         """Store items and let them be found; ``id`` 0 is given here, by external id."""
