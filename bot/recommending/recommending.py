@@ -11,6 +11,7 @@ import asyncio
 import logging
 from collections import deque
 from collections.abc import Collection, Sequence
+from itertools import count
 from typing import Final, Protocol
 
 from bot.bus import RESET, Bus
@@ -30,6 +31,7 @@ from bot.store.profiles import ClickThrough
 _LOG = logging.getLogger(__name__)
 
 _FLUSH_S: Final = 2.0
+_PRUNE_EVERY: Final = 300  # times that changes are stored
 _CHUNK: Final = 50  # items tagged before the loop does something else
 _AT_ONCE: Final = 50  # events; some milliseconds
 _MOST_WAITING: Final = 100_000  # events, while the catalogue is read or too many come
@@ -187,11 +189,10 @@ class Recommending:
         """Somebody was shown these items at ``place``."""
         keys = [item.id for item in offers]
         await self._store.profiles.shown(subject, keys, place, message_id)
-        self._watching.waiting.update((subject, key) for key in keys)
+        self._watching.shown((subject, key) for key in keys)
 
     async def click_through(self, since: float) -> list[ClickThrough]:
-        """What was shown since then, and clicked within a week, by place."""
-        await self.flush()
+        """What was shown since then, and clicked within a week, by place; some seconds old."""
         return await self._store.profiles.click_through(since)
 
     async def forget(self, subjects: Collection[str]) -> None:
@@ -221,10 +222,12 @@ class Recommending:
             asyncio.create_task(self._follow_articles(), name="recommending-articles"),
             asyncio.create_task(self._drain(), name="recommending-events"),
         ]
-        while True:
+        for number in count():
             await asyncio.sleep(_FLUSH_S)
             try:
                 await self.flush()
+                if number % _PRUNE_EVERY == 0:
+                    await self._store.profiles.prune()
             except StorageUnavailable as error:
                 _LOG.warning("Profiles wait to be stored: %s", error)
             except Exception:  # noqa: BLE001 - the loop must outlive a bad row
@@ -243,7 +246,7 @@ class Recommending:
         self._watching = Watching(
             self._settings, self.shelf, self.audience, self._people.identity, kept
         )
-        self._watching.waiting.update(await self._store.profiles.waiting())
+        self._watching.shown(await self._store.profiles.waiting())
         self._ready.set()
         self._news.set()
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import replace
+from itertools import islice
 from typing import Final
 from urllib.parse import urlsplit
 
@@ -17,6 +18,7 @@ from nlp.tags import MAX_TITLE, Page, Tagged
 
 BOUGHT: Final = frozenset({"bought", "purchase", "paid"})
 _MOST_PAGES: Final = 20_000  # learnt from views; more would only be what somebody made up
+_MOST_SHOWN: Final = 200_000
 _RENAMED_S: Final = 86_400.0  # a page that was learnt from views changes its name so often at most
 
 
@@ -25,7 +27,7 @@ class Watching:
 
     Attributes:
         renewable: items that may be offered again, by key.
-        waiting: subject and key of what was shown and is not clicked yet.
+        waiting: subject and key of what was shown and is not clicked yet, oldest first.
         pages: items learnt from views that are not stored yet, by key.
         viewed: keys whose views are not stored yet.
         clicks: subject, key and time of clicks that are not stored yet.
@@ -49,7 +51,7 @@ class Watching:
         self._named_at: dict[int, float] = {}
         self._learnt = 0
         self.renewable: dict[int, StoredItem] = {}
-        self.waiting: set[tuple[str, int]] = set()
+        self.waiting: dict[tuple[str, int], None] = {}
         self.pages: dict[int, StoredItem] = {}
         self.viewed: set[int] = set()
         self.clicks: list[tuple[str, int, float]] = []
@@ -63,6 +65,12 @@ class Watching:
             subject = self._subject(event)
             if subject and (event.item or event.title or event.h1 or event.url):
                 self._observe(event, subject)
+
+    def shown(self, pairs: Iterable[tuple[str, int]]) -> None:
+        """These items (subject and key) were shown; a click on one is news."""
+        self.waiting.update(dict.fromkeys(pairs))
+        for pair in list(islice(self.waiting, max(0, len(self.waiting) - _MOST_SHOWN))):
+            del self.waiting[pair]
 
     def with_id(self, item: StoredItem) -> StoredItem:
         """The item with the key that its external id has, or with a new one."""
@@ -93,7 +101,7 @@ class Watching:
 
     def forget(self, subjects: Collection[str]) -> None:
         """Nothing of these persons waits any more."""
-        self.waiting = {pair for pair in self.waiting if pair[0] not in subjects}
+        self.waiting = {pair: None for pair in self.waiting if pair[0] not in subjects}
         self.clicks = [one for one in self.clicks if one[0] not in subjects]
 
     def _subject(self, event: Event) -> str:
@@ -121,7 +129,7 @@ class Watching:
         self._shelf.viewed(key, event.at)
         self.viewed.add(key)
         if (subject, key) in self.waiting:
-            self.waiting.discard((subject, key))
+            del self.waiting[subject, key]
             self.clicks.append((subject, key, event.at))
 
     def _tags(self, event: Event) -> Tagged:

@@ -18,6 +18,7 @@ TABLES = (
     """CREATE TABLE profiles (
         subject TEXT PRIMARY KEY, at REAL NOT NULL, tags TEXT NOT NULL,
         seen TEXT NOT NULL) WITHOUT ROWID""",
+    "CREATE INDEX profiles_at ON profiles (at)",
     """CREATE TABLE offers (
         id INTEGER PRIMARY KEY, subject TEXT NOT NULL, item_key INTEGER NOT NULL,
         place TEXT NOT NULL, shown_at REAL NOT NULL, clicked_at REAL, message_id INTEGER)""",

@@ -13,6 +13,9 @@ from bot.store.texts import dump
 
 _TABLES = ("profiles", "offers")
 _ATTRIBUTED_S = 7 * 86_400.0  # a click counts for what was shown within so long before
+_OFFERS_KEPT_S = 90 * 86_400.0
+_VISITORS_KEPT_S = 180 * 86_400.0
+_PRUNED = 2_000  # at a time
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,6 +184,24 @@ class Profiles(Part):
                 ).fetchone()[0]
             )
         )
+
+    async def prune(self) -> None:
+        """Forget some of the offers and of the visitors' profiles that are too old to matter."""
+        now = self._clock()
+
+        def write(connection: sqlite3.Connection) -> None:
+            connection.execute(
+                """DELETE FROM offers WHERE id IN
+                   (SELECT id FROM offers WHERE shown_at < ? ORDER BY shown_at LIMIT ?)""",
+                (now - _OFFERS_KEPT_S, _PRUNED),
+            )
+            connection.execute(
+                """DELETE FROM profiles WHERE subject IN (SELECT subject FROM profiles
+                   WHERE at < ? AND subject >= 'v:' AND subject < 'v;' LIMIT ?)""",
+                (now - _VISITORS_KEPT_S, _PRUNED),
+            )
+
+        await self._db.write(write)
 
     async def waiting(self) -> list[tuple[str, int]]:
         """Subject and key of what was shown lately and is not clicked yet."""

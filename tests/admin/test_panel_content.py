@@ -65,6 +65,7 @@ async def test_click_through_with_its_interval(owner, filled, server) -> None:
     await filled.shown("c:anna", items, "chat")
     at = server.services.clock() + 1
     filled.observe([Event(id="c", at=at, name=PAGE_VIEW, customer="anna", item="i1")])
+    await filled.flush()
     text = await owner.get(HOME)
     assert "in the chat by an agent" in text
     assert "50" in text

@@ -267,8 +267,21 @@ async def test_a_click_is_counted_once_and_within_a_week(recommending, store, cl
         recommending.observe([event(customer="anna", item="u1", at=clock.now + 60)])
     recommending.observe([event(customer="other", item="b1", at=clock.now + 60)])
     recommending.observe([event(customer="anna", item="b1", at=clock.now + 8 * DAY_S)])
+    await recommending.flush()
     [found] = await recommending.click_through(0.0)
     assert (found.place, found.shown, found.clicked) == ("api", 2, 1)
+
+
+async def test_what_is_too_old_to_matter_is_forgotten(recommending, store, clock) -> None:
+    old = {"at": clock.now - 200 * DAY_S, "item": "u1"}
+    recommending.observe([event(visitor="v1", **old), event(customer="anna", **old)])
+    recommending.observe([event(visitor="v2", item="u1")])
+    await recommending.shown("c:anna", [recommending.shelf.get(1).item], "api")
+    await recommending.flush()
+    clock.advance(91 * DAY_S)
+    await store.profiles.prune()
+    assert {one.subject for one in await store.profiles.load(9)} == {"c:anna", "v:v2"}
+    assert await recommending.click_through(0.0) == []
 
 
 async def test_an_erased_person_is_gone_from_memory_and_rows(recommending, store) -> None:

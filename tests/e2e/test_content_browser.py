@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import aiohttp
 import pytest
 from playwright.async_api import expect
@@ -78,11 +80,17 @@ async def test_from_page_views_to_an_offer_and_its_click(shop, watch) -> None:
     await expect(page.locator('textarea[name="text"]').first).to_have_value("")
 
     await see(view("anna", *PAGES[1]))
-    await page.goto(f"{server.url}/admin/content?customer=anna")
-    await expect(page.locator(".tag-cloud")).to_contain_text("umbrella")
     row = page.get_by_role("row").filter(has_text="in the chat by an agent")
-    await expect(row.locator("td").nth(1)).to_have_text("1")
+    async with asyncio.timeout(10):  # what was learnt is stored every two seconds
+        while True:
+            await page.goto(f"{server.url}/admin/content?customer=anna")
+            if await row.locator("td").nth(1).inner_text() == "1":
+                break
+    await expect(page.locator(".tag-cloud")).to_contain_text("umbrella")
     await page.get_by_role("button", name="Erase the profile").click()
     await page.get_by_role("dialog").get_by_role("button").last.click()
     await expect(page.get_by_text("The profile of “anna” is erased.")).to_be_visible()
+    await page.goto(f"{server.url}/chat")
+    await page.get_by_text("What we know of your interests").click()
+    await expect(page.get_by_text("Nothing.")).to_be_visible()
     await page.close()

@@ -51,6 +51,7 @@ async def test_a_click_closes_what_was_shown(server, writer) -> None:
     recommending.observe([view(customer="anna", item="u1")])
     await ask(writer, customer="anna")
     recommending.observe([view(customer="anna", item="u2", at=now() + 1)])
+    await recommending.flush()
     [found] = await recommending.click_through(0.0)
     assert (found.place, found.clicked) == ("api", 1)
 
