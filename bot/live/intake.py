@@ -154,6 +154,10 @@ class Intake:
         known = await self.events.names(customer)
         return (*known.customers, *known.visitors)
 
+    async def after(self, at: float, event_id: str, limit: int) -> list[Event]:
+        """Events that were stored after this one, in that order; none where it is not there."""
+        return await self.events.after(at, event_id, limit)
+
     async def erase(self, customer: str) -> dict[str, int]:
         """Take a customer's events and names out; gives the rows by table."""
         names = await self.events.names(customer)

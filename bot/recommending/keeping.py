@@ -22,6 +22,17 @@ async def keep(store: Store, shelf: Shelf, audience: Audience, watching: Watchin
     Raises:
         StorageUnavailable: it is kept in memory and stored the next time.
     """
+    last = watching.take_last()
+    try:
+        await _keep_all(store, shelf, audience, watching)
+        if last is not None:  # after what was learnt from it
+            await store.profiles.save_learnt(*last)
+    except StorageUnavailable:
+        watching.last = watching.last or last
+        raise
+
+
+async def _keep_all(store: Store, shelf: Shelf, audience: Audience, watching: Watching) -> None:
     await _keep_pages(store, watching)
     await _keep_profiles(store, shelf, audience)
     viewed, watching.viewed = watching.viewed, set()

@@ -1,8 +1,8 @@
 """Recommendations of the running server: fed by events, articles and the catalogue, kept in rows.
 
-Profiles change in memory with each event and are stored every two seconds and at the end; a crash
-in between costs their last moments, the events themselves are kept elsewhere. Until the catalogue
-is read at the start, nothing is recommended and events wait.
+Profiles change in memory with each event and are stored every two seconds and at the end; after a
+crash the events since then are learnt anew. Until the catalogue is read at the start, nothing is
+recommended and events wait.
 """
 
 from __future__ import annotations
@@ -45,6 +45,9 @@ class People(Protocol):
 
     async def names(self, customer: str) -> Sequence[str]:
         """All names of a customer and their visitors, that of the web chat included."""
+
+    async def after(self, at: float, event_id: str, limit: int) -> Sequence[Event]:
+        """Events that were stored after this one, in that order."""
 
 
 class Recommending:
@@ -247,8 +250,17 @@ class Recommending:
             self._settings, self.shelf, self.audience, self._people.identity, kept
         )
         self._watching.shown(await self._store.profiles.waiting())
+        if (last := await self._store.profiles.learnt()) is not None:
+            await self._catch_up(*last)
         self._ready.set()
         self._news.set()
+
+    async def _catch_up(self, at: float, event_id: str) -> None:
+        """Learn from what was stored and not learnt when the last process was killed."""
+        while missed := await self._people.after(at, event_id, _AT_ONCE):
+            told = {event.id for event in self._queue}
+            self._watching.observe([event for event in missed if event.id not in told])
+            at, event_id = missed[-1].at, missed[-1].id
 
     def _learn(self) -> None:
         number = min(_AT_ONCE, len(self._queue))

@@ -31,6 +31,7 @@ class Watching:
         pages: items learnt from views that are not stored yet, by key.
         viewed: keys whose views are not stored yet.
         clicks: subject, key and time of clicks that are not stored yet.
+        last: time and id of the last event, until it is stored.
         refused: pages that were not learnt because there were too many.
     """
 
@@ -55,6 +56,7 @@ class Watching:
         self.pages: dict[int, StoredItem] = {}
         self.viewed: set[int] = set()
         self.clicks: list[tuple[str, int, float]] = []
+        self.last: tuple[float, str] | None = None
         self.refused = 0
         for known in shelf.items():
             self._note(known.item)
@@ -65,6 +67,13 @@ class Watching:
             subject = self._subject(event)
             if subject and (event.item or event.title or event.h1 or event.url):
                 self._observe(event, subject)
+        if events:
+            self.last = (events[-1].at, events[-1].id)
+
+    def take_last(self) -> tuple[float, str] | None:
+        """``last``, which is None from now on."""
+        last, self.last = self.last, None
+        return last
 
     def shown(self, pairs: Iterable[tuple[str, int]]) -> None:
         """These items (subject and key) were shown; a click on one is news."""

@@ -19,6 +19,9 @@ TABLES = (
         subject TEXT PRIMARY KEY, at REAL NOT NULL, tags TEXT NOT NULL,
         seen TEXT NOT NULL) WITHOUT ROWID""",
     "CREATE INDEX profiles_at ON profiles (at)",
+    # the last event that the profiles have learnt from
+    """CREATE TABLE learnt (
+        one INTEGER PRIMARY KEY CHECK (one = 1), at REAL NOT NULL, id TEXT NOT NULL)""",
     """CREATE TABLE offers (
         id INTEGER PRIMARY KEY, subject TEXT NOT NULL, item_key INTEGER NOT NULL,
         place TEXT NOT NULL, shown_at REAL NOT NULL, clicked_at REAL, message_id INTEGER)""",

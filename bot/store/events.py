@@ -156,6 +156,19 @@ class Events:
             lambda connection: event_reading.history(connection, customer, limit)
         )
 
+    async def after(self, at: float, event_id: str, limit: int) -> list[Event]:
+        """Events that were stored after this one, in that order; none where it is not there."""
+
+        def find(connection: sqlite3.Connection) -> list[Event]:
+            found = connection.execute(
+                """SELECT * FROM events WHERE seq >
+                     (SELECT seq FROM events WHERE at = ? AND id = ?) ORDER BY seq LIMIT ?""",
+                (at, event_id, limit),
+            )
+            return [event_reading.as_event(row) for row in found]
+
+        return await self.db.read(find)
+
     async def count(self, customer: str) -> dict[str, int]:
         """Rows that ``erase`` would take out, by table."""
         return await self.db.read(lambda connection: event_reading.count(connection, customer))

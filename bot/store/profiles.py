@@ -88,6 +88,25 @@ class Profiles(Part):
 
         await self._db.write(write)
 
+    async def learnt(self) -> tuple[float, str] | None:
+        """Time and id of the last event that the profiles have learnt from."""
+
+        def find(connection: sqlite3.Connection) -> tuple[float, str] | None:
+            row = connection.execute("SELECT at, id FROM learnt").fetchone()
+            return None if row is None else (row[0], row[1])
+
+        return await self._db.read(find)
+
+    async def save_learnt(self, at: float, event_id: str) -> None:
+        """Keep which event was the last; those after it are learnt at the next start."""
+        await self._db.write(
+            lambda connection: (
+                connection.execute(
+                    "INSERT OR REPLACE INTO learnt VALUES (1, ?, ?)", (at, event_id)
+                ).rowcount
+            )
+        )
+
     async def count(self, subjects: Collection[str]) -> dict[str, int]:
         """Rows of these subjects by table, of those that have any."""
 

@@ -38,7 +38,15 @@ def event(name=PAGE_VIEW, **fields):
 
 
 class Names(dict):
-    """Customers by visitor."""
+    """Customers by visitor, and events as they were stored."""
+
+    def __init__(self):
+        super().__init__()
+        self.stored = []
+
+    async def after(self, at, event_id, limit):
+        places = [n for n, one in enumerate(self.stored) if (one.at, one.id) == (at, event_id)]
+        return self.stored[places[0] + 1 :][:limit] if places else []
 
     def identity(self, visitor):
         return self.get(visitor, ""), ""
@@ -256,6 +264,24 @@ async def test_a_restart_loses_nothing(recommending, open_recommending) -> None:
     fresh = product("new", "Зонт новый")
     await again.put([fresh])
     assert again.shelf.get(again.shelf.find("new")).item.id > 6
+    await again.stop()
+
+
+async def test_after_a_kill_what_was_stored_is_learnt_anew_and_once(
+    recommending, open_recommending, names
+) -> None:
+    first = event(customer="anna", item="u1")
+    later = [event(customer=f"c{n}", item="b1") for n in range(120)]
+    names.stored = [first, *later]
+    recommending.observe([first])
+    await recommending.flush()
+    killed = await open_recommending()  # as if the first had never stopped in order
+    assert len(killed.audience) == 121
+    assert tags(killed, "c:c119")
+    await killed.stop()
+    again = await open_recommending()
+    assert len(again.audience) == 121
+    assert again.shelf.views(again.shelf.find("b1"), first.at) == pytest.approx(120)
     await again.stop()
 
 
