@@ -154,9 +154,9 @@ class Intake:
         known = await self.events.names(customer)
         return (*known.customers, *known.visitors)
 
-    async def after(self, at: float, event_id: str, limit: int) -> list[Event]:
-        """Events that were stored after this one, in that order; none where it is not there."""
-        return await self.events.after(at, event_id, limit)
+    async def after(self, event: tuple[float, str] | None, limit: int) -> list[Event]:
+        """Events that were stored after the one of this time and id, see ``Events.after``."""
+        return await self.events.after(event, limit)
 
     async def erase(self, customer: str) -> dict[str, int]:
         """Take a customer's events and names out; gives the rows by table."""

@@ -1,10 +1,12 @@
 """What recommendations learnt, into rows: taken out of the waiting sets first, put back on failure.
 
 So what changes while a row is on its way to the disk waits for the next time and is not forgotten.
+Profiles and the last event that they know are one commit: after a kill none is learnt from twice.
 """
 
 from __future__ import annotations
 
+import asyncio
 from typing import Final
 
 from bot.errors import StorageUnavailable
@@ -12,6 +14,7 @@ from bot.recommending.audience import Audience
 from bot.recommending.shelf import Shelf
 from bot.recommending.watching import Watching
 from bot.store import Store
+from bot.store.profiles import StoredProfile
 
 _CHUNK: Final = 50  # profiles written out before the loop does something else
 
@@ -22,19 +25,8 @@ async def keep(store: Store, shelf: Shelf, audience: Audience, watching: Watchin
     Raises:
         StorageUnavailable: it is kept in memory and stored the next time.
     """
-    last = watching.take_last()
-    try:
-        await _keep_all(store, shelf, audience, watching)
-        if last is not None:  # after what was learnt from it
-            await store.profiles.save_learnt(*last)
-    except StorageUnavailable:
-        watching.last = watching.last or last
-        raise
-
-
-async def _keep_all(store: Store, shelf: Shelf, audience: Audience, watching: Watching) -> None:
     await _keep_pages(store, watching)
-    await _keep_profiles(store, shelf, audience)
+    await _keep_profiles(store, shelf, audience, watching)
     viewed, watching.viewed = watching.viewed, set()
     clicks, watching.clicks = watching.clicks, []
     try:
@@ -58,19 +50,28 @@ async def _keep_pages(store: Store, watching: Watching) -> None:
         raise
 
 
-async def _keep_profiles(store: Store, shelf: Shelf, audience: Audience) -> None:
+async def _keep_profiles(
+    store: Store, shelf: Shelf, audience: Audience, watching: Watching
+) -> None:
+    last = watching.take_last()
     changed, audience.changed = audience.changed, set()
     gone, audience.gone = audience.gone, set()
     try:
         if gone:
             await store.profiles.erase_profiles(gone)
-            gone = set()
-        waiting = list(changed)
-        for first in range(0, len(waiting), _CHUNK):
-            subjects = waiting[first : first + _CHUNK]
-            await store.profiles.save(audience.stored(subjects, shelf.reader.vocabulary))
-            changed.difference_update(subjects)
+        if changed or last is not None:
+            profiles = await _written(list(changed), shelf, audience)
+            await store.profiles.save(profiles, last)
     except StorageUnavailable:
+        watching.last = watching.last or last
         audience.changed |= changed
         audience.gone |= gone
         raise
+
+
+async def _written(subjects: list[str], shelf: Shelf, audience: Audience) -> list[StoredProfile]:
+    found: list[StoredProfile] = []
+    for first in range(0, len(subjects), _CHUNK):
+        found += audience.stored(subjects[first : first + _CHUNK], shelf.reader.vocabulary)
+        await asyncio.sleep(0)
+    return found

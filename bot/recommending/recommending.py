@@ -34,6 +34,7 @@ _FLUSH_S: Final = 2.0
 _PRUNE_EVERY: Final = 300  # times that changes are stored
 _CHUNK: Final = 50  # items tagged before the loop does something else
 _AT_ONCE: Final = 50  # events; some milliseconds
+_READ: Final = 2_000  # events that a killed process left
 _MOST_WAITING: Final = 100_000  # events, while the catalogue is read or too many come
 
 
@@ -46,8 +47,8 @@ class People(Protocol):
     async def names(self, customer: str) -> Sequence[str]:
         """All names of a customer and their visitors, that of the web chat included."""
 
-    async def after(self, at: float, event_id: str, limit: int) -> Sequence[Event]:
-        """Events that were stored after this one, in that order."""
+    async def after(self, event: tuple[float, str] | None, limit: int) -> Sequence[Event]:
+        """Events that were stored after the one of this time and id (None: any), in that order."""
 
 
 class Recommending:
@@ -250,17 +251,19 @@ class Recommending:
             self._settings, self.shelf, self.audience, self._people.identity, kept
         )
         self._watching.shown(await self._store.profiles.waiting())
-        if (last := await self._store.profiles.learnt()) is not None:
-            await self._catch_up(*last)
+        await self._catch_up(await self._store.profiles.learnt())
         self._ready.set()
         self._news.set()
 
-    async def _catch_up(self, at: float, event_id: str) -> None:
-        """Learn from what was stored and not learnt when the last process was killed."""
-        while missed := await self._people.after(at, event_id, _AT_ONCE):
-            told = {event.id for event in self._queue}
-            self._watching.observe([event for event in missed if event.id not in told])
-            at, event_id = missed[-1].at, missed[-1].id
+    async def _catch_up(self, last: tuple[float, str] | None) -> None:
+        """Learn from what was stored and not learnt: by a process that was killed, or by none."""
+        while missed := await self._people.after(last, _READ):
+            last = missed[-1].at, missed[-1].id
+            for first in range(0, len(missed), _AT_ONCE):
+                told = {event.id for event in self._queue}
+                some = missed[first : first + _AT_ONCE]
+                self._watching.observe([event for event in some if event.id not in told])
+                await asyncio.sleep(0)
 
     def _learn(self) -> None:
         number = min(_AT_ONCE, len(self._queue))

@@ -67,14 +67,21 @@ class Profiles(Part):
 
         return await self._db.read(find)
 
-    async def save(self, profiles: Sequence[StoredProfile]) -> None:
-        """Store profiles, each in place of the one of its subject."""
+    async def save(
+        self, profiles: Sequence[StoredProfile], learnt: tuple[float, str] | None = None
+    ) -> None:
+        """Store profiles, each in place of the one of its subject.
+
+        ``learnt``: time and id of the last event that they know; kept in the same commit.
+        """
 
         def write(connection: sqlite3.Connection) -> None:
             connection.executemany(
                 "INSERT OR REPLACE INTO profiles VALUES (?, ?, ?, ?)",
                 [(one.subject, one.at, _dump(one.tags), _dump_seen(one)) for one in profiles],
             )
+            if learnt is not None:
+                connection.execute("INSERT OR REPLACE INTO learnt VALUES (1, ?, ?)", learnt)
 
         await self._db.write(write)
 
@@ -96,16 +103,6 @@ class Profiles(Part):
             return None if row is None else (row[0], row[1])
 
         return await self._db.read(find)
-
-    async def save_learnt(self, at: float, event_id: str) -> None:
-        """Keep which event was the last; those after it are learnt at the next start."""
-        await self._db.write(
-            lambda connection: (
-                connection.execute(
-                    "INSERT OR REPLACE INTO learnt VALUES (1, ?, ?)", (at, event_id)
-                ).rowcount
-            )
-        )
 
     async def count(self, subjects: Collection[str]) -> dict[str, int]:
         """Rows of these subjects by table, of those that have any."""

@@ -44,9 +44,10 @@ class Names(dict):
         super().__init__()
         self.stored = []
 
-    async def after(self, at, event_id, limit):
-        places = [n for n, one in enumerate(self.stored) if (one.at, one.id) == (at, event_id)]
-        return self.stored[places[0] + 1 :][:limit] if places else []
+    async def after(self, event, limit):
+        places = [n for n, one in enumerate(self.stored) if (one.at, one.id) == event]
+        first = 0 if event is None else places[0] + 1 if places else len(self.stored)
+        return self.stored[first:][:limit]
 
     def identity(self, visitor):
         return self.get(visitor, ""), ""
