@@ -15,6 +15,7 @@ from typing import Any
 
 import msgspec
 
+from admin.importers.items import ItemRow
 from admin.importers.rows import KnowledgeRow, TicketRow
 from admin.importers.tickets import match_answers
 from bot import control, erasure
@@ -27,6 +28,7 @@ from bot.services import Services
 from bot.settings import Settings
 from bot.store import ArticleRow, ImportDiff
 from bot.store.backup import events_beside
+from bot.store.items import StoredItem
 from bot.store.records import BackupReport
 
 LINK_TTL_S = 86_400.0
@@ -40,6 +42,7 @@ def register() -> None:
         "import.knowledge": _import_knowledge,
         "import.tickets": _import_tickets,
         "import.events": _import_events,
+        "import.items": _import_items,
         "train.start": _train_start,
         "train.state": _train_state,
         "models.list": _models_list,
@@ -203,6 +206,29 @@ async def _import_tickets(services: Services, args: dict[str, Any]) -> dict[str,
             COMMAND_LINE, "tickets.imported", str(args.get("name", "")), counts
         )
     return counts
+
+
+async def _import_items(services: Services, args: dict[str, Any]) -> dict[str, Any]:
+    rows = msgspec.convert(args["rows"], list[ItemRow])
+    items = {
+        row.id: StoredItem(
+            id=0,
+            external_id=row.id,
+            kind=row.kind,
+            title=row.title,
+            description=row.description,
+            path=row.path,
+            url=row.url,
+            renewable_s=row.renewable_s,
+        )
+        for row in rows
+    }  # of equal ids the last counts
+    if not args.get("dry_run"):
+        await services.recommending.put(list(items.values()))
+        await services.store.people.audit(
+            COMMAND_LINE, "items.imported", str(args.get("name", "")), {"items": len(items)}
+        )
+    return {"items": len(items), "repeated": len(rows) - len(items)}
 
 
 async def _train_start(services: Services, args: dict[str, Any]) -> dict[str, Any]:

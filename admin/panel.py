@@ -11,6 +11,7 @@ from admin.pages import (
     audit,
     automatic,
     channels,
+    content,
     coverage,
     customers,
     duplicates,
@@ -42,7 +43,7 @@ TEMPLATES = Path(__file__).parent / "templates"
 _INNER = {
     "training-set": ("/admin/review", "/admin/unanswered"),
     "models": ("/admin/training", "/admin/automatic"),
-    "customers": (insights.HOME,),
+    "customers": (insights.HOME, content.HOME),
 }
 NAVIGATION = (
     *(
@@ -75,6 +76,7 @@ _PAGES = (
     insights,
     insight_table,
     insight_value,
+    content,
     training,
     automatic,
     channels,

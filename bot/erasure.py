@@ -70,7 +70,12 @@ async def preview(services: Services, reference: str, *, look: bool = True) -> E
     """
     customer = await services.store.erasing.customer(reference)
     trace = await services.store.erasing.trace(customer)
-    counts = {**trace.counts, **await services.intake.events.count(_in_events(customer))}
+    subjects = await services.recommending.subjects(_in_events(customer))
+    counts = {
+        **trace.counts,
+        **await services.intake.events.count(_in_events(customer)),
+        **await services.recommending.count(subjects),
+    }
     trace = replace(trace, counts=counts)
     if not look:
         return await _report(services, trace, 0, 0, {}, dry_run=True)
@@ -92,11 +97,17 @@ async def erase(services: Services, reference: str, *, actor: str) -> ErasureRep
     trace = await store.erasing.trace(customer)
     needles, shared, short = await _needles(services, trace)
     live = {job.id for job in await store.jobs.live()}
+    subjects = await services.recommending.subjects(_in_events(customer))  # before ties are gone
     if trace.training is None:
         await asyncio.to_thread(_remove_files, services.settings, trace.blobs, live)
-        counts = {**trace.counts, **await services.intake.erase(_in_events(customer))}
+        counts = {
+            **trace.counts,
+            **await services.recommending.count(subjects),
+            **await services.intake.erase(_in_events(customer)),
+        }
         trace = replace(trace, counts=counts)
     changed = await store.erasing.erase(customer)
+    await services.recommending.forget(subjects)
     await services.serving.apply_articles(changed)
     await store.db.compact()
     await store.people.audit(actor, "customer.erased", str(customer.id), dict(trace.counts))

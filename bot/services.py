@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, closing
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from bot.learning.jobs import JobRunner
     from bot.live.intake import Intake
     from bot.pipeline import Pipeline
+    from bot.recommending import Recommending
     from bot.serving import Serving
     from bot.shadow import Shadow
     from bot.store import Store
@@ -48,6 +49,7 @@ class Services:
     webhooks: Sender
     shadow: Shadow
     intake: Intake
+    recommending: Recommending
     clock: Clock
     started_at: float
 
@@ -97,8 +99,7 @@ async def build(
         stack.push_async_callback(store.close)
         intake = Intake.open(settings, clock)
         stack.push_async_callback(intake.close)
-        bus = Bus()
-        stack.callback(bus.close)
+        bus = stack.enter_context(closing(Bus()))
         serving = Serving(settings, store, clock)
         await serving.start()
         private = networks(settings.webhooks.private_networks)
@@ -117,9 +118,20 @@ async def build(
             webhooks=Sender(store, bus, clock, private=private),
             shadow=Shadow(store, serving, bus),
             intake=intake,
+            recommending=_recommending(settings, store, bus, clock, intake),
             clock=clock,
             started_at=clock(),
         )
+
+
+def _recommending(
+    settings: Settings, store: Store, bus: Bus, clock: Clock, intake: Intake
+) -> Recommending:
+    from bot.recommending import Recommending  # noqa: PLC0415
+
+    found = Recommending(settings, store, bus, clock, intake)
+    intake.observers.append(found.observe)
+    return found
 
 
 @asynccontextmanager
@@ -132,7 +144,7 @@ async def started(services: Services) -> AsyncIterator[Services]:
     async with AsyncExitStack() as stack:
         for part in (
             services.jobs, services.shadow, services.pipeline, services.delivery, services.webhooks,
-            services.intake,
+            services.recommending, services.intake,
         ):  # fmt: skip
             await part.start()
             stack.push_async_callback(part.stop)

@@ -63,6 +63,20 @@ def paired_difference(new: Bools, old: Bools) -> Difference:
     )
 
 
+def wilson(hits: int, rows: int) -> tuple[float, float]:
+    """95 % interval of a share, 0..1; everything is possible where there are no rows.
+
+    Source: Wilson, Probable inference, the law of succession and statistical inference, JASA 1927.
+    """
+    if not rows:
+        return 0.0, 1.0
+    share, z2 = hits / rows, _Z95**2
+    centre = share + z2 / (2 * rows)
+    spread = _Z95 * math.sqrt(share * (1 - share) / rows + z2 / (4 * rows**2))
+    size = 1 + z2 / rows
+    return max(0.0, (centre - spread) / size), min(1.0, (centre + spread) / size)
+
+
 @dataclass(frozen=True, slots=True)
 class ShareChange:
     """Change of a share between two samples of different rows, with a 95 % interval."""

@@ -16,7 +16,7 @@ from snowballstemmer.russian_stemmer import RussianStemmer
 from nlp.layout import LayoutReader
 from nlp.skeleton import fold, normalise
 
-__all__ = ["LayoutReader", "fold", "guess_language", "normalise", "stems", "words"]
+__all__ = ["LayoutReader", "fold", "guess_language", "normalise", "stem_of", "stems", "words"]
 
 _WORD: Final = re.compile(r"[^\W_]+")
 _CYRILLIC: Final = re.compile("[\u0400-\u04ff]")
@@ -32,7 +32,7 @@ def words(text: str) -> list[str]:
 
 def stems(text: str) -> list[str]:
     """Snowball stems of ``words(text)``: Russian for Cyrillic words, English for Latin ones."""
-    return [_stem(word) for word in words(text)]
+    return [stem_of(word) for word in words(text)]
 
 
 def guess_language(text: str) -> str:
@@ -46,7 +46,8 @@ def guess_language(text: str) -> str:
 
 
 @lru_cache(maxsize=65_536)
-def _stem(word: str) -> str:
+def stem_of(word: str) -> str:
+    """Snowball stem of one of the ``words``."""
     # A stemmer keeps the word in hand as state, so each miss makes its own: safe in any thread.
     if _CYRILLIC.search(word):
         return str(RussianStemmer().stemWord(word))

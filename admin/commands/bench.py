@@ -8,6 +8,7 @@ from typing import Any
 
 import click
 
+from admin.commands.bench_content import content
 from admin.commands.bench_events import events
 from admin.commands.bench_insights import insights
 from admin.commands.bench_loop import loop
@@ -52,6 +53,7 @@ command.add_command(loop)
 command.add_command(events)
 command.add_command(panel)
 command.add_command(insights)
+command.add_command(content)
 
 
 @command.command("index")

@@ -9,6 +9,7 @@ import click
 
 from admin.commands.churn import churn
 from admin.commands.clv import clv
+from admin.commands.evaluate_content import content
 from admin.commands.evaluate_models import classifier, desk, ranker
 from admin.commands.invocation import json_option, preset_option
 from admin.commands.promise import promise
@@ -36,6 +37,7 @@ def command() -> None:
 command.add_command(classifier)
 command.add_command(ranker)
 command.add_command(desk)
+command.add_command(content)
 command.add_command(promise)
 command.add_command(results)
 command.add_command(team)

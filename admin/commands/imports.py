@@ -1,4 +1,4 @@
-"""``neurobot import knowledge | tickets | events``."""
+"""``neurobot import knowledge | tickets | events | items``."""
 
 from __future__ import annotations
 
@@ -150,6 +150,38 @@ def events(
     )
     data = {"rows": len(rows), "new": new, "dry_run": dry_run, "bad_lines": _bad_lines(parsed)}
     show(data, as_json=as_json, text=text)
+
+
+@command.command("items")
+@click.argument("file", type=click.Path(path_type=Path))
+@click.option("--dry-run", is_flag=True, help="Show what would change, write nothing.")
+@click.option("--partial", is_flag=True, help="Import the good lines of a file with bad ones.")
+@json_option
+@click.pass_obj
+def items(
+    invocation: Invocation, *, file: Path, dry_run: bool, partial: bool, as_json: bool
+) -> None:
+    """Import FILE (CSV or JSONL) with id,title into the catalogue of recommendations.
+
+    Optional: kind (page, article or product), description, path (section/subsection/name), url,
+    renewable_days (after which it may be offered again). An item with a known id is replaced.
+
+    \b
+    Example:
+      neurobot import items products.csv
+    """
+    from admin.importers.items import read_items
+
+    settings = invocation.settings()
+    parsed = read_items(file)
+    rows = parsed.accepted(partial=partial)
+    _warn(parsed)
+    counts = _perform(settings, "import.items", rows, file, dry_run=dry_run)
+    verb = "would be imported" if dry_run else "imported"
+    text = f"{counts['items']} items {verb}, {counts['repeated']} lines repeat an id"
+    show(
+        {**counts, "dry_run": dry_run, "bad_lines": _bad_lines(parsed)}, as_json=as_json, text=text
+    )
 
 
 def _perform(settings: Any, name: str, rows: Any, file: Path, *, dry_run: bool) -> dict[str, Any]:

@@ -64,7 +64,7 @@ class Corpus:
     folds: tuple[int, ...] = ()
 
 
-class _Bad(Exception):
+class BadLine(Exception):
     """Why a line cannot be used."""
 
 
@@ -81,13 +81,13 @@ def read_corpus(folder: Path, *, fold: int | None = None) -> Corpus:
     """
     if not folder.is_dir():
         raise BadData(f"There is no folder {folder}.", remedy="Check the name.")
-    answers = _lines(_file(folder, "answers"), _answer)
+    answers = read_lines(_file(folder, "answers"), _answer)
     counts = Counter(answer.id for answer in answers)
     identifier, times = counts.most_common(1)[0]
     if times > 1:
         raise BadData(f"answers: the id '{identifier}' stands on several lines.")
     known = set(counts)
-    questions = _lines(_file(folder, "questions"), lambda row: _question(row, known))
+    questions = read_lines(_file(folder, "questions"), lambda row: _question(row, known))
     parts, fold = _parts(questions, fold)
     folds = () if fold is None else sorted({question.fold or 0 for question in questions})
     merged = {name: _merge(parts[name]) for name in SPLITS}
@@ -136,13 +136,22 @@ def _text(path: Path) -> str:
         raise BadData(f"{path} is not UTF-8: line {line}.", remedy="Save it as UTF-8.") from None
 
 
-def _lines(path: Path, read: Callable[[dict[str, Any]], T]) -> list[T]:
+def read_lines(path: Path, read: Callable[[dict[str, Any]], T]) -> list[T]:
+    """Rows of a JSONL file, packed with gzip or not.
+
+    Args:
+        path: the file.
+        read: a row of an object; raises ``BadLine`` where it cannot be used.
+
+    Raises:
+        BadData: it cannot be read, is empty, or has bad lines; the text names them.
+    """
     rows: list[T] = []
     problems: list[str] = []
     for number, row in _objects(_text(path)):
         try:
             rows.append(read(row()))
-        except _Bad as reason:
+        except BadLine as reason:
             problems.append(f"line {number}: {reason}")
         if len(problems) >= _MOST:
             break
@@ -166,22 +175,23 @@ def _object(line: str) -> dict[str, Any]:
     try:
         value = json.loads(line)
     except (ValueError, RecursionError) as error:
-        raise _Bad(f"not JSON: {str(error)[:80]}") from None
+        raise BadLine(f"not JSON: {str(error)[:80]}") from None
     if not isinstance(value, dict):
-        raise _Bad("not a JSON object")
+        raise BadLine("not a JSON object")
     return value
 
 
-def _string(row: dict[str, Any], key: str, *, required: bool) -> str:
+def text_of(row: dict[str, Any], key: str, *, required: bool) -> str:
+    """The text under ``key``, empty where it may be missing."""
     value = row.get(key)
     if value is None and not required:
         return ""
     if isinstance(value, int) and not isinstance(value, bool) and key == "id":
         return str(value)
     if not isinstance(value, str):
-        raise _Bad(f"'{key}' is missing" if value is None else f"'{key}' is not a text")
+        raise BadLine(f"'{key}' is missing" if value is None else f"'{key}' is not a text")
     if required and not value.strip():
-        raise _Bad(f"'{key}' is empty")
+        raise BadLine(f"'{key}' is empty")
     return value
 
 
@@ -190,32 +200,32 @@ def _ids(row: dict[str, Any], key: str, known: set[str], *, required: bool) -> t
     if value is None and not required:
         return ()
     if not isinstance(value, list):
-        raise _Bad(f"'{key}' is missing" if value is None else f"'{key}' is not a list of ids")
+        raise BadLine(f"'{key}' is missing" if value is None else f"'{key}' is not a list of ids")
     ids = tuple(dict.fromkeys(str(one) for one in value))
     unknown = [one for one in ids if one not in known]
     if unknown:
-        raise _Bad(f"'{key}' names '{unknown[0]}', and no answer has this id")
+        raise BadLine(f"'{key}' names '{unknown[0]}', and no answer has this id")
     return ids
 
 
 def _answer(row: dict[str, Any]) -> Answer:
     return Answer(
-        _string(row, "id", required=True),
-        _string(row, "text", required=True),
-        _string(row, "title", required=False),
-        _string(row, "category", required=False),
-        _string(row, "lang", required=False),
+        text_of(row, "id", required=True),
+        text_of(row, "text", required=True),
+        text_of(row, "title", required=False),
+        text_of(row, "category", required=False),
+        text_of(row, "lang", required=False),
     )
 
 
 def _question(row: dict[str, Any], known: set[str]) -> Question:
-    split, fold = _string(row, "split", required=False), row.get("fold")
+    split, fold = text_of(row, "split", required=False), row.get("fold")
     if split and split not in SPLITS:
-        raise _Bad(f"'split' is '{split}'; it may be {', '.join(SPLITS)}")
+        raise BadLine(f"'split' is '{split}'; it may be {', '.join(SPLITS)}")
     if fold is not None and (not isinstance(fold, int) or isinstance(fold, bool) or fold < 0):
-        raise _Bad("'fold' is not a whole number from 0")
+        raise BadLine("'fold' is not a whole number from 0")
     return Question(
-        _string(row, "question", required=True),
+        text_of(row, "question", required=True),
         _ids(row, "answers", known, required=True),
         split,
         fold,

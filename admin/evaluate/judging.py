@@ -126,6 +126,8 @@ def rounded(value: Any) -> Any:
     """Floats to four digits, in nested mappings and lists too."""
     if isinstance(value, float):
         return round(value, _DIGITS)
+    if isinstance(value, list):
+        return [rounded(inner) for inner in value]
     if isinstance(value, Mapping):
         return {key: rounded(inner) for key, inner in value.items()}
     if isinstance(value, list):

@@ -23,6 +23,8 @@ _TEXTS = {
     "unbalanced-quote": "a quotation mark is not closed, or stands in the middle of a field",
     "not-json": "not a JSON object: {error}",
     "not-a-number": "'{column}' is not a number",
+    "unknown-kind": "'{kind}' is no kind: page, article or product",
+    "not-an-address": "'{column}' does not begin with https://, http:// or /",
     "unknown-answer": "there is no article with the number {answer_id}",
     "not-a-time": "'{column}' is no time: give epoch seconds or ISO 8601",
     "in-the-future": "'{column}' is more than a day ahead",

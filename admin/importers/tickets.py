@@ -38,7 +38,7 @@ def read_tickets(path: Path, *, language: str = "") -> Parsed[TicketRow]:
     """
     text, encoding = read_file(path)
     if path.suffix.lower() in {".jsonl", ".ndjson"}:
-        records, problems = _read_json_lines(text)
+        records, problems = read_json_lines(text)
     else:
         records, problems = read_table(text, ("text", "category"))
     rows: list[TicketRow] = []
@@ -52,7 +52,8 @@ def read_tickets(path: Path, *, language: str = "") -> Parsed[TicketRow]:
     return Parsed(tuple(rows), tuple(problems[: MAX_PROBLEMS + 1]), encoding)
 
 
-def _read_json_lines(text: str) -> tuple[list[Record], list[Problem]]:
+def read_json_lines(text: str) -> tuple[list[Record], list[Problem]]:
+    """Records of JSON lines, values as texts, and the bad lines."""
     records: list[Record] = []
     problems: list[Problem] = []
     for number, line in enumerate(text.split("\n"), 1):

@@ -77,6 +77,8 @@ RUNS: Final[Mapping[str, str]] = MappingProxyType({
     " {data}/rutube_support_ru/test.csv --kb {data}/rutube_support_ru/knowledge_base.csv"
     " --splits 20",
     **insights.RUNS,
+    "content": "evaluate content {data}/vkcloud_docs_ru_en/pages.jsonl.gz --tags 30",
+    "content-speed": "bench content --n 100000",
 })  # fmt: skip
 
 _CLASSIFIER: Final = (
@@ -261,6 +263,18 @@ _PANEL: Final = (
            value("worst_p95", "panel"), 200, None, None, "ms", at_most=True),
 )  # fmt: skip
 
+_CONTENT: Final = (
+    *(Figure(f"pages that a page links to, 30 tags, {name}, recall@10", ("content",),
+             value(f"{language}/ours/recall_at_10", "content"), floor, 0.36,
+             value(f"{language}/peers/bm25s/recall_at_10", "content"))
+      for language, name, floor in (("ru", "Russian", 0.31), ("en", "English", 0.29))),
+    Figure("profile updates a second of one core, pages known by their title",
+           ("content-speed",), row("page_updates_per_s", "content-speed", 100_000), 5_000, None,
+           None, "/s"),
+    Figure("recommendations from 100,000 items, p99", ("content-speed",),
+           row("query_ms/p99", "content-speed", 100_000), 5, None, None, "ms", at_most=True),
+)  # fmt: skip
+
 SECTIONS: Final[Mapping[str, tuple[Figure, ...]]] = MappingProxyType(
     {
         "Whole server": _SERVER,
@@ -271,5 +285,6 @@ SECTIONS: Final[Mapping[str, tuple[Figure, ...]]] = MappingProxyType(
         "Events": _EVENTS,
         "Panel": _PANEL,
         "Models of customers": insights.FIGURES,
+        "Content": _CONTENT,
     }
 )

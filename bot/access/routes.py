@@ -37,6 +37,7 @@ SCOPES = (
     "conversations:read",
     "verdicts:write",
     "events:write",
+    "catalogue:write",
     "admin",
 )
 _RANK = {Role.AGENT: 0, Role.ADMIN: 1, Role.OWNER: 2}

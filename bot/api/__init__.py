@@ -11,6 +11,7 @@ from bot.api.ledger import ROUTES as LEDGER
 from bot.api.messages import ROUTES as MESSAGES
 from bot.api.metrics import ROUTES as METRICS
 from bot.api.models import ROUTES as MODELS
+from bot.api.recommendations import ROUTES as RECOMMENDATIONS
 from bot.api.schema import ROUTES as SCHEMA
 from bot.api.verdicts import ROUTES as VERDICTS
 
@@ -21,6 +22,7 @@ ROUTES = (
     *LEDGER,
     *CUSTOMERS,
     *EVENTS,
+    *RECOMMENDATIONS,
     *JOBS,
     *MODELS,
     *HEALTH,

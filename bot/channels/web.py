@@ -12,7 +12,7 @@ from typing import Any
 from aiohttp import web
 
 from bot.access import Route
-from bot.channels import web_chat
+from bot.channels import web_chat, web_interests
 from bot.channels.web_chat import VisitorAck, VisitorMessage, VisitorRating, VisitorTyping
 from bot.domain import OutboxRow
 from bot.errors import Forbidden, NotFound
@@ -72,6 +72,8 @@ def routes() -> list[Route]:
         ("GET", "events", web_chat.get_events, None, "Live messages and typing, as events."),
         ("POST", "read", web_chat.post_read, VisitorAck, "Messages that were seen."),
         ("POST", "typing", web_chat.post_typing, VisitorTyping, "Typing; may offer answers."),
+        ("GET", "interests", web_interests.get_interests, None, "What the visitor looked at."),
+        ("POST", "interests/erase", web_interests.erase_interests, None, "Forget all of it."),
         ("POST", "rating", web_chat.post_rating, VisitorRating, "How the help was, 1 to 5."),
     )
     found = [

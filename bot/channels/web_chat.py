@@ -87,7 +87,12 @@ def visitor_id(token: str) -> str:
     return hashlib.sha256(token.encode()).hexdigest()[:32]
 
 
-def _visitor(request: web.Request) -> str:
+def visitor_of(request: web.Request) -> str:
+    """External id of the visitor who asks.
+
+    Raises:
+        NotSignedIn: there is no token, or none that could be one.
+    """
     scheme, _, token = request.headers.get("Authorization", "").partition(" ")
     try:
         msgspec.convert(token, Token)
@@ -107,7 +112,7 @@ async def _conversation(request: web.Request, public_id: str) -> tuple[Conversat
         NotFound: there is none, or it is somebody else's: the answer is the same.
     """
     conversations = request.config_dict[SERVICES].store.conversations
-    visitor = _visitor(request)
+    visitor = visitor_of(request)
     conversation = await conversations.by_public_id(public_id)
     customer = await conversations.customer(conversation.customer_id)
     if customer.channel != NAME or customer.external_id != visitor:
@@ -144,7 +149,7 @@ async def create_visitor(_: web.Request) -> web.Response:
 async def post_message(request: web.Request) -> web.Response:
     """Stores a message; 201 the first time, 200 with the same body when it is sent again."""
     services = request.config_dict[SERVICES]
-    visitor = _visitor(request)
+    visitor = visitor_of(request)
     body = await decode(request, VisitorMessage)
     if not body.text.strip():
         raise BadRequest("The message is empty.", remedy="Write something.")
@@ -255,7 +260,7 @@ async def post_typing(request: web.Request) -> web.Response:
     An offered answer passes the same rule as one that the bot would send.
     """
     services = request.config_dict[SERVICES]
-    _visitor(request)
+    visitor_of(request)
     body = await decode(request, VisitorTyping)
     if body.conversation:
         conversation, _ = await _conversation(request, body.conversation)

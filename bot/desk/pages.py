@@ -32,8 +32,8 @@ _FAILURES = frozenset({"blocked", "chat-not-found", "network", "too-large"})
 _KEYS = (
     (("J", "K"), "next"), (("1", "…", "5"), "take"), (("Tab",), "tab"), (("Ctrl Enter",), "send"),
     (("Ctrl ⇧ Enter",), "send-close"), (("Ctrl Z",), "undo"), (("R",), "reply"), (("N",), "note"),
-    (("X",), "reject"), (("A",), "assign"), (("Z",), "snooze"), (("E",), "close"),
-    (("/",), "search"), (("?",), "help"), (("Esc",), "escape"),
+    (("X",), "reject"), (("O",), "offer"), (("A",), "assign"), (("Z",), "snooze"),
+    (("E",), "close"), (("/",), "search"), (("?",), "help"), (("Esc",), "escape"),
 )  # fmt: skip
 
 

@@ -11,6 +11,7 @@ from bot import ui
 from bot.access import AGENT
 from bot.desk.actions import publish_change
 from bot.desk.files import StoredFile, checked_attachment, kind_of
+from bot.desk.interests import offered
 from bot.desk.verdicts import Judged, judge
 from bot.domain import (
     Agent,
@@ -37,7 +38,8 @@ class ReplyBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     ``key`` makes a repeated request one message. ``seen`` is the newest message that the agent had
     before them; an answer of somebody else after it is a conflict. ``question`` is the customer's
-    message whose suggestions were shown, ``answer`` the one put into the composer.
+    message whose suggestions were shown, ``answer`` the one put into the composer. ``offers`` are
+    recommended items that were put into the text.
     """
 
     text: Text
@@ -48,6 +50,9 @@ class ReplyBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     rejected: Annotated[list[RowId], msgspec.Meta(max_length=20)] = []
     close: bool = False
     attachment: StoredFile | None = None
+    offers: Annotated[
+        list[Annotated[str, msgspec.Meta(max_length=2000)]], msgspec.Meta(max_length=20)
+    ] = []
 
 
 class Sent(msgspec.Struct, frozen=True):
@@ -123,6 +128,9 @@ async def reply(request: web.Request) -> web.Response:
         raise Conflict(ui.translate(request, "desk.error.answered", name=name)) from None
     services.delivery.wake()
     await _learn(services, message)
+    if body.offers:
+        customer = await services.store.conversations.customer(conversation.customer_id)
+        await offered(services, customer, body.offers, message.text, message.id)
     publish_change(services, await services.store.conversations.get(conversation.id))
     held = message.delivery is Delivery.HELD
     return json_response(Sent(message.id, hold_s if held else 0.0), 201)

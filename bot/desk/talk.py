@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from bot.desk.interests import CustomerInterests, interests_of
 from bot.desk.presence import Presence
 from bot.desk.reasons import Piece, Translate, pieces
 from bot.domain import (
@@ -67,6 +68,7 @@ class Talk:
     rejected: frozenset[int]
     categories: Sequence[CategoryGuess]
     previous: Sequence[Conversation]
+    interests: CustomerInterests
     agents: Sequence[Agent]
     readers: Sequence[str]
     draft: str
@@ -118,16 +120,22 @@ async def gather(
         previous=(await store.conversations.previous(conversation.customer_id, conversation.id))[
             :_SHOWN_PREVIOUS
         ],
+        interests=await interests_of(services, customer),
         agents=[one for one in agents if one.disabled_at is None],
         readers=presence.others(conversation.id, agent.id, now),
         draft=await store.conversations.load_draft(conversation.id, agent.id),
-        flags=[
-            ShownFlag(flag.target, flag.probability, reasons_in_words(flag.reasons, t, formats))
-            for flag in await store.flags.of_customer(
-                customer_of(customer.channel, customer.external_id)
-            )
-        ],
+        flags=await _flags(services, customer, t, formats),
     )
+
+
+async def _flags(
+    services: Services, customer: Customer, t: Translate, formats: Formats
+) -> list[ShownFlag]:
+    name = customer_of(customer.channel, customer.external_id)
+    return [
+        ShownFlag(flag.target, flag.probability, reasons_in_words(flag.reasons, t, formats))
+        for flag in await services.store.flags.of_customer(name)
+    ]
 
 
 def waiting_question(messages: Sequence[Message]) -> Message | None:

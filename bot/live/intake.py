@@ -149,6 +149,15 @@ class Intake:
         """Company of a customer, empty where it is not known."""
         return self._companies.get(customer, "")
 
+    async def names(self, customer: str) -> tuple[str, ...]:
+        """All names of a customer of the site or the web chat, those of their visitors included."""
+        known = await self.events.names(customer)
+        return (*known.customers, *known.visitors)
+
+    async def after(self, event: tuple[float, str] | None, limit: int) -> list[Event]:
+        """Events that were stored after the one of this time and id, see ``Events.after``."""
+        return await self.events.after(event, limit)
+
     async def erase(self, customer: str) -> dict[str, int]:
         """Take a customer's events and names out; gives the rows by table."""
         names = await self.events.names(customer)

@@ -11,6 +11,7 @@ import { api, format, showError, toast } from "./ui.js";
 
 const DRAFT_PAUSE_MS = 300;
 let chosen = null; // the suggestion in the composer: {answer, rank, text}
+let offered = []; // recommended items that were put into the text
 let key = randomKey(); // of the text being written: a repeated send is one message
 let busy = false;
 let draftTimer = 0;
@@ -57,6 +58,17 @@ export function take(rank) {
   return true;
 }
 
+/** Send a recommended item (the first, or the one of a button); what is being written takes it in. */
+export function offer(button = talkPane.querySelector("[data-send-offer]")) {
+  const item = button?.closest("[data-offer]");
+  if (!item || !form() || busy) return;
+  const alone = isEmpty();
+  setMode("reply", { focus: false });
+  offered.push(item.dataset.offer);
+  setText(alone ? item.dataset.text : `${area().value.trimEnd()}\n\n${item.dataset.text}`, { focus: !alone });
+  if (alone) send();
+}
+
 function showChosen() {
   const label = form().querySelector("[data-from]");
   const same = chosen && area().value.trim() === chosen.text.trim();
@@ -73,7 +85,7 @@ const localKey = (id) => `draft:${desk.dataset.agent}:${id}`;
 
 function onInput() {
   const current = talk();
-  if (!area().value.trim()) { chosen = null; seen = current.last; }
+  if (!area().value.trim()) { chosen = null; offered = []; seen = current.last; }
   showChosen();
   if (isNote()) return;
   localStorage.setItem(localKey(current.id), area().value);
@@ -110,6 +122,7 @@ function dropDraft(id) {
 function begin() {
   const current = talk();
   chosen = null;
+  offered = [];
   key = randomKey();
   if (!current) return;
   seen = current.last;
@@ -169,13 +182,14 @@ async function sendNote(current, text) {
 async function sendReply(current, text, file, close, anyway) {
   const next = close ? (neighbour(1) ?? neighbour(-1)) : null;
   const used = chosen;
+  const proposals = offered;
   const answer = await api("POST", `${current.url}/reply`, {
     text, key, seen: anyway ? current.last : seen, question: current.question, answer: used?.answer ?? null,
-    rejected: rejectedOf(current.question), close, attachment: file,
+    rejected: rejectedOf(current.question), close, attachment: file, offers: proposals,
   });
   emptied(current);
   clearFile();
-  lastSent = { url: current.url, conversation: current.id, id: answer.message_id, text, chosen: used, close, until: Date.now() + answer.hold_s * 1000 };
+  lastSent = { url: current.url, conversation: current.id, id: answer.message_id, text, chosen: used, offered: proposals, close, until: Date.now() + answer.hold_s * 1000 };
   const remove = toast(close ? texts["sent-closed"] : texts.sending, {
     seconds: Math.max(answer.hold_s, 1), action: { label: texts.undo, run: undoLast },
   });
@@ -189,6 +203,7 @@ function emptied(current) {
   dropDraft(current.id);
   key = randomKey();
   chosen = null;
+  offered = [];
   if (talk()?.id !== current.id) return;
   area().value = "";
   seen = current.last;
@@ -222,7 +237,7 @@ export async function undo(url, id, sent = null) {
     const conversation = url.split("/").pop();
     if (talk()?.id !== conversation) await openTalk(conversation);
     setMode("reply", { focus: false });
-    if (isEmpty()) { chosen = sent?.chosen ?? null; setText(answer.text); }
+    if (isEmpty()) { chosen = sent?.chosen ?? null; offered = sent?.offered ?? []; setText(answer.text); }
     if (answer.attachment) setFile(answer.attachment);
     toast(texts.undone, { seconds: 3 });
   } catch (error) {
@@ -241,6 +256,8 @@ function onClick(event) {
   if (target.closest("[data-send-close]")) send({ close: true });
   const card = target.closest("[data-suggestion]");
   if (card && target.closest(".suggestion-take")) take(Number(card.dataset.suggestion));
+  const proposal = target.closest("[data-send-offer]");
+  if (proposal) offer(proposal);
   const back = target.closest("[data-undo-message]");
   if (back) undo(talk().url, Number(back.dataset.undoMessage));
 }

@@ -5,7 +5,7 @@
 
 import { preferences, queuePane, suggestions } from "./desk-state.js";
 import { closeTalk, openNeighbour } from "./desk-view.js";
-import { form, isEmpty, isNote, send, setMode, take, undoLast } from "./desk-composer.js";
+import { form, isEmpty, isNote, offer, send, setMode, take, undoLast } from "./desk-composer.js";
 import { act } from "./desk-actions.js";
 import { askReject } from "./desk-reject.js";
 import { desk } from "./desk-state.js";
@@ -17,6 +17,7 @@ const LETTERS = {
   KeyR: () => setMode("reply"),
   KeyN: () => setMode("note"),
   KeyX: () => askReject(),
+  KeyO: () => offer(),
   KeyA: () => act("assign"),
   KeyZ: () => act("snooze"),
   KeyE: () => act("close"),

@@ -185,13 +185,28 @@
       ui.thread, ui.typing, ui.rating, ui.status, ui.offers,
       el("form", { onsubmit: (event) => { event.preventDefault(); send(input.value); } },
         input, el("button", { class: "send", type: "submit", "aria-label": texts.send }, "➤")),
-      el("footer", {}, ui.person));
+      el("footer", {}, ui.person, el("details", { class: "own", ontoggle: showInterests }, el("summary", {}, texts.interests))));
     const sheet = el("link", { rel: "stylesheet", href: `${server}/static/widget.css` });
     sheet.addEventListener("load", () => { host.hidden = false; });
     host.hidden = true;
     host.lang = config.language;
     root.append(sheet, ui.panel, ui.launcher);
     document.body.append(host);
+  }
+
+  /** What the company knows of the visitor's interests, and a way to have it forgotten. */
+  async function showInterests({ target }) {
+    if (!target.open) return;
+    target.querySelector("div")?.remove();
+    const box = el("div", { role: "status" });
+    target.append(box);
+    try {
+      const { interests } = state.token ? await call("/chat/interests") : { interests: [] };
+      if (!interests.length) { box.append(texts.interests_none); return; }
+      box.append(el("p", {}, interests.map((one) => one.tag).join(", ")), el("button", { class: "quiet", type: "button", onclick: async () => {
+        try { await call("/chat/interests/erase", {}); box.replaceChildren(texts.interests_erased); } catch { box.append(texts.offline); }
+      } }, texts.interests_erase));
+    } catch { box.append(texts.offline); }
   }
 
   function toggle() {

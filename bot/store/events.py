@@ -30,6 +30,7 @@ _COLUMNS = "seq, id, at, name, visitor, customer, company, url, title, h1, item,
 # Of one statement: each step gives the interpreter away and waits to get it back.
 _ROWS = 64
 _NEWEST = (1 << 63) - 1
+_MOST_AFTER = 200_000
 _encode = msgspec.json.Encoder().encode
 
 
@@ -155,6 +156,25 @@ class Events:
         return await self.db.read(
             lambda connection: event_reading.history(connection, customer, limit)
         )
+
+    async def after(self, event: tuple[float, str] | None, limit: int) -> list[Event]:
+        """Events that were stored after the one of this time and id, in that order.
+
+        None where it is not there; the newest 200,000 are gone through where it is None.
+        """
+        at, event_id = event or (0.0, "")
+
+        def find(connection: sqlite3.Connection) -> list[Event]:
+            start = "SELECT seq FROM events WHERE at = :at AND id = :id"
+            if event is None:
+                start = "SELECT coalesce(max(seq), 0) - :most FROM events"
+            found = connection.execute(
+                f"SELECT * FROM events WHERE seq > ({start}) ORDER BY seq LIMIT :limit",  # noqa: S608
+                {"at": at, "id": event_id, "limit": limit, "most": _MOST_AFTER},
+            )
+            return [event_reading.as_event(row) for row in found]
+
+        return await self.db.read(find)
 
     async def count(self, customer: str) -> dict[str, int]:
         """Rows that ``erase`` would take out, by table."""

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 
 from bot.errors import StorageUnavailable
 from bot.store import (
+    catalogue_schema,
     event_schema,
     flags_schema,
     loop_schema,
@@ -51,6 +52,11 @@ def _operations(db: Database) -> None:
         db.execute(statement)
 
 
+def _catalogue(db: Database) -> None:
+    for statement in catalogue_schema.TABLES:
+        db.execute(statement)
+
+
 def _flags(db: Database) -> None:
     for statement in flags_schema.FLAGS:
         db.execute(statement)
@@ -67,6 +73,7 @@ _STEPS: tuple[tuple[str, Step], ...] = (
     ("0002_loop", _loop),
     ("0003_training_set", _training_set),
     ("0004_operations", _operations),
+    ("0005_catalogue", _catalogue),
     ("0006_flags", _flags),
 )
 

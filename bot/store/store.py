@@ -19,6 +19,7 @@ from bot.store.feedback import Feedback
 from bot.store.flags import Flags
 from bot.store.inbox import Inbox
 from bot.store.insights import Insights
+from bot.store.items import Items
 from bot.store.jobs import Jobs
 from bot.store.knowledge import Knowledge
 from bot.store.ledger import Ledger
@@ -26,6 +27,7 @@ from bot.store.migrations import migrate
 from bot.store.models import Models
 from bot.store.outbox import Outbox
 from bot.store.people import People
+from bot.store.profiles import Profiles
 from bot.store.records import BackupReport, CheckReport
 from bot.store.shadow import Shadow
 from bot.store.training import Training
@@ -59,6 +61,8 @@ class Store:
         self.shadow = Shadow(db, clock)
         self.insights = Insights(db, clock)
         self.flags = Flags(db, clock)
+        self.items = Items(db, clock)
+        self.profiles = Profiles(db, clock)
         self._clock = clock
 
     @classmethod

@@ -2,6 +2,7 @@
 
 import asyncio
 
+import msgspec
 import pytest
 
 from bot import erasure
@@ -17,9 +18,10 @@ from bot.domain import (
     VerdictRecord,
 )
 from bot.errors import Conflict, NotFound
-from bot.event import Event
+from bot.event import PAGE_VIEW, Event
 from bot.learning.dataset import collect
 from bot.store import Reply
+from bot.store.items import StoredItem
 
 SECRET = "my parrot Kesha chewed the blue router of flat twelve"
 FORMER = "my parrot Kesha swallowed the remote control"
@@ -235,3 +237,17 @@ async def test_the_persons_events_go_too_and_nobody_elses(lived):
     messenger = await services.store.erasing.customer("telegram:4711")
     report = await erasure.erase(services, messenger.public_id, actor="olga")
     assert "events" not in report.counts
+
+
+async def test_a_profile_of_interests_goes_along(server, lived):
+    recommending = server.services.recommending
+    item = StoredItem(id=0, external_id="cage", kind="product", title="Parrot cage")
+    await recommending.put([item])
+    seen = Event(id="1", at=1_000.0, name=PAGE_VIEW, customer="person-4711-x", item="cage")
+    recommending.observe([seen, msgspec.structs.replace(seen, id="2", customer="other-0815-y")])
+    assert (await erasure.preview(server.services, "web:person-4711-x")).counts["profiles"] == 1
+    report = await erasure.erase(server.services, "web:person-4711-x", actor="test")
+    assert report.counts["profiles"] == 1
+    assert not report.found
+    assert recommending.interests("c:person-4711-x") == []
+    assert recommending.interests("c:other-0815-y")

@@ -224,12 +224,13 @@ async def test_views_and_counts(store, inbound, agent, clock):
     await conversations.assign(released, None, None)
     views = {
         view: [item.id for item in (await conversations.queue(view, agent.id)).items]
-        for view in ("mine", "unassigned", "all", "snoozed", "closed", "uncertain")
+        for view in ("mine", "unassigned", "all", "flagged", "snoozed", "closed", "uncertain")
     }
     assert views == {
         "mine": [mine],
         "unassigned": [free, released],
         "all": [bot, free, mine, released],
+        "flagged": [],
         "snoozed": [snoozed],
         "closed": [closed],
         "uncertain": [],

@@ -32,7 +32,10 @@ from bot.learning.gate import Check, Ruling
 from bot.settings import Settings
 from bot.store import Store
 from bot.store.insights import NewRun, Score
+from bot.store.items import StoredItem
+from bot.store.profiles import StoredProfile, StoredTag
 from bot.store.records import Reply, ShadowScore
+from index.interests import HALF_LIFE_S
 from nlp.artifacts import load_json, save_json, seal_of, write_manifest
 
 DAY_S = 86_400.0
@@ -63,6 +66,12 @@ ASKED = {
 }
 # What agents chose for questions that the knowledge base answers otherwise, and the edits.
 JUDGED = (("can you return it", 2, 0), ("как привязать карту", 4, 0), ("оплатить двумя", 0, 40))
+GOODS = (
+    "Планшет для рисования с пером, экран девять дюймов",
+    "Чехол для планшета",
+    "Rubber boots",
+)
+TAGS = (("планшет", 1.0), ("чехол", 0.7), ("экра", 0.4), ("boot", 0.2), ("девя", 0.1))
 FAILED = (
     """UPDATE webhook_deliveries SET state = 'dead', attempts = 10, status = 500, error = 'status',
         finished_at = created_at WHERE id <= 6""",
@@ -177,6 +186,22 @@ class Seed:
         reply = Reply("Сейчас посмотрю и отвечу.", Author.AGENT, self.agent.id, answer_id=used,
                       message_id=receipt.message_id, verdicts=(row,), close=number > 5)  # fmt: skip
         await self.store.conversations.reply(receipt.conversation_id, reply)
+
+    async def interests(self) -> None:
+        """A catalogue, somebody who looked at it, and what came of offers."""
+        items = [
+            StoredItem(id=n, external_id=f"i{n}", kind="product", title=title, path=f"shop/{n}",
+                       url=f"https://shop.example/{n}")
+            for n, title in enumerate(GOODS, 1)
+        ]  # fmt: skip
+        await self.store.items.save(items)
+        await self.store.items.save_heat({n: self.now / HALF_LIFE_S + 4 - n for n in (1, 2, 3)})
+        tags = [StoredTag(0, key, weight, self.now - 3600 * n, 1, weight)
+                for n, (key, weight) in enumerate(TAGS)]  # fmt: skip
+        await self.store.profiles.save([StoredProfile("c:c7", self.now, tags, {1: self.now}, {})])
+        await self.store.profiles.shown("c:c7", [2, 3], "chat")
+        await self.store.profiles.shown("c:c7", [2], "api")
+        await self.store.profiles.clicked([("c:c7", 2, self.now)])
 
     async def doubts(self) -> None:
         """Verdicts to review, and questions that nobody could answer."""
@@ -340,6 +365,7 @@ async def office(tmp_path, launch, trained_data_dir) -> AsyncIterator[Office]:
     await seed.knowledge()
     link = await seed.people()
     await seed.month()
+    await seed.interests()
     await seed.doubts()
     champion = await seed.models()
     await seed.foretold()

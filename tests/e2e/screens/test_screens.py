@@ -74,6 +74,8 @@ FILLED = {
     "churn-filtered": "/admin/insights/churn?query=zzzz",
     "churn-table": "/admin/insights/churn/table",
     "value": "/admin/insights/value",
+    "content": "/admin/content?customer=c7",
+    "content-nobody": "/admin/content?customer=nobody",
     "channels": "/admin/channels?open=1",
     "people": "/admin/people",
     "sessions": "/admin/people/sessions",
@@ -92,8 +94,8 @@ FILLED = {
 }
 EMPTY = {name: FILLED[name].partition("?")[0] for name in (
     "desk", "knowledge", "coverage", "duplicates", "training-set", "review", "unanswered", "models",
-    "training", "automatic", "customers", "churn", "value", "reports", "tokens", "webhooks",
-    "audit",
+    "training", "automatic", "customers", "churn", "value", "content", "reports", "tokens",
+    "webhooks", "audit",
 )} | {"first-run": "/admin/overview"}  # fmt: skip
 PUBLIC = {"sign-in": "/sign-in", "chat": "/chat"}
 # Answers that are no pages of their own.

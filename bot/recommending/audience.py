@@ -1,0 +1,177 @@
+"""Who looked at what: a profile and a memory of seen and bought items for each person.
+
+A person is a *subject*: ``c:`` with the site's or a channel's name of the customer, or ``v:`` with
+a visitor until it is known who that is. The persons seen longest ago give way to new ones.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass, field
+from itertools import islice
+from typing import Final
+
+import numpy as np
+
+from bot.store.items import StoredItem
+from bot.store.profiles import StoredProfile, StoredTag
+from index.interests import Interests, InterestTable
+from nlp.tag_vocabulary import Kind, TagVocabulary
+from nlp.tags import Tagged
+
+MOST_PEOPLE: Final = 100_000
+_MOST_SEEN: Final = 200
+
+
+@dataclass(slots=True)
+class _Person:
+    row: int
+    at: float = 0.0
+    seen: dict[int, float] = field(default_factory=dict)
+    bought: dict[int, float] = field(default_factory=dict)
+
+
+class Audience:
+    """All persons; knows no database.
+
+    Attributes:
+        most: persons; beyond it those seen longest ago are forgotten.
+        changed: subjects that differ from what is stored.
+        gone: subjects that are no more.
+    """
+
+    def __init__(self, most: int = MOST_PEOPLE) -> None:
+        self.most = most
+        self._table = InterestTable()
+        self._people: dict[str, _Person] = {}  # those seen last at the end
+        self.changed: set[str] = set()
+        self.gone: set[str] = set()
+
+    def __len__(self) -> int:
+        """Number of persons."""
+        return len(self._people)
+
+    def __contains__(self, subject: str) -> bool:
+        """True for who has a profile."""
+        return subject in self._people
+
+    def latest(self, number: int) -> list[tuple[str, float]]:
+        """Those seen last, newest first, with the time."""
+        return [
+            (subject, self._people[subject].at)
+            for subject in islice(reversed(self._people), number)
+        ]
+
+    def observe(self, subject: str, tags: Tagged, at: float, source: int) -> None:
+        """Somebody was interested in these tags."""
+        person = self._person(subject)
+        person.at = max(person.at, at)
+        self._table.observe(person.row, tags.tags, tags.weights, at, source)
+
+    def saw(self, subject: str, key: int, at: float, *, bought: bool) -> None:
+        """Somebody looked at an item, or bought it."""
+        person = self._person(subject)
+        held = person.bought if bought else person.seen
+        at = max(at, held.pop(key, at))
+        held[key] = at
+        if len(held) > _MOST_SEEN:
+            del held[next(iter(held))]
+
+    def merge(self, into: str, subjects: Iterable[str]) -> None:
+        """These were one person all along."""
+        for subject in subjects:
+            if subject == into or subject not in self._people:
+                continue
+            other, person = self._people[subject], self._person(into)
+            at = max(other.at, person.at)
+            self._table.merge(person.row, self._table.strongest(other.row, other.at), other.at)
+            for mine, theirs in ((person.seen, other.seen), (person.bought, other.bought)):
+                mine.update({key: max(when, mine.get(key, when)) for key, when in theirs.items()})
+            person.at = at
+            self.forget([subject])
+
+    def forget(self, subjects: Iterable[str]) -> int:
+        """Forget persons; gives how many there were."""
+        number = 0
+        for subject in subjects:
+            person = self._people.pop(subject, None)
+            if person is not None:
+                self._table.drop(person.row)
+                self.changed.discard(subject)
+                self.gone.add(subject)
+                number += 1
+        return number
+
+    def interests(self, subject: str) -> Interests | None:
+        """The profile as it was last seen, strongest first; None without one.
+
+        Since then all weights have faded alike, which changes nothing between them.
+        """
+        person = self._people.get(subject)
+        return None if person is None else self._table.strongest(person.row, person.at)
+
+    def left_out(self, subject: str, item_of: dict[int, StoredItem], now: float) -> set[int]:
+        """Keys of what the person saw or bought, but goods whose time has come again.
+
+        ``item_of`` holds the renewable items.
+        """
+        person = self._people.get(subject)
+        if person is None:
+            return set()
+        last = dict(person.seen)
+        for key, at in person.bought.items():
+            last[key] = max(at, last.get(key, at))
+        return {
+            key
+            for key, at in last.items()
+            if key not in item_of or now - at < (item_of[key].renewable_s or 0.0)
+        }
+
+    def load(self, profiles: Iterable[StoredProfile], vocabulary: TagVocabulary) -> None:
+        """Take over what is stored, oldest first."""
+        for one in profiles:
+            person = self._person(one.subject)
+            person.at = one.at
+            person.seen.update(one.seen)
+            person.bought.update(one.bought)
+            tags = [vocabulary.number(Kind(tag.kind), tag.key) for tag in one.tags]
+            stored = Interests(
+                np.asarray(tags, np.int64),
+                np.asarray([tag.weight for tag in one.tags], np.float32),
+                np.asarray([tag.last_at for tag in one.tags]),
+                np.asarray([tag.source for tag in one.tags], np.int64),
+                np.asarray([tag.given for tag in one.tags], np.float32),
+            )
+            self._table.merge(person.row, stored, one.at)
+        self.changed.clear()
+
+    def stored(self, subjects: Collection[str], vocabulary: TagVocabulary) -> list[StoredProfile]:
+        """Profiles as they are to be stored, of those that are still there."""
+        found = []
+        for subject in subjects:
+            person = self._people.get(subject)
+            if person is None:
+                continue
+            own = self._table.strongest(person.row, person.at)
+            tags = [
+                StoredTag(int(vocabulary.kind(tag)), vocabulary.key(tag), *rest)
+                for tag, *rest in zip(
+                    own.tags.tolist(), own.weights.tolist(), own.last_at.tolist(),
+                    own.sources.tolist(), own.given.tolist(), strict=True,
+                )
+            ]  # fmt: skip
+            found.append(
+                StoredProfile(subject, person.at, tags, dict(person.seen), dict(person.bought))
+            )
+        return found
+
+    def _person(self, subject: str) -> _Person:
+        person = self._people.pop(subject, None)
+        if person is None:
+            person = _Person(self._table.new())
+            self.gone.discard(subject)
+            if len(self._people) >= self.most:
+                self.forget([next(iter(self._people))])
+        self._people[subject] = person
+        self.changed.add(subject)
+        return person

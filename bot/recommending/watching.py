@@ -1,0 +1,205 @@
+"""What events say: who looked at what, which pages a site has, which offers were taken."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable, Sequence
+from dataclasses import replace
+from itertools import islice
+from typing import Final
+from urllib.parse import urlsplit
+
+from bot.event import PAGE_VIEW, Event
+from bot.recommending.audience import Audience
+from bot.recommending.shelf import Shelf, address
+from bot.settings import Settings
+from bot.store.items import Catalogue, StoredItem
+from index.interests import MOST_TAGS
+from nlp.tags import MAX_TITLE, Page, Tagged
+
+BOUGHT: Final = frozenset({"bought", "purchase", "paid"})
+_MOST_PAGES: Final = 20_000  # learnt from views; more would only be what somebody made up
+_MOST_SHOWN: Final = 200_000
+_RENAMED_S: Final = 86_400.0  # a page that was learnt from views changes its name so often at most
+
+
+class Watching:
+    """Turns events into profiles, views, pages and clicks; knows no database.
+
+    Attributes:
+        renewable: items that may be offered again, by key.
+        waiting: subject and key of what was shown and is not clicked yet, oldest first.
+        pages: items learnt from views that are not stored yet, by key.
+        viewed: keys whose views are not stored yet.
+        clicks: subject, key and time of clicks that are not stored yet.
+        last: time and id of the last event, until it is stored.
+        refused: pages that were not learnt because there were too many.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        shelf: Shelf,
+        audience: Audience,
+        identity: Callable[[str], tuple[str, str]],
+        kept: Catalogue,
+    ) -> None:
+        self._shelf = shelf
+        self._audience = audience
+        self._identity = identity
+        self._removed = dict(kept.removed)
+        self._last_id = kept.last_id
+        self._sites = _sites(settings)
+        self._named_at: dict[int, float] = {}
+        self._learnt = 0
+        self.renewable: dict[int, StoredItem] = {}
+        self.waiting: dict[tuple[str, int], None] = {}
+        self.pages: dict[int, StoredItem] = {}
+        self.viewed: set[int] = set()
+        self.clicks: list[tuple[str, int, float]] = []
+        self.last: tuple[float, str] | None = None
+        self.refused = 0
+        for known in shelf.items():
+            self._note(known.item)
+
+    def observe(self, events: Sequence[Event]) -> None:
+        """Take the events in, in their order."""
+        for event in events:
+            subject = self._subject(event)
+            if subject and (event.item or event.title or event.h1 or event.url):
+                self._observe(event, subject)
+        if events:
+            self.last = (events[-1].at, events[-1].id)
+
+    def take_last(self) -> tuple[float, str] | None:
+        """``last``, which is None from now on."""
+        last, self.last = self.last, None
+        return last
+
+    def shown(self, pairs: Iterable[tuple[str, int]]) -> None:
+        """These items (subject and key) were shown; a click on one is news."""
+        self.waiting.update(dict.fromkeys(pairs))
+        for pair in list(islice(self.waiting, max(0, len(self.waiting) - _MOST_SHOWN))):
+            del self.waiting[pair]
+
+    def with_id(self, item: StoredItem) -> StoredItem:
+        """The item with the key that its external id has, or with a new one."""
+        key = self._shelf.find(item.external_id)
+        known = self._shelf.get(key) if key is not None else None
+        if known is None or known.item.external_id != item.external_id:
+            key = self._removed.pop(item.external_id, None)
+        if key is None:
+            self._last_id += 1
+            key = self._last_id
+        return replace(item, id=key)
+
+    def shelve(self, items: Sequence[StoredItem]) -> None:
+        """Let items be found."""
+        self._shelf.put(items)
+        for item in items:
+            self._note(item)
+
+    def removed(self, key: int) -> None:
+        """An item was taken out; views do not bring it back."""
+        known = self._shelf.get(key)
+        if known is not None:
+            self._removed[known.item.external_id] = key
+            self._learnt -= known.item.source == "views"
+        self._shelf.remove([key])
+        self.renewable.pop(key, None)
+        self.pages.pop(key, None)
+
+    def forget(self, subjects: Collection[str]) -> None:
+        """Nothing of these persons waits any more."""
+        self.waiting = {pair: None for pair in self.waiting if pair[0] not in subjects}
+        self.clicks = [one for one in self.clicks if one[0] not in subjects]
+
+    def _subject(self, event: Event) -> str:
+        customer = event.customer or (self._identity(event.visitor)[0] if event.visitor else "")
+        if customer and event.visitor and f"v:{event.visitor}" in self._audience:
+            self._audience.merge(f"c:{customer}", [f"v:{event.visitor}"])
+        if customer:
+            return f"c:{customer}"
+        return f"v:{event.visitor}" if event.visitor else ""
+
+    def _observe(self, event: Event, subject: str) -> None:
+        key = self._shelf.find(event.item)
+        if key is None:
+            key = self._shelf.find(event.url)
+        if event.name == PAGE_VIEW and (event.title or event.h1):
+            key = self._page(event, key)
+        if key is None:
+            self._audience.observe(subject, self._tags(event), event.at, 0)
+            return
+        known = self._shelf.get(key)
+        if known is None:
+            return
+        self._audience.observe(subject, known.own, event.at, key)
+        self._audience.saw(subject, key, event.at, bought=event.name in BOUGHT)
+        self._shelf.viewed(key, event.at)
+        self.viewed.add(key)
+        if (subject, key) in self.waiting:
+            del self.waiting[subject, key]
+            self.clicks.append((subject, key, event.at))
+
+    def _tags(self, event: Event) -> Tagged:
+        """Tags of a page that is no item, as far as items have them too."""
+        page = Page(title=event.title, h1=event.h1, path=_path(event.url))
+        reader = self._shelf.reader
+        return reader.profile_tags(reader.read(page, known_only=True), MOST_TAGS)
+
+    def _page(self, event: Event, key: int | None) -> int | None:
+        """Key of the page that was seen; one of our sites is learnt, or learns its new name."""
+        if _site(event.url) not in self._sites:
+            return key
+        title = " ".join((event.title or event.h1)[:MAX_TITLE].split())
+        known = self._shelf.get(key) if key is not None else None
+        if known is not None:
+            same = known.item.source != "views" or known.item.title == title
+            if same or event.at < self._named_at.get(known.item.id, 0.0) + _RENAMED_S:
+                return key
+        name = address(event.url)
+        if known is None and (name in self._removed or not title):
+            return None
+        if known is None and self._learnt >= _MOST_PAGES:
+            self.refused += 1
+            return None
+        page = self.with_id(
+            StoredItem(
+                id=0, external_id=name, kind="page", title=title,
+                description=event.h1[:MAX_TITLE] if event.h1 != title else "",
+                path=_path(event.url), url=event.url.partition("#")[0], source="views",
+            )
+        )  # fmt: skip
+        self._named_at[page.id] = event.at
+        self.pages[page.id] = page
+        self._learnt += known is None
+        self._shelf.put([page])
+        return page.id
+
+    def _note(self, item: StoredItem) -> None:
+        if item.renewable_s is None:
+            self.renewable.pop(item.id, None)
+        else:
+            self.renewable[item.id] = item
+        self._learnt += item.source == "views"
+
+
+def _sites(settings: Settings) -> frozenset[str]:
+    """Sites whose pages may be offered: our own and those that may embed the chat."""
+    named = (settings.http.public_url, *settings.widget.allowed_origins)
+    return frozenset({site for url in named if (site := _site(url))})
+
+
+def _site(url: str) -> str:
+    """Host and port of an address, empty where it has none."""
+    try:
+        return urlsplit(url).netloc.lower()
+    except ValueError:
+        return ""
+
+
+def _path(url: str) -> str:
+    try:
+        return urlsplit(url).path.strip("/")
+    except ValueError:
+        return ""

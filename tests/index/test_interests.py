@@ -1,0 +1,92 @@
+"""Profiles that fade: half after the half-life, at most so many tags, the weakest forgotten."""
+
+import numpy as np
+import pytest
+
+from index.interests import HALF_LIFE_S, InterestTable
+
+NOW = 1_800_000_000.0
+
+
+@pytest.fixture
+def table():
+    return InterestTable(most=4)
+
+
+def see(table, row, tags, at=NOW, source=1):
+    ids = np.asarray(list(tags), np.int64)
+    table.observe(row, ids, np.asarray(list(tags.values()), np.float32), at, source)
+
+
+def seen(table, row, now=NOW):
+    found = table.strongest(row, now)
+    return dict(zip(found.tags.tolist(), found.weights.tolist(), strict=True))
+
+
+def test_a_weight_halves(table) -> None:
+    row = table.new()
+    see(table, row, {1: 1.0})
+    assert seen(table, row, NOW + HALF_LIFE_S) == {1: pytest.approx(0.5)}
+
+
+def test_new_sights_add_up_with_what_is_left(table) -> None:
+    row = table.new()
+    see(table, row, {1: 1.0, 2: 0.4})
+    see(table, row, {1: 1.0}, NOW + HALF_LIFE_S)
+    assert seen(table, row, NOW + HALF_LIFE_S) == {1: pytest.approx(1.5), 2: pytest.approx(0.2)}
+
+
+def test_a_sight_that_comes_late_counts_as_faded(table) -> None:
+    row = table.new()
+    see(table, row, {1: 1.0})
+    see(table, row, {2: 1.0}, NOW - HALF_LIFE_S)
+    assert seen(table, row) == {1: pytest.approx(1.0), 2: pytest.approx(0.5)}
+
+
+def test_the_weakest_gives_way_and_only_to_a_stronger_one(table) -> None:
+    row = table.new()
+    see(table, row, {1: 0.4, 2: 0.3, 3: 0.2, 4: 0.1})
+    see(table, row, {5: 0.25})
+    assert list(seen(table, row)) == [1, 2, 5, 3]
+    see(table, row, {6: 0.05})
+    assert 6 not in seen(table, row)
+
+
+def test_more_tags_than_fit_leave_the_strongest(table) -> None:
+    row = table.new()
+    see(table, row, {tag: tag / 10 for tag in range(1, 10)})
+    assert list(seen(table, row)) == [9, 8, 7, 6]
+
+
+def test_no_tags_change_nothing(table) -> None:
+    row = table.new()
+    see(table, row, {})
+    assert len(table.strongest(row, NOW)) == 0
+
+
+def test_each_tag_knows_what_gave_most_of_it_and_when(table) -> None:
+    row = table.new()
+    see(table, row, {1: 0.9}, source=7)
+    see(table, row, {1: 0.2}, NOW + 60, source=8)
+    found = table.strongest(row, NOW + 60)
+    assert found.sources.tolist() == [7]
+    assert found.last_at.tolist() == [NOW + 60]
+
+
+def test_two_profiles_of_one_person_become_one(table) -> None:
+    first, second = table.new(), table.new()
+    see(table, first, {1: 1.0})
+    see(table, second, {1: 1.0, 2: 0.5}, NOW + HALF_LIFE_S)
+    table.merge(first, table.strongest(second, NOW + HALF_LIFE_S), NOW + HALF_LIFE_S)
+    assert seen(table, first, NOW + HALF_LIFE_S) == {1: pytest.approx(1.5), 2: pytest.approx(0.5)}
+
+
+def test_a_dropped_profile_leaves_nothing_to_the_next(table) -> None:
+    rows = [table.new() for _ in range(100)]
+    for row in rows:
+        see(table, row, {row: 1.0})
+    table.drop(rows[3])
+    again = table.new()
+    assert again == rows[3]
+    assert seen(table, again) == {}
+    assert seen(table, rows[4]) == {rows[4]: pytest.approx(1.0)}
