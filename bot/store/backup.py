@@ -14,6 +14,7 @@ from pathlib import Path
 
 from bot.errors import BadData, StorageUnavailable
 from bot.settings import Settings
+from bot.store import search_index
 from bot.store.audit import broken_entry
 from bot.store.database import connect
 from bot.store.lock import DatabaseLock
@@ -120,6 +121,7 @@ def _back_up(
                 f"The backup is not sound ({_describe(report)}) and was thrown away.",
                 remedy="Run 'neurobot doctor': the database itself may be damaged.",
             )
+        search = _with_sound_search(temporary) if tables is _COUNTED else ()
         _publish(temporary, target)
     except (OSError, sqlite3.Error) as error:
         raise StorageUnavailable(f"The backup could not be written: {error}.") from error
@@ -132,7 +134,18 @@ def _back_up(
         counts=expected,
         created_at=now,
         elapsed_s=time.monotonic() - started,
+        search=search,
     )
+
+
+def _with_sound_search(copy: Path) -> tuple[str, ...]:
+    """Search tables of the copy that were damaged; all are made anew then."""
+    with contextlib.closing(sqlite3.connect(copy)) as connection:
+        damaged = search_index.unsound(connection)
+        if damaged:
+            search_index.renew(connection)
+        connection.commit()
+    return damaged
 
 
 def restore(source: Path, settings: Settings) -> Path | None:

@@ -246,13 +246,14 @@ class CheckReport:
 
 @dataclass(frozen=True, slots=True)
 class BackupReport:
-    """A verified copy."""
+    """A verified copy; ``search`` names search tables that were damaged and are anew in it."""
 
     path: str
     size_bytes: int
     counts: Mapping[str, int]
     created_at: float
     elapsed_s: float
+    search: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Mapping
 from dataclasses import asdict
@@ -10,6 +11,7 @@ from typing import Any
 
 from bot.ports import Clock
 from bot.settings import Settings
+from bot.store import search_index
 from bot.store.backup import back_up, check
 from bot.store.canaries import Canaries
 from bot.store.conversations import Conversations
@@ -33,6 +35,8 @@ from bot.store.shadow import Shadow
 from bot.store.training import Training
 from bot.store.unanswered import Unanswered
 from bot.store.webhooks import Webhooks
+
+_LOG = logging.getLogger(__name__)
 
 
 class Store:
@@ -89,11 +93,17 @@ class Store:
     async def backup(self, target: Path) -> BackupReport:
         """A verified copy of everything committed, at ``target``, made while the server runs.
 
+        Search tables that turn out to be damaged are made anew, here as in the copy.
+
         Raises:
             StorageUnavailable: the copy could not be written or is not sound; ``target`` is
                 untouched.
         """
-        return await self.db.read(lambda connection: back_up(connection, target, self._clock()))
+        report = await self.db.read(lambda connection: back_up(connection, target, self._clock()))
+        if report.search:
+            _LOG.warning("damaged search tables are made anew: %s", ", ".join(report.search))
+            await self.db.write(search_index.renew)
+        return report
 
     async def check(self) -> CheckReport:
         """What is damaged: SQLite's own check, row digests, the audit chain."""

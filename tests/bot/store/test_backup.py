@@ -5,7 +5,7 @@ import sqlite3
 
 import pytest
 
-from bot.domain import Author
+from bot.domain import Author, Inbound
 from bot.errors import AlreadyRunning, BadData, StorageUnavailable
 from bot.settings import Settings
 from bot.store import Reply, Store, restore
@@ -154,3 +154,32 @@ async def test_restore_over_a_damaged_database_keeps_it_beside(filled, settings,
     opened = Store.open(settings)
     assert (await opened.check()).sound
     await opened.close()
+
+
+async def test_damaged_search_is_made_anew_here_and_in_the_copy(filled, settings, tmp_path, clock):
+    before = (await filled.conversations.queue("all", None, query="вопрос 7")).total
+    articles = (await filled.knowledge.articles(query="оплата")).total
+    assert (before, articles) == (1, 1)
+    # FTS5 keeps its terms in blobs; other ones of the same length are damage.
+    await filled.db.write(
+        lambda connection: connection.execute(
+            "UPDATE messages_fts_data SET block = zeroblob(length(block)) WHERE id > 10"
+        )
+    )
+    report = await filled.backup(tmp_path / "b.db")
+    assert report.search == ("messages_fts",)
+    assert (await filled.conversations.queue("all", None, query="вопрос 7")).total == before
+    assert (await filled.knowledge.articles(query="оплата")).total == articles
+    assert (await filled.backup(tmp_path / "c.db")).search == ()
+    await filled.close()
+    restore(tmp_path / "b.db", settings)
+    restored = Store.open(settings, clock)
+    try:
+        assert (await restored.conversations.queue("all", None, query="вопрос 7")).total == before
+        [receipt] = await restored.conversations.receive(
+            [Inbound("memory", "later", "c1", "совсем новый", 1.0)]
+        )
+        assert receipt.message_id
+        assert (await restored.conversations.queue("all", None, query="новый")).total == 1
+    finally:
+        await restored.close()
