@@ -288,13 +288,11 @@ async def test_a_new_question_beside_an_old_edit_is_answered(automatic, edited_f
 
 
 async def test_an_edit_far_behind_an_answer_is_not_answered_again(automatic):
-    first = await automatic.say("Hello!")
     inbounds = [
-        automatic.channel.message(f"line {n}", customer="anna", now=automatic.clock())
-        for n in range(60)
+        automatic.channel.message(text, customer="anna", now=automatic.clock())
+        for text in ("Hello!", *(f"line {n}" for n in range(60)), QUESTION)
     ]
-    await automatic.store.conversations.receive(inbounds)
-    await automatic.say(QUESTION)
+    first, *_ = await automatic.store.conversations.receive(inbounds)
     await automatic.store.conversations.reply(
         first.conversation_id, Reply(text=ANSWER, author=Author.BOT)
     )
