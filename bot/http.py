@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import mimetypes
 import re
 import secrets
 from collections.abc import Awaitable, Callable, Mapping
@@ -377,6 +378,9 @@ def static_files(folder: Path) -> Handler:
             "Access-Control-Allow-Origin": "*",
             "Cross-Origin-Resource-Policy": "cross-origin",
         }
+        kind = mimetypes.guess_type(name)[0] or "application/octet-stream"
+        text = kind.startswith("text/") or kind.endswith("+xml")
+        headers["Content-Type"] = f"{kind}; charset=utf-8" if text else kind
         return web.FileResponse(path, headers=headers)
 
     return handler

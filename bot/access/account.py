@@ -38,7 +38,8 @@ async def change_password(request: web.Request) -> web.StreamResponse:
             access.attempts.failed(agent.login, address)
             return await _page(request, error=ui.translate(request, "access.password.wrong"))
     try:
-        password = checked_password(str(fields.get("password", "")))
+        own = (agent.login, agent.name, services.settings.company)
+        password = checked_password(str(fields.get("password", "")), own)
     except BadRequest:
         return await _page(request, error=ui.translate(request, "access.password.weak"))
     await services.store.people.set_password(agent.id, await access.passwords.hash(password))

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import asyncio
 import base64
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
 
+from bot.access.guessable import is_guessable
 from bot.errors import BadRequest, TooManyRequests
 
 T = TypeVar("T")
@@ -23,18 +24,18 @@ MAX_LENGTH = 256
 _MAX_WAITING = 16
 
 
-def checked_password(text: str) -> str:
-    """``text`` if it can be a password.
+def checked_password(text: str, own: Iterable[str] = ()) -> str:
+    """``text`` if it can be a password; ``own`` are words that a guesser knows of the person.
 
     Raises:
-        BadRequest: shorter than 10 or longer than 256 characters, or of one repeated character.
+        BadRequest: shorter than 10 or longer than 256 characters, or among the first to be guessed.
     """
     if not MIN_LENGTH <= len(text) <= MAX_LENGTH:
         raise BadRequest(
             f"A password has {MIN_LENGTH} to {MAX_LENGTH} characters.",
             remedy="Several words are long and easy to remember.",
         )
-    if len(set(text)) < 4:
+    if len(set(text)) < 4 or is_guessable(text, own):
         raise BadRequest("This password is too easy to guess.", remedy="Use several words.")
     return text
 

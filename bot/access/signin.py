@@ -128,9 +128,10 @@ async def redeem_link(request: web.Request) -> web.StreamResponse:
 
 
 async def sign_out(request: web.Request) -> web.StreamResponse:
-    """End this session."""
+    """End this session, and let the browser forget unsent drafts; pages it never keeps."""
     await request.config_dict[SERVICES].store.people.revoke_session(request[SESSION_TOKEN])
     response = _go("/sign-in")
+    response.headers["Clear-Site-Data"] = '"storage"'
     drop_cookie(request, response)
     return response
 

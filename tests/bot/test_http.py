@@ -260,6 +260,7 @@ async def test_static_files_stay_in_their_folder(base, path: str) -> None:
         assert reply.status == 404
     async with base.get("/static/app.js") as reply:
         assert (reply.status, await reply.text()) == (200, "1;")
+        assert reply.headers["Content-Type"] == "text/javascript; charset=utf-8"
 
 
 async def test_a_slow_body_ends(base, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -110,6 +110,7 @@ async def test_a_password_signs_in_and_out(server: Running, client) -> None:
         "/sign-out", data=fields, headers=headers, allow_redirects=False
     ) as reply:
         assert reply.status == 303
+        assert reply.headers["Clear-Site-Data"] == '"storage"'
     async with client.get("/account", headers=headers, allow_redirects=False) as reply:
         assert reply.status == 401
 
@@ -277,6 +278,26 @@ def test_own_paths_are_kept() -> None:
 def test_weak_passwords_are_refused(text: str) -> None:
     with pytest.raises(BadRequest):
         checked_password(text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "password123", "P@ssw0rd2024", "qwertyuiop", "1q2w3e4r5t", "0987654321", "iloveyou12",
+        "LetMeIn1234", "пароль12345", "йцукенгшщз", "welcome-2026!", "12.05.1987", "admin_admin",
+        "ann.petrova1", "Acme-2026",
+    ],
+)  # fmt: skip
+def test_what_is_guessed_first_is_refused(text: str) -> None:
+    with pytest.raises(BadRequest):
+        checked_password(text, ["ann.petrova", "Acme Ltd."])
+
+
+@pytest.mark.parametrize(
+    "text", [PASSWORD, "mxkqzvwbtr", "4815162342 lost", "тихий синий чайник", "x1y2z3-90-ёж"]
+)
+def test_no_kind_of_character_is_asked_for(text: str) -> None:
+    assert checked_password(text, ["ann", "Acme"]) == text
 
 
 async def test_password_hashes() -> None:
