@@ -25,38 +25,36 @@ _ROWS = (
     "qazwsxedcrfvtgbyhnujm", "147258369", "159753", "1029384756", "йфяцычувс",
 )  # fmt: skip
 
-_WORDS = frozenset(
-    """
-    password passwort parola contrasena pass word login admin administrator root user guest test
-    testing default changeme change secret letmein welcome hello access master system support server
-    computer internet windows google facebook samsung apple iphone android microsoft linux oracle
-    service desk help helpdesk neurobot company office manager money business
-    love lover iloveyou loveyou iloveu ilove loveme forever always family friend friends baby babygirl
-    babyboy angel princess prince queen king sweet sweetheart honey darling sunshine sunflower flower
-    butterfly rainbow summer winter spring autumn january february march april june july august
-    september october november december monday friday sunday happy lucky crazy killer
-    hunter ranger shadow dragon monkey tiger panther eagle falcon phoenix wolf horse mustang
-    kitty kitten puppy chicken turtle dolphin penguin banana orange cherry chocolate cookie pepper
-    ginger coffee cheese football baseball basketball soccer hockey tennis golf volleyball cricket
-    softball gymnastics swimming skateboard snowboard arsenal chelsea liverpool manchester united
-    barcelona madrid juventus milan cowboys steelers yankees lakers spartak zenit
-    london paris berlin moscow moskva russia england america american australia california florida
-    texas chicago boston dallas brooklyn canada mexico brazil germany france italia india
-    michael jordan thomas daniel david robert james john joseph william richard charles george
-    anthony christopher alexander alexandra alexandr andrew matthew joshua jonathan benjamin nicholas
-    patrick brandon jessica jennifer michelle elizabeth stephanie samantha amanda ashley nicole melissa
-    victoria natasha natalia svetlana tatiana ekaterina anastasia marina maria sergey vladimir dmitry
-    maxim nikita ivan artem charlie maggie buster cooper oliver jackson
-    superman batman spiderman starwars startrek pokemon naruto matrix hacker gandalf hellokitty
-    metallica nirvana slipknot blink guitar music rockstar marlboro corvette ferrari porsche mercedes
-    yamaha honda toyota trustno playboy undertaker jesus christ heaven blessed church trinity
-    freedom peace power magic mystery destiny infinity
-    super star girl boy man men life live the and you are one two not for who with your mine
-    big black white blue green red pink purple yellow silver golden gold diamond
-    пароль мойпароль админ администратор привет любовь люблю солнце зайка котик наташа марина сергей
-    максим никита александр россия москва спартак зенит семья счастье работа компания поддержка
-    """.split()
-)  # fmt: skip
+_COMMON = """
+password passwort parola contrasena pass word login admin administrator root user guest test
+testing default changeme change secret letmein welcome hello access master system support server
+computer internet windows google facebook samsung apple iphone android microsoft linux oracle
+service desk help helpdesk neurobot company office manager money business love lover iloveyou
+loveyou iloveu ilove loveme forever always family friend friends baby babygirl babyboy angel
+princess prince queen king sweet sweetheart honey darling sunshine sunflower flower butterfly
+rainbow summer winter spring autumn january february march april june july august september
+october november december monday friday sunday happy lucky crazy killer hunter ranger shadow
+dragon monkey tiger panther eagle falcon phoenix wolf horse mustang kitty kitten puppy chicken
+turtle dolphin penguin banana orange cherry chocolate cookie pepper ginger coffee cheese football
+baseball basketball soccer hockey tennis golf volleyball cricket softball gymnastics swimming
+skateboard snowboard arsenal chelsea liverpool manchester united barcelona madrid juventus milan
+cowboys steelers yankees lakers spartak zenit london paris berlin moscow moskva russia england
+america american australia california florida texas chicago boston dallas brooklyn canada mexico
+brazil germany france italia india michael jordan thomas daniel david robert james john joseph
+william richard charles george anthony christopher alexander alexandra alexandr andrew matthew
+joshua jonathan benjamin nicholas patrick brandon jessica jennifer michelle elizabeth stephanie
+samantha amanda ashley nicole melissa victoria natasha natalia svetlana tatiana ekaterina
+anastasia marina maria sergey vladimir dmitry maxim nikita ivan artem charlie maggie buster cooper
+oliver jackson superman batman spiderman starwars startrek pokemon naruto matrix hacker gandalf
+hellokitty metallica nirvana slipknot blink guitar music rockstar marlboro corvette ferrari
+porsche mercedes yamaha honda toyota trustno playboy undertaker jesus christ heaven blessed church
+trinity freedom peace power magic mystery destiny infinity super star girl boy man men life live
+the and you are one two not for who with your mine big black white blue green red pink purple
+yellow silver golden gold diamond пароль мойпароль админ администратор привет любовь люблю солнце
+зайка котик наташа марина сергей максим никита александр россия москва спартак зенит семья счастье
+работа компания поддержка
+"""
+_WORDS = frozenset(_COMMON.split())
 _LONGEST = max(map(len, _WORDS))
 _DATE = re.compile(r"(19|20)\d\d|\d{2}[./-]\d{2}[./-](?:19|20)?\d{2}")
 
