@@ -12,7 +12,7 @@ BIN := $(VENV)/bin
 FAISS := $(shell nvidia-smi >/dev/null 2>&1 && echo gpu || echo cpu)
 PIP := $(BIN)/python -m pip --disable-pip-version-check $(PIP_ARGS)
 
-.PHONY: demo test lint types contracts unit trust trust-full bench results picture clean help
+.PHONY: demo test lint types contracts unit trust trust-full bench audit results picture clean help
 
 help: ## list the commands
 	@grep -E '^[a-z-]+:.*##' Makefile | sed -E 's/:.*## /\t/'
@@ -45,6 +45,13 @@ trust: $(VENV)/.dev ## every promise of docs/promises.md, a line each, in ten mi
 trust-full: $(VENV)/.dev ## the same at full size: more kills, more bodies, every screen in every look
 	TRUST_PROFILE=full TEST_KILLS=200 TEST_SCREENS=full $(PROVE)
 PROVE = $(BIN)/python -m pytest -q -n 2 --dist loadfile --promises build/trust.json
+
+audit: $(VENV)/.dev ## known weaknesses of the installed libraries; fails where that cannot be asked
+	@$(BIN)/python -m pip_audit --version >/dev/null 2>&1 || $(PIP) install -q 'pip-audit>=2.9'
+	@mkdir -p build
+	@$(BIN)/python -m pip freeze --exclude-editable | sed -E 's/[+][a-z0-9.]+$$//' > build/installed.txt
+	@$(BIN)/python -m pip_audit --strict --disable-pip --no-deps -r build/installed.txt || { echo \
+	  "Not audited: a weakness is named above, or the data of the package index was not reached." >&2; exit 1; }
 
 results: $(VENV)/.dev ## the figures of docs/results.md, an hour; DATA names a folder with the corpora
 	$(BIN)/neurobot evaluate results $(DATA) --write docs/results.md
