@@ -224,6 +224,7 @@ def check_binding(settings: HttpSettings) -> ssl.SSLContext | None:
         raise SettingsInvalid("Settings: http.tls_cert and http.tls_key belong together.")
     if settings.tls_cert:
         context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+        context.minimum_version = ssl.TLSVersion.TLSv1_2
         try:
             context.load_cert_chain(settings.tls_cert, settings.tls_key)
         except (OSError, ssl.SSLError) as error:

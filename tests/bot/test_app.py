@@ -9,6 +9,7 @@ import shutil
 import signal
 import ssl
 import sys
+import warnings
 from pathlib import Path
 
 import aiohttp
@@ -61,6 +62,13 @@ async def test_tls_on_every_address(tmp_path: Path) -> None:
     http = HttpSettings(host="0.0.0.0", port=0, tls_cert=str(cert), tls_key=str(key))
     async with running(Settings(data_dir=str(tmp_path / "data"), http=http)) as server:
         assert server.url.startswith("https://127.0.0.1:")
+        old = ssl.create_default_context(cafile=str(cert))
+        with warnings.catch_warnings(action="ignore"):
+            old.maximum_version = ssl.TLSVersion.TLSv1_1
+        connector = aiohttp.TCPConnector(ssl=old)
+        async with aiohttp.ClientSession(server.url, connector=connector) as client:
+            with pytest.raises(aiohttp.ClientConnectorError):
+                await client.get("/health")
         token = await server.services.store.people.one_time_link(None)
         trust = ssl.create_default_context(cafile=str(cert))
         connector = aiohttp.TCPConnector(ssl=trust)
