@@ -300,6 +300,8 @@ def errors_middleware() -> Middleware:
             return await _answer(
                 request, BadRequest("The text holds characters that cannot be stored.")
             )
+        except ConnectionResetError:  # the client went away while it was written to
+            raise
         except Exception:  # noqa: BLE001 - the edge: logged once, answered as "internal"
             _LOG.exception("%s %s failed", request.method, request.path)
             return await _answer(request, NeurobotError())

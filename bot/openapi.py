@@ -62,6 +62,10 @@ class Operation(Protocol):
     def status(self) -> int:
         """Of a good answer."""
 
+    @property
+    def again(self) -> int:
+        """Of a good answer to a request that was answered before; 0: the same."""
+
 
 def document(routes: Iterable[Operation], *, version: str, server: str = "") -> dict[str, Any]:
     """The document of all routes that have a summary."""
@@ -140,13 +144,19 @@ def _responses(route: Operation, schema_of: dict[int, dict[str, Any]]) -> dict[s
     if route.reply is not None:
         good["content"] = {"application/json": {"schema": schema_of[id(route.reply)]}}
     responses = {str(route.status): good}
+    if route.again:
+        responses[str(route.again)] = {**good, "description": "It was done before."}
     expected = [("400", "The request cannot be understood.")]
     if route.right not in {"public", "visitor"}:
         expected += [("401", "Sign in first."), ("403", "No right to do this.")]
-    if "{" in route.path:
+    elif route.right == "visitor":
+        expected += [("401", "The token is missing."), ("403", "This site may not ask.")]
+    if "{" in route.path or route.method != "GET" or route.query is not None:
         expected.append(("404", "There is nothing here."))
     if route.method != "GET":
         expected += [("409", "Changed by somebody else."), ("413", "Too large.")]
+    if route.body is not None:
+        expected += [("408", "Too slow."), ("415", "Not JSON.")]
     expected += [("429", "Too many requests."), ("503", "Try again later.")]
     for status, text in expected:
         responses[status] = {

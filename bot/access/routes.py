@@ -56,7 +56,7 @@ class Route:
         summary: one line for the API document; routes without one stay out of it.
         body: type of the JSON body, reply: of the JSON answer.
         query: type of the query string.
-        status: of a successful answer.
+        status: of a successful answer; ``again``: of one to a request that was answered before.
         limited: False exempts a public route from the rate per address (the webhook, static files).
     """
 
@@ -69,6 +69,7 @@ class Route:
     reply: Any = None
     query: Any = None
     status: int = 200
+    again: int = 0
     limited: bool = True
 
 

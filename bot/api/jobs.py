@@ -123,6 +123,7 @@ ROUTES = (
         NewJob,
         ApiJob,
         status=202,
+        again=200,
     ),
     Route(
         "POST",

@@ -152,6 +152,7 @@ ROUTES = (
         NewMessage,
         MessageReceipt,
         status=201,
+        again=200,
     ),
     Route(
         "POST",

@@ -64,25 +64,48 @@ class WebChannel:
 
 def routes() -> list[Route]:
     """Everything the widget calls; each also answers the browser's preflight."""
-    table: tuple[tuple[str, str, Handler, Any, str], ...] = (
-        ("GET", "config", web_chat.get_config, None, "Texts and settings of the widget."),
-        ("POST", "visitors", web_chat.create_visitor, None, "A new visitor's token."),
-        ("POST", "messages", web_chat.post_message, VisitorMessage, "A message, stored first."),
-        ("GET", "history", web_chat.get_history, None, "The visitor's conversation."),
-        ("GET", "events", web_chat.get_events, None, "Live messages and typing, as events."),
-        ("POST", "read", web_chat.post_read, VisitorAck, "Messages that were seen."),
-        ("POST", "typing", web_chat.post_typing, VisitorTyping, "Typing; may offer answers."),
-        ("GET", "interests", web_interests.get_interests, None, "What the visitor looked at."),
-        ("POST", "interests/erase", web_interests.erase_interests, None, "Forget all of it."),
-        ("POST", "rating", web_chat.post_rating, VisitorRating, "How the help was, 1 to 5."),
+    table: tuple[tuple[str, str, Handler, Any, str, int], ...] = (
+        ("GET", "config", web_chat.get_config, None, "Texts and settings of the widget.", 200),
+        ("POST", "visitors", web_chat.create_visitor, None, "A new visitor's token.", 201),
+        (
+            "POST",
+            "messages",
+            web_chat.post_message,
+            VisitorMessage,
+            "A message, stored first.",
+            201,
+        ),
+        ("GET", "history", web_chat.get_history, None, "The visitor's conversation.", 200),
+        ("GET", "events", web_chat.get_events, None, "Live messages and typing, as events.", 200),
+        ("POST", "read", web_chat.post_read, VisitorAck, "Messages that were seen.", 204),
+        ("POST", "typing", web_chat.post_typing, VisitorTyping, "Typing; may offer answers.", 200),
+        ("GET", "interests", web_interests.get_interests, None, "What the visitor looked at.", 200),
+        (
+            "POST",
+            "interests/erase",
+            web_interests.erase_interests,
+            None,
+            "Forget all of it.",
+            200,
+        ),
+        ("POST", "rating", web_chat.post_rating, VisitorRating, "How the help was, 1 to 5.", 204),
     )
     found = [
-        Route(method, f"/chat/{name}", cross_origin(handler), "visitor", summary, body)
-        for method, name, handler, body, summary in table
+        Route(
+            method,
+            f"/chat/{name}",
+            cross_origin(handler),
+            "visitor",
+            summary,
+            body,
+            status=status,
+            again=200 if body is VisitorMessage else 0,
+        )
+        for method, name, handler, body, summary, status in table
     ]
     found += [
         Route("OPTIONS", f"/chat/{name}", cross_origin(_preflight), "visitor")
-        for _, name, _, _, _ in table
+        for _, name, *_ in table
     ]
     return [*found, Route("GET", "/chat", get_page, "public")]
 
