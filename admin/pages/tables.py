@@ -8,8 +8,10 @@ from collections.abc import Iterable, Sequence
 
 from aiohttp import web
 
-# A cell that begins with one of these is run as a formula by spreadsheets.
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+# A cell that begins with one of these is run as a formula by spreadsheets, also in the forms of
+# full width, and behind what is not seen.
+_FORMULA = ("=", "+", "-", "@", "\uff1d", "\uff0b", "\uff0d", "\uff20")
+_UNSEEN = " \t\r\n\v\f\u00a0\u200b\u200e\u200f\u2060\ufeff"
 
 
 def csv_response(
@@ -25,4 +27,8 @@ def csv_response(
 
 
 def _cell(value: object) -> object:
-    return f"'{value}" if isinstance(value, str) and value.startswith(_FORMULA) else value
+    if not isinstance(value, str):
+        return value
+    text = value.replace("\x00", "\ufffd")
+    risky = text.lstrip(_UNSEEN).startswith(_FORMULA) or text.startswith(("\t", "\r", "\n"))
+    return f"'{text}" if risky else text

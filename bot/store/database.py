@@ -95,6 +95,8 @@ class Database:
         try:
             path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
             self._lock = DatabaseLock(path)
+            if not path.exists():  # for its owner alone, whoever may look into the folder
+                path.touch(mode=0o600)
         except OSError as error:
             raise StorageUnavailable(
                 f"The data folder {path.parent} cannot be used: {error}.",

@@ -12,7 +12,8 @@ from admin.pages.tables import csv_response
 
 STARTS = ("=", "+", "-", "@", "\t", "\r", "\n", "\x00")
 FORMULAS = [f"{start}cmd|' /C calc'!A0" for start in STARTS] + [
-    " =1+1", "\u200b=1+1", '"=1+1"', "=1+1;2", "=HYPERLINK(\"//evil.example\")", "＝1+1", "\ufeff=1",
+    " =1+1", "\u200b=1+1", '"=1+1"', "=1+1;2", "=HYPERLINK(\"//evil.example\")", "＝1+1",
+    "\ufeff=1",
     "-2+3", "+7 900 123-45-67", "@SUM(A1)", "a\n=1+1", "a\r=1+1", "a,=1+1",
 ]  # fmt: skip
 

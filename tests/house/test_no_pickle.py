@@ -12,7 +12,16 @@ SOURCES = sorted(
     path for package in ("bot", "nlp", "index", "admin") for path in (ROOT / package).rglob("*.py")
 )
 MODULES = {"pickle", "cPickle", "_pickle", "dill", "cloudpickle", "joblib", "marshal", "shelve"}
-CALLS = {"eval", "exec", "compile", "__import__", "torch.load", "torch.save", "os.system", "os.popen"}
+CALLS = {
+    "eval",
+    "exec",
+    "compile",
+    "__import__",
+    "torch.load",
+    "torch.save",
+    "os.system",
+    "os.popen",
+}
 
 
 def offences(text: str) -> list[str]:
@@ -24,7 +33,8 @@ def offences(text: str) -> list[str]:
         elif isinstance(node, ast.ImportFrom):
             found += [node.module or ""] * ((node.module or "").partition(".")[0] in MODULES)
         elif isinstance(node, ast.Call):
-            found += [name] * ((name := ast.unparse(node.func)) in CALLS)
+            name = ast.unparse(node.func)
+            found += [name] * (name in CALLS)
             found += [
                 f"{word.arg}=True"
                 for word in node.keywords

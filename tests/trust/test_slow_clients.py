@@ -98,12 +98,13 @@ async def test_slow_senders_are_cut_and_others_served(
         assert max(lasted) <= times
         assert all(answer.startswith(b"HTTP/1.1 408") for answer in answers[count:])
         assert not any(b"HTTP/1.1 2" in answer or b"HTTP/1.1 5" in answer for answer in answers)
-    waited = statistics.median(took)
+    waited, longest = statistics.median(took), max(took)
     assert waited < 0.5
     record_property(
         "figure",
         f"{count} heads, {count // 5} bodies: the last cut after {max(lasted):.1f} s; "
-        f"others served {len(took)} times, median {waited * 1000:.0f} ms, longest {max(took) * 1000:.0f} ms",
+        f"others served {len(took)} times, median {waited * 1000:.0f} ms, "
+        f"longest {longest * 1000:.0f} ms",
     )
 
 
