@@ -180,8 +180,8 @@ async def test_no_canary_is_where_it_should_not_be(
     assert not kept, f"others may read {kept}"
     record_property(
         "figure",
-        f"{len(days.secrets)} secrets and two texts of a customer: 0 in {len(logged)} lines of log, "
-        f"{len(days.shown)} answers and {len(described)} representations",
+        f"{len(days.secrets)} secrets and two texts of a customer: 0 in {len(logged)} lines of "
+        f"log, {len(days.shown)} answers and {len(described)} representations",
     )
 
 
