@@ -27,7 +27,7 @@ _TO_ENGLISH: Final = MappingProxyType(
 _LATIN: Final = re.compile("[a-z]")
 _CYRILLIC: Final = re.compile("[а-я]")
 # Tokens with a digit are codes and versions: no evidence of a layout.
-_CODE: Final = re.compile(r"\S*\d\S*")
+_CODE: Final = re.compile(r"(?<!\S)\S*\d\S*")
 
 _SYMBOLS: Final = 29  # a-z, digit, space, anything else
 _DIGIT, _SPACE, _OTHER = 26, 27, 28

@@ -86,7 +86,7 @@ def routes() -> list[Route]:
             web_interests.erase_interests,
             None,
             "Forget all of it.",
-            200,
+            204,
         ),
         ("POST", "rating", web_chat.post_rating, VisitorRating, "How the help was, 1 to 5.", 204),
     )
