@@ -51,7 +51,7 @@ MAX_UPLOAD_BYTES: web.AppKey[int] = web.AppKey("max_upload_bytes", int)
 SECURE: web.AppKey[bool] = web.AppKey("secure", bool)  # served under TLS, by us or by a proxy
 FORM: web.RequestKey[Mapping[str, Any]] = web.RequestKey("form")
 
-BODY_TIMEOUT_S = 12.0
+BODY_TIMEOUT_S = 10.0
 UPLOAD_TIMEOUT_S = 120.0
 
 _DAMAGED_BODY = (

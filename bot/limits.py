@@ -22,8 +22,8 @@ from bot.errors import SettingsInvalid, TooManyRequests
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 # Also the longest that an unfinished request head may take.
-KEEPALIVE_S = 12.0
-STALLED_S = 12.0  # of a reader: nothing taken of what waits for it
+KEEPALIVE_S = 10.0
+STALLED_S = 10.0  # of a reader: nothing taken of what waits for it
 _MAX_KEYS = 20_000
 
 

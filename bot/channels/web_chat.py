@@ -23,6 +23,7 @@ from bot.event import Subject
 from bot.http import decode, json_response, query
 from bot.replies import away_text, may_send
 from bot.services import SERVICES, Services
+from bot.streams import STREAMS
 
 NAME = "web"
 MAX_CHARACTERS = 4_000
@@ -219,7 +220,8 @@ async def get_events(request: web.Request) -> web.StreamResponse:
     services = request.config_dict[SERVICES]
     conversation, customer = await _conversation(request, query(request, StreamQuery).conversation)
     topics = {f"conversation:{conversation.public_id}", f"visitor:{customer.external_id}"}
-    with services.bus.subscribe(topics) as news:
+    streams = request.config_dict[STREAMS]
+    with streams.follow(request, services.bus.subscribe(topics)) as news:
         async with sse_response(request, ping_interval=_PING_S) as stream:
             last = await _send_history(request, stream, conversation, "")
             async for event in news:

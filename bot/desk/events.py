@@ -17,6 +17,7 @@ from bot.bus import RESET, Subscription
 from bot.domain import Event
 from bot.errors import NeurobotError
 from bot.services import SERVICES, Services
+from bot.streams import STREAMS
 
 _HEARTBEAT_S = 15
 _RETRY_MS = 1000
@@ -29,7 +30,7 @@ async def stream(request: web.Request) -> web.StreamResponse:
     """Events of the topic "desk" after the id the page has seen."""
     services = request.config_dict[SERVICES]
     subscription = services.bus.subscribe({"desk"}, last_event_id(request))
-    with subscription:
+    with request.config_dict[STREAMS].follow(request, subscription):
         async with sse_response(request, ping_interval=_HEARTBEAT_S) as response:
             try:
                 async with asyncio.timeout(_LONGEST_S):

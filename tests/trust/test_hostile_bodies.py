@@ -257,10 +257,13 @@ async def test_bombs_are_refused_in_little_memory(house, record_property) -> Non
         (b"[" * 100_000, json_kind, {400}),
         (b'{"a":' * 100_000 + b"1" + b"}" * 100_000, json_kind, {400}),
     ):
-        async with program.http.post(
-            "/api/v1/suggest", data=io.BytesIO(body), headers=headers
-        ) as reply:
-            assert reply.status in expected, (len(body), await reply.text())
+        try:
+            async with program.http.post(
+                "/api/v1/suggest", data=io.BytesIO(body), headers=headers
+            ) as reply:
+                assert reply.status in expected, (len(body), await reply.text())
+        except aiohttp.ClientOSError:  # hung up on while it still sent
+            assert 413 in expected
     grown = _resident_mib() - before
     assert grown < 50
     assert (await program.get("/ready"))[0] == 200

@@ -54,7 +54,7 @@ def _used(source: str) -> dict[str, set[str]]:
 
 def apply(pattern: re.Pattern, method: str, text: str | bytes) -> None:
     if method == "sub":
-        pattern.sub(text[:1], text)
+        pattern.sub(text[:0], text)
     elif method in {"findall", "finditer"}:
         for _ in pattern.finditer(text):
             pass
