@@ -15,6 +15,7 @@ from bot.store.receiving import Receiving
 from bot.store.records import ConversationEvent, MessageEdit
 from bot.store.replying import Replying
 from bot.store.search import Searching, hits
+from bot.store.texts import dump
 
 View = Literal["mine", "unassigned", "all", "flagged", "snoozed", "closed", "uncertain"]
 
@@ -187,10 +188,11 @@ class Conversations(Receiving, Acting, Replying, Searching):
         condition, order = _VIEWS[view]
 
         def find(connection: sqlite3.Connection) -> Page:
-            where, params = f"WHERE {condition}", {"agent": agent_id}
+            where, params = f"WHERE {condition}", dict[str, int | str | None](agent=agent_id)
             if query.strip():
-                # Ids are our own integers, so they may stand in the text; there may be thousands.
-                where += f" AND c.id IN ({','.join(map(str, hits(connection, query)))})"
+                # One value, not thousands in the text: each connection keeps its statements.
+                where += " AND c.id IN (SELECT value FROM json_each(:hits))"
+                params["hits"] = dump(hits(connection, query))
             total = connection.execute(
                 f"SELECT count(*) FROM conversations c {where}",  # noqa: S608
                 params,
