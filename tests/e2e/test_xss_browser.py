@@ -32,6 +32,7 @@ from bot.domain import (
     Suggestion,
     Suggestions,
 )
+from bot.event import Event
 from bot.handover import Action
 from bot.store.records import Reply
 
@@ -233,6 +234,12 @@ class Seeded:
         await talks.act(receipt.conversation_id, Action.PERSON_WANTED)
         await talks.save_draft(receipt.conversation_id, 1, text)
         self.talks.append(receipt.conversation_public_id)
+        event = Event(
+            name=text[:64], id=f"e{number}", at=services.clock(), visitor=f"v{number}",
+            customer=f"v{number}", company=text[:200], url=f"https://x.example/{text}", title=text,
+            h1=text, item=text[:200],
+        )  # fmt: skip
+        await services.intake.put([event])
         if number % 10 == 0:
             customer = await talks.find_customer("web", f"v{number}")
             self.pages.append(f"/admin/customers/{customer.public_id}")
@@ -244,13 +251,12 @@ class Seeded:
             "/desk?view=all", "/admin/customers?", "/admin/knowledge?", "/admin/system/audit?",
             "/admin/training-set?", "/admin/review?", "/admin/unanswered?",
         )  # fmt: skip
-        whole = (
-            "/admin/overview", "/admin/knowledge/categories", "/admin/knowledge/coverage",
-            "/admin/knowledge/duplicates", "/admin/people", "/admin/people/tokens",
-            "/admin/people/sessions", "/admin/reports?by=agent", "/admin/reports?by=category",
-            "/admin/system", "/admin/system/webhooks", "/admin/channels?open=1", "/admin/models",
-            "/admin/automatic", "/account",
-        )  # fmt: skip
+        whole = [
+            route.path
+            for route in panel.routes()
+            if route.method == "GET"
+            and not re.search(r"[{]|\.csv$|/(job|loss|preview)$", route.path)
+        ]
         asked = [
             f"{path}{name}={quote(text)}"
             for text in self.texts[::10]
@@ -259,7 +265,8 @@ class Seeded:
                 ("/admin/system/audit?", "text"), ("/sign-in?", "next"), ("/no/", "x"),
             )
         ]  # fmt: skip
-        return [f"{one}&page={leaf}" for leaf in leaves for one in listed] + [*whole, *asked]
+        named = ["/account", "/admin/reports?by=agent", "/admin/channels?open=1", *whole, *asked]
+        return [f"{one}&page={leaf}" for leaf in leaves for one in listed] + named
 
 
 @pytest.fixture

@@ -22,6 +22,7 @@ def address(route: Route) -> str:
         r"{path:events\.js}", "events.js"
     )
     path = re.sub(r"{\w+:\[a-z\][^{}]*}", "zzz", path)
+    path = re.sub(r"{\w+:(\w+)(\|[^{}]*)?}", r"\1", path)
     return re.sub(r"{\w+(:[^{}]*)?}", "999", path)
 
 
