@@ -17,7 +17,7 @@ from typing import Any
 
 from aiohttp import web
 
-from bot import access, api, control, desk, http, logs, ui
+from bot import access, api, control, desk, http, logs, streams, ui
 from bot.access import Route, add_routes
 from bot.api import events as events_api
 from bot.api.metrics import METRICS, Metrics, listen, metrics_middleware
@@ -31,7 +31,6 @@ from bot.limits import KEEPALIVE_S, Reaper
 from bot.ports import Channel, Clock
 from bot.services import SERVICES, ChannelFactory, ChannelParts, Services, build, started
 from bot.settings import HttpSettings, Settings
-from bot.streams import STREAMS, Streams, streaming
 
 _LOG = logging.getLogger(__name__)
 
@@ -82,9 +81,8 @@ def create_app(
     app[http.MAX_BODY_BYTES] = settings.http.max_body_bytes
     app[http.MAX_UPLOAD_BYTES] = settings.http.max_upload_bytes
     app[http.SECURE] = bool(settings.http.tls_cert) or _is_https(settings.http.public_url)
-    app[STREAMS] = Streams()
+    streams.setup(app)
     app.cleanup_ctx.append(listen)
-    app.cleanup_ctx.append(streaming)
     app.on_response_prepare.append(http.security_headers)
     app.on_response_prepare.append(web_chat.add_cors_headers)
     app.on_response_prepare.append(events_api.add_cors_headers)

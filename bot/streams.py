@@ -52,8 +52,13 @@ class Streams:
 STREAMS: web.AppKey[Streams] = web.AppKey("streams", Streams)
 
 
-async def streaming(app: web.Application) -> AsyncIterator[None]:
-    """Cleanup context: the streams are swept while the server runs."""
+def setup(app: web.Application) -> None:
+    """Sweep the application's streams while it runs."""
+    app[STREAMS] = Streams()
+    app.cleanup_ctx.append(_sweeping)
+
+
+async def _sweeping(app: web.Application) -> AsyncIterator[None]:
     task = asyncio.create_task(app[STREAMS].run(), name="streams")
     yield
     task.cancel()
