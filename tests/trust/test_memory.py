@@ -134,7 +134,9 @@ class Load:
         for _ in range(3):
             body = {"text": text(rng)}
             await self.ask(session, "POST", "/api/v1/suggest", self.program, json=body)
-        events = [{"name": "page_view", "visitor": f"v{rng.randrange(500)}", "url": "https://x/"}] * 5
+        events = [
+            {"name": "page_view", "visitor": f"v{rng.randrange(500)}", "url": "https://x/"}
+        ] * 5
         await self.ask(session, "POST", "/api/v1/events", self.program, json=events)
         await self.ask(session, "GET", "/metrics")
 
