@@ -1,0 +1,194 @@
+"""The fast preset: category and answers by the towers alone, out of the product's own parts.
+
+A message is classified and encoded, its nearest answers are found and stored with it, and only
+after that commit the reply is given. No BM25, past questions or correction. Both servers that
+carry it, ours and a peer's, call this module: what they share is the model code.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final, Literal
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from bot.serving import Bundle, load_bundle
+from bot.store.database import Database
+from index.ann import FaissIndex
+from nlp.classifier import Classified, TicketClassifier
+from nlp.encoders import Encoder
+
+FOUND: Final = 10
+_SHOWN_CATEGORIES: Final = 3
+_AGREEMENT: Final = 0.1  # what an answer of the likely category gains
+_SCHEMA: Final = """
+CREATE TABLE IF NOT EXISTS messages (id INTEGER PRIMARY KEY, text TEXT NOT NULL, at REAL NOT NULL);
+CREATE TABLE IF NOT EXISTS suggestions (message_id INTEGER PRIMARY KEY, payload BLOB NOT NULL);
+"""
+
+
+class KnownAnswer(msgspec.Struct, frozen=True):
+    """An answer of the knowledge base, a line of its file."""
+
+    id: int
+    text: str
+    title: str
+    category: str
+    language: str
+    questions: tuple[str, ...]
+
+
+class Asked(msgspec.Struct, frozen=True):
+    """Body of a request."""
+
+    text: str
+
+
+class _Shown(msgspec.Struct, frozen=True):
+    answer: msgspec.Raw
+    confidence: float
+
+
+class _Reply(msgspec.Struct, frozen=True):
+    message_id: int
+    categories: dict[str, float]
+    suggestions: list[_Shown]
+
+
+class _Kept(msgspec.Struct, frozen=True, array_like=True):
+    answers: list[int]
+    confidences: list[float]
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What is known of one message before it is stored."""
+
+    text: str
+    categories: dict[str, float]
+    answers: list[int]
+    confidences: list[float]
+
+
+class DensePath:
+    """From texts to stored messages and replies.
+
+    Args:
+        bundle: trained models; classifier and encoder are used.
+        answers: the knowledge base.
+        vectors: its encodings ``(n, d)``.
+        database: where messages go; None: nothing is stored.
+    """
+
+    def __init__(
+        self,
+        bundle: Bundle,
+        answers: Sequence[KnownAnswer],
+        vectors: NDArray[np.float32],
+        database: Database | None,
+    ) -> None:
+        if bundle.classifier is None or bundle.encoder is None:
+            raise ValueError("The fast preset needs a classifier and an encoder.")
+        self._classifier: TicketClassifier = bundle.classifier
+        self._encoder: Encoder = bundle.encoder
+        self._database = database
+        self._index = FaissIndex(vectors.shape[1], gpu=False)
+        self._index.add(np.arange(len(answers)), vectors)
+        self._index.search(vectors[:200], FOUND)  # builds
+        self._index.settle()
+        # Answers change seldom: their part of a reply is written once.
+        self._written = [
+            msgspec.Raw(
+                msgspec.json.encode({
+                    "id": a.id, "text": a.text, "title": a.title, "category": a.category,
+                    "language": a.language,
+                })
+            )
+            for a in answers
+        ]  # fmt: skip
+        labels = {name: place for place, name in enumerate(self._classifier.labels)}
+        self._category = np.asarray([labels.get(a.category, -1) for a in answers])
+
+    def read(self, texts: Sequence[str]) -> tuple[list[Classified], NDArray[np.float32]]:
+        """Categories and encoding of each text."""
+        return self._classifier.classify(texts), self._encoder.encode_questions(texts)
+
+    def answer(self, texts: Sequence[str]) -> list[Found]:
+        """Categories and ranked answers of each text."""
+        readings, encoded = self.read(texts)
+        scores, rows = self._index.search(encoded, FOUND)
+        return [
+            self._ranked(text, reading.proba, score, row)
+            for text, reading, score, row in zip(texts, readings, scores, rows, strict=True)
+        ]
+
+    async def store(self, found: Sequence[Found]) -> list[int]:
+        """Ids of the stored messages, after the commit that holds them."""
+        if self._database is None:
+            return [0] * len(found)
+        now = time.time()
+        payloads = [msgspec.json.encode(_Kept(one.answers, one.confidences)) for one in found]
+
+        def insert(connection: Any) -> list[int]:
+            ids = []
+            for one, payload in zip(found, payloads, strict=True):
+                row = "INSERT INTO messages (text, at) VALUES (?, ?)"
+                ids.append(int(connection.execute(row, (one.text, now)).lastrowid))
+                kept = "INSERT INTO suggestions (message_id, payload) VALUES (?, ?)"
+                connection.execute(kept, (ids[-1], payload))
+            return ids
+
+        return await self._database.write(insert)
+
+    def reply(self, message_id: int, found: Found) -> bytes:
+        """The answer to the sender, JSON."""
+        shown = [
+            _Shown(self._written[row], confidence)
+            for row, confidence in zip(found.answers, found.confidences, strict=True)
+        ]
+        return msgspec.json.encode(_Reply(message_id, found.categories, shown))
+
+    def _ranked(
+        self,
+        text: str,
+        proba: NDArray[np.float32],
+        scores: NDArray[np.float32],
+        rows: NDArray[np.int64],
+    ) -> Found:
+        best = np.argpartition(-proba, min(_SHOWN_CATEGORIES, len(proba) - 1))[:_SHOWN_CATEGORIES]
+        found = rows[rows >= 0]
+        category = self._category[found]
+        total = scores[: len(found)] + _AGREEMENT * np.where(category >= 0, proba[category], 0.0)
+        confidence = 1.0 / (1.0 + np.exp(-8.0 * (total - 0.5)))
+        order = np.argsort(-confidence)
+        names = self._classifier.labels
+        return Found(
+            text,
+            {names[place]: float(proba[place]) for place in best.tolist()},
+            found[order].tolist(),
+            confidence[order].tolist(),
+        )
+
+
+def read_answers(path: Path) -> list[KnownAnswer]:
+    """The knowledge base of a file of JSON lines."""
+    decoder = msgspec.json.Decoder(KnownAnswer)
+    return decoder.decode_lines(path.read_bytes())
+
+
+def open_path(
+    models: Path, answers: Path, vectors: Path, database: Path, durable: Literal["FULL", "NORMAL"]
+) -> DensePath:
+    """The path over files that a bench has written."""
+    base = Database(database, durable, 1, _prepare)
+    rows = np.load(vectors, mmap_mode="r")
+    return DensePath(load_bundle(models), read_answers(answers), rows, base)
+
+
+def _prepare(connection: Any) -> None:
+    connection.executescript(_SCHEMA)
