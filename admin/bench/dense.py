@@ -185,10 +185,11 @@ def open_path(
     models: Path, answers: Path, vectors: Path, database: Path, durable: Literal["FULL", "NORMAL"]
 ) -> DensePath:
     """The path over files that a bench has written."""
-    base = Database(database, durable, 1, _prepare)
+    base = Database(database, durable, 1, prepare_tables)
     rows = np.load(vectors, mmap_mode="r")
     return DensePath(load_bundle(models), read_answers(answers), rows, base)
 
 
-def _prepare(connection: Any) -> None:
+def prepare_tables(connection: Any) -> None:
+    """Make the two tables where they are not there."""
     connection.executescript(_SCHEMA)

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, Literal
 
+from admin.bench.dense import prepare_tables
 from admin.bench.judge import Judge
 from admin.bench.peer_environment import Peers
 from admin.bench.process import SETTINGS
@@ -27,10 +28,6 @@ _IN_FLIGHT: Final = 128
 _TURNS: Final = 3  # ours and theirs in turn, so that a slow disk meets both
 _PATIENCE_S: Final = 300.0
 _FLOORS: Final[tuple[tuple[Durable, float], ...]] = (("NORMAL", 10.0), ("FULL", 50.0))
-_SCHEMA: Final = """
-CREATE TABLE IF NOT EXISTS messages (id INTEGER PRIMARY KEY, text TEXT, at REAL);
-CREATE TABLE IF NOT EXISTS suggestions (message_id INTEGER PRIMARY KEY, payload TEXT);
-"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +106,7 @@ class Writing:
 
 
 async def _rows(path: Path, durable: Durable, seconds: float) -> _Rate:
-    database = Database(path, durable, 1, _prepare)
+    database = Database(path, durable, 1, prepare_tables)
 
     async def write(number: int) -> None:
         def insert(connection: Any) -> None:
@@ -154,7 +151,3 @@ async def _in_flight(write: Any, seconds: float) -> _Rate:
     await asyncio.gather(*(writer() for _ in range(_IN_FLIGHT)))
     waited = time.perf_counter() - began
     return _Rate(count / waited, (time.process_time() - spent) / count * 1e6)
-
-
-def _prepare(connection: Any) -> None:
-    connection.executescript(_SCHEMA)
