@@ -7,9 +7,11 @@ carry it, ours and a peer's, call this module: what they share is the model code
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from heapq import nlargest
 from pathlib import Path
 from typing import Any, Final, Literal
 
@@ -112,7 +114,7 @@ class DensePath:
             for a in answers
         ]  # fmt: skip
         labels = {name: place for place, name in enumerate(self._classifier.labels)}
-        self._category = np.asarray([labels.get(a.category, -1) for a in answers])
+        self._category = [labels.get(a.category, -1) for a in answers]
 
     def read(self, texts: Sequence[str]) -> tuple[list[Classified], NDArray[np.float32]]:
         """Categories and encoding of each text."""
@@ -123,8 +125,10 @@ class DensePath:
         readings, encoded = self.read(texts)
         scores, rows = self._index.search(encoded, FOUND)
         return [
-            self._ranked(text, reading.proba, score, row)
-            for text, reading, score, row in zip(texts, readings, scores, rows, strict=True)
+            self._ranked(text, reading.proba.tolist(), score, row)
+            for text, reading, score, row in zip(
+                texts, readings, scores.tolist(), rows.tolist(), strict=True
+            )
         ]
 
     async def store(self, found: Sequence[Found]) -> list[int]:
@@ -154,24 +158,22 @@ class DensePath:
         return msgspec.json.encode(_Reply(message_id, found.categories, shown))
 
     def _ranked(
-        self,
-        text: str,
-        proba: NDArray[np.float32],
-        scores: NDArray[np.float32],
-        rows: NDArray[np.int64],
+        self, text: str, proba: Sequence[float], scores: Sequence[float], rows: Sequence[int]
     ) -> Found:
-        best = np.argpartition(-proba, min(_SHOWN_CATEGORIES, len(proba) - 1))[:_SHOWN_CATEGORIES]
-        found = rows[rows >= 0]
-        category = self._category[found]
-        total = scores[: len(found)] + _AGREEMENT * np.where(category >= 0, proba[category], 0.0)
-        confidence = 1.0 / (1.0 + np.exp(-8.0 * (total - 0.5)))
-        order = np.argsort(-confidence)
-        names = self._classifier.labels
+        """Ten candidates and a few labels: plain numbers are quicker than arrays of them."""
+        ranked = []
+        for score, row in zip(scores, rows, strict=True):
+            if row >= 0:
+                category = self._category[row]
+                total = score + (_AGREEMENT * proba[category] if category >= 0 else 0.0)
+                ranked.append((1.0 / (1.0 + math.exp(-8.0 * (total - 0.5))), row))
+        ranked.sort(reverse=True)
+        best = nlargest(_SHOWN_CATEGORIES, zip(proba, self._classifier.labels, strict=True))
         return Found(
             text,
-            {names[place]: float(proba[place]) for place in best.tolist()},
-            found[order].tolist(),
-            confidence[order].tolist(),
+            {label: share for share, label in best},
+            [row for _, row in ranked],
+            [confidence for confidence, _ in ranked],
         )
 
 
