@@ -27,6 +27,7 @@ from nlp.encoders import Encoder
 
 FOUND: Final = 10
 _SHOWN_CATEGORIES: Final = 3
+_TUNING: Final = 200  # questions that the index is asked first
 _AGREEMENT: Final = 0.1  # what an answer of the likely category gains
 _SCHEMA: Final = """
 CREATE TABLE IF NOT EXISTS messages (id INTEGER PRIMARY KEY, text TEXT NOT NULL, at REAL NOT NULL);
@@ -101,8 +102,9 @@ class DensePath:
         self._database = database
         self._index = FaissIndex(vectors.shape[1], gpu=False)
         self._index.add(np.arange(len(answers)), vectors)
-        self._index.search(vectors[:200], FOUND)  # builds
-        self._index.settle()
+        asked = [one.questions[0] for one in answers[:_TUNING] if one.questions]
+        # Builds, tuned to questions.
+        self._index.search(self._encoder.encode_questions(asked) if asked else vectors[:1], FOUND)
         # Answers change seldom: their part of a reply is written once.
         self._written = [
             msgspec.Raw(
