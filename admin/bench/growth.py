@@ -27,9 +27,12 @@ from bot.ui.charts import Series, line
 
 _ASKED: Final = 200
 _WRITES: Final = 2000
+_TITLE: Final = "Processor time of a message, ms, by the number of answers"
 _STYLE: Final = (
-    "svg{font:12px sans-serif}.line{fill:none;stroke-width:2}.s0{stroke:#1f6feb;fill:#1f6feb}"
-    ".s1{stroke:#c2410c;fill:#c2410c}.line.s0,.line.s1{fill:none}.grid{stroke:#ddd}"
+    "svg{background:#fff}text{font:12px sans-serif;fill:#444}.end{text-anchor:end}"
+    ".middle{text-anchor:middle}.grid{stroke:#ddd}.line{stroke-width:2}"
+    ".s0{stroke:#1f6feb;fill:#1f6feb}.s1{stroke:#c2410c;fill:#c2410c}"
+    ".line.s0,.line.s1{fill:none}text.s0,text.s1{stroke:none}"
 )
 
 
@@ -103,11 +106,14 @@ def draw(found: dict[str, Any], path: Path) -> None:
         Series(name, [one[name]["cpu_us"] / 1e3 if name in one else None for one in sizes])
         for name in ("default", "fast")
     ]
-    page = line(
-        "Processor time of a message, milliseconds, by the number of answers",
-        [f"{one['n']:,}" for one in sizes], series, corner="answers", summary="Numbers",
-    )  # fmt: skip
-    start, end = page.index("<svg"), page.index("</svg>") + len("</svg>")
-    drawn = page[start:end].replace("<svg", '<svg xmlns="http://www.w3.org/2000/svg"', 1)
-    at = drawn.index(">") + 1
-    path.write_text(f"{drawn[:at]}<style>{_STYLE}</style>{drawn[at:]}", encoding="utf-8")
+    page = str(
+        line(_TITLE, [f"{one['n']:,}" for one in sizes], series, corner="answers", summary="-")
+    )
+    start, end = page.index("<svg"), page.index("</svg>")
+    head, drawn = page[start:end].split(">", 1)
+    legend = f'<text x="64" y="12">{_TITLE}: </text>' + "".join(
+        f'<text class="s{place}" x="{470 + 80 * place}" y="12">{one.name}</text>'
+        for place, one in enumerate(series)
+    )
+    opened = head.replace("<svg", '<svg xmlns="http://www.w3.org/2000/svg"', 1)
+    path.write_text(f"{opened}><style>{_STYLE}</style>{legend}{drawn}</svg>", encoding="utf-8")

@@ -8,12 +8,14 @@ import os
 import subprocess
 import sys
 import time
+from xml.etree import ElementTree
 
 import pytest
 
 from admin.bench.dense import DensePath, KnownAnswer, prepare_tables
 from admin.bench.dense_server import Together
 from admin.bench.driver import closed_loop, open_loop, requests
+from admin.bench.growth import draw
 from admin.bench.judge import Judge
 from admin.bench.peer_environment import PACKAGES, prepare
 from admin.bench.process import free_port, running
@@ -209,6 +211,17 @@ def test_the_command_writes_its_report(tmp_path, capsys):
     shown = capsys.readouterr()
     assert "search-newest-200" in shown.out
     assert "0.15 are allowed" in shown.err
+
+
+def test_the_plot_of_growth_is_a_file_of_its_own(tmp_path):
+    answers = [
+        {"n": 1000, "default": {"cpu_us": 4000.0}, "fast": {"cpu_us": 200.0}},
+        {"n": 1_000_000, "fast": {"cpu_us": 900.0}},
+    ]
+    draw({"answers": answers, "messages": []}, tmp_path / "growth.svg")
+    drawn = ElementTree.parse(tmp_path / "growth.svg").getroot()
+    assert drawn.tag.endswith("svg")
+    assert "1,000,000" in "".join(drawn.itertext())
 
 
 def test_sizes_that_are_none_are_named(capsys):
