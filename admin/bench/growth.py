@@ -109,7 +109,8 @@ def draw(found: dict[str, Any], path: Path) -> None:
     page = str(
         line(_TITLE, [f"{one['n']:,}" for one in sizes], series, corner="answers", summary="-")
     )
-    start, end = page.index("<svg"), page.index("</svg>")
+    start = page.rindex("<svg")  # those before it are the marks of its legend
+    end = page.index("</svg>", start)
     head, drawn = page[start:end].split(">", 1)
     legend = f'<text x="64" y="12">{_TITLE}: </text>' + "".join(
         f'<text class="s{place}" x="{470 + 80 * place}" y="12">{one.name}</text>'
