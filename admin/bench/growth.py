@@ -71,8 +71,8 @@ class Growth:
                 f"growth: default, {size:,} answers", lambda: shipped.measure(few)
             )
             found |= {"default": measured.figures(), "default_foreign_cores": round(foreign, 3)}
-        bundle = load_bundle(self.material.models("seed"))
-        vectors = np.load(self.material.vectors(size, "seed"))
+        bundle = load_bundle(self.material.models("fast"))
+        vectors = np.load(self.material.vectors(size, "fast"))
         path = DensePath(bundle, read_answers(self.material.answers(size)), vectors, None)
         asked = self.material.questions()[:_ASKED]
         return found | {"fast_rank_us": round(least_us(lambda q: path.answer([q]), asked), 1)}

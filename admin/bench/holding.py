@@ -81,7 +81,7 @@ class Holding:
         log = self.material.folder / "chats.log"
         with running(command, port=port, ready="/ready", log=log) as server, ExitStack() as held:
             token = _post(port, "visitors", {}, "")["token"]
-            said = {"id": "one", "text": "is anybody there"}
+            said = {"id": "first-message", "text": "is anybody there"}
             conversation = _post(port, "messages", said, token)["conversation"]
             wanted = (
                 f"GET /chat/events?conversation={conversation} HTTP/1.1\r\nHost: 127.0.0.1\r\n"

@@ -46,9 +46,9 @@ class Reading:
         questions = self.material.questions()[:_ASKED]
         asked = self.material.folder / "questions.json"
         asked.write_text(json.dumps(questions), encoding="utf-8")
-        bundle = load_bundle(self.material.models("seed"))
+        bundle = load_bundle(self.material.models("fast"))
         answers = self.material.answers(size)
-        vectors = np.load(self.material.vectors(size, "seed"))
+        vectors = np.load(self.material.vectors(size, "fast"))
         path = DensePath(bundle, read_answers(answers), vectors, None)
         read = self.judge.quietly(
             "reading one message", lambda: least_us(lambda q: path.read([q]), questions)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import sqlite3
+from itertools import chain
 
 from bot.domain import Page
 from bot.store import rows
@@ -13,7 +14,7 @@ from bot.store.texts import fold_yo
 _WORD = re.compile(r"\w+")
 _MAX_TERMS = 12
 # Newest first stays fast for any word only while the hits looked at are bounded.
-_MAX_HITS = 5_000
+_MAX_HITS = 1_000
 
 
 def match(query: str, *, column: str = "") -> str:
@@ -32,25 +33,28 @@ def match(query: str, *, column: str = "") -> str:
 def hits(connection: sqlite3.Connection, query: str) -> list[int]:
     """Ids of conversations with all words in a message or the customer's name, newest first.
 
-    Looks at the newest 5,000 messages that match.
+    Looks at the newest 1,000 messages that match.
     """
     terms = match(query)
     if not terms:
         return []
-    found = connection.execute(
-        """SELECT m.conversation_id, max(m.id) AS newest FROM (
+    # Not grouped by SQLite: that would sort what comes newest first already.
+    said = connection.execute(
+        """SELECT m.conversation_id, m.id FROM (
             SELECT rowid AS id FROM messages_fts WHERE messages_fts MATCH ? ORDER BY rowid DESC
             LIMIT ?
-           ) f JOIN messages m ON m.id = f.id GROUP BY m.conversation_id
-           UNION
-           SELECT c.id, (SELECT max(id) FROM messages m WHERE m.conversation_id = c.id) FROM (
+           ) f CROSS JOIN messages m ON m.id = f.id""",
+        (terms, _MAX_HITS),
+    )
+    named = connection.execute(
+        """SELECT c.id, (SELECT max(id) FROM messages m WHERE m.conversation_id = c.id) FROM (
             SELECT rowid AS id FROM customers_fts WHERE customers_fts MATCH ? ORDER BY rowid DESC
             LIMIT ?
            ) f JOIN conversations c ON c.customer_id = f.id""",
-        (terms, _MAX_HITS, terms, _MAX_HITS),
-    ).fetchall()
+        (terms, _MAX_HITS),
+    )
     newest: dict[int, int] = {}
-    for conversation_id, message_id in found:
+    for conversation_id, message_id in chain(said, named):
         newest[conversation_id] = max(newest.get(conversation_id, 0), message_id or 0)
     return sorted(newest, key=lambda key: newest[key], reverse=True)
 
