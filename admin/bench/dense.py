@@ -19,11 +19,10 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from bot.serving import Bundle, load_bundle
 from bot.store.database import Database
 from index.ann import FaissIndex
 from nlp.classifier import Classified, TicketClassifier
-from nlp.encoders import Encoder
+from nlp.encoders import Encoder, load_encoder
 
 FOUND: Final = 10
 _SHOWN_CATEGORIES: Final = 3
@@ -82,7 +81,8 @@ class DensePath:
     """From texts to stored messages and replies.
 
     Args:
-        bundle: trained models; classifier and encoder are used.
+        classifier: reads categories.
+        encoder: of questions and answers.
         answers: the knowledge base.
         vectors: its encodings ``(n, d)``.
         database: where messages go; None: nothing is stored.
@@ -90,15 +90,14 @@ class DensePath:
 
     def __init__(
         self,
-        bundle: Bundle,
+        classifier: TicketClassifier,
+        encoder: Encoder,
         answers: Sequence[KnownAnswer],
         vectors: NDArray[np.float32],
         database: Database | None,
     ) -> None:
-        if bundle.classifier is None or bundle.encoder is None:
-            raise ValueError("The fast preset needs a classifier and an encoder.")
-        self._classifier: TicketClassifier = bundle.classifier
-        self._encoder: Encoder = bundle.encoder
+        self._classifier = classifier
+        self._encoder = encoder
         self._database = database
         self._index = FaissIndex(vectors.shape[1], gpu=False)
         self._index.add(np.arange(len(answers)), vectors)
@@ -190,8 +189,12 @@ def open_path(
 ) -> DensePath:
     """The path over files that a bench has written."""
     base = Database(database, durable, 1, prepare_tables)
-    rows = np.load(vectors, mmap_mode="r")
-    return DensePath(load_bundle(models), read_answers(answers), rows, base)
+    return DensePath(*load_models(models), read_answers(answers), np.load(vectors), base)
+
+
+def load_models(folder: Path) -> tuple[TicketClassifier, Encoder]:
+    """Classifier and encoder of a folder with the parts of two bundles."""
+    return TicketClassifier.load(folder / "classifier"), load_encoder(folder / "ranker")
 
 
 def prepare_tables(connection: Any) -> None:

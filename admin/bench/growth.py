@@ -11,7 +11,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from admin.bench.dense import DensePath, read_answers
+from admin.bench.dense import DensePath, load_models, read_answers
 from admin.bench.holding import fill
 from admin.bench.judge import Judge
 from admin.bench.material import Material
@@ -20,7 +20,6 @@ from admin.bench.process import free_port
 from admin.bench.stacks import Load, default_stack, fast_stack
 from admin.bench.texts import TextMaker
 from bot.domain import Inbound
-from bot.serving import load_bundle
 from bot.settings import load_settings
 from bot.store.store import Store
 from bot.ui.charts import Series, line
@@ -71,9 +70,9 @@ class Growth:
                 f"growth: default, {size:,} answers", lambda: shipped.measure(few)
             )
             found |= {"default": measured.figures(), "default_foreign_cores": round(foreign, 3)}
-        bundle = load_bundle(self.material.models("fast"))
-        vectors = np.load(self.material.vectors(size, "fast"))
-        path = DensePath(bundle, read_answers(self.material.answers(size)), vectors, None)
+        models = load_models(self.material.fast_models())
+        vectors = np.load(self.material.vectors(size))
+        path = DensePath(*models, read_answers(self.material.answers(size)), vectors, None)
         asked = self.material.questions()[:_ASKED]
         return found | {"fast_rank_us": round(least_us(lambda q: path.answer([q]), asked), 1)}
 

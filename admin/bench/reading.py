@@ -11,7 +11,7 @@ from typing import Final
 
 import numpy as np
 
-from admin.bench.dense import DensePath, read_answers
+from admin.bench.dense import DensePath, load_models, read_answers
 from admin.bench.judge import Judge
 from admin.bench.material import Material
 from admin.bench.peer_environment import Peers
@@ -19,7 +19,6 @@ from admin.bench.peers.ranking import least_us
 from admin.bench.process import SETTINGS
 from admin.bench.report import Row
 from bot.errors import NeurobotError
-from bot.serving import load_bundle
 
 _ASKED: Final = 300
 _TIMES_FASTTEXT: Final = 3.0
@@ -46,10 +45,10 @@ class Reading:
         questions = self.material.questions()[:_ASKED]
         asked = self.material.folder / "questions.json"
         asked.write_text(json.dumps(questions), encoding="utf-8")
-        bundle = load_bundle(self.material.models("fast"))
         answers = self.material.answers(size)
-        vectors = np.load(self.material.vectors(size, "fast"))
-        path = DensePath(bundle, read_answers(answers), vectors, None)
+        vectors = np.load(self.material.vectors(size))
+        models = load_models(self.material.fast_models())
+        path = DensePath(*models, read_answers(answers), vectors, None)
         read = self.judge.quietly(
             "reading one message", lambda: least_us(lambda q: path.read([q]), questions)
         )

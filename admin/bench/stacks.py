@@ -161,7 +161,7 @@ def peer_stack(material: Material, peers: Peers, kind: str, size: int, load: Loa
 
 
 def _fast_files(material: Material, size: int) -> tuple[Path, Path, Path]:
-    return material.models("fast"), material.answers(size), material.vectors(size, "fast")
+    return material.fast_models(), material.answers(size), material.vectors(size)
 
 
 def _asked(material: Material, load: Load) -> list[bytes]:

@@ -25,7 +25,6 @@ from admin.bench.texts import Source
 from admin.bench.writing import Writing
 from admin.cli import run
 from bot.errors import NeurobotError
-from bot.serving import Bundle
 from bot.store.database import Database
 from nlp.classifier import TicketClassifier
 from nlp.train.classifier import LabelledText, fit_classifier
@@ -159,7 +158,7 @@ def test_a_server_that_does_not_start_says_its_last_word(tmp_path):
 
 
 @pytest.fixture(scope="module")
-def bundle(tmp_path_factory):
+def models(tmp_path_factory):
     folder = tmp_path_factory.mktemp("models")
     rows = [LabelledText(q, source.category) for source in SOURCES for q in source.questions]
     fit_classifier(rows, folder, preset="fast")
@@ -167,17 +166,18 @@ def bundle(tmp_path_factory):
     encoder = fit_encoder(
         [source.text for source in SOURCES], pairs, EncoderSettings(dimension=16, epochs=5)
     )
-    return Bundle("none", TicketClassifier.load(folder), encoder, None)
+    return TicketClassifier.load(folder), encoder
 
 
-async def test_the_fast_path_stores_before_it_replies(bundle, tmp_path):
+async def test_the_fast_path_stores_before_it_replies(models, tmp_path):
+    classifier, encoder = models
     answers = [
         KnownAnswer(place, s.text, s.title, s.category, s.language, s.questions)
         for place, s in enumerate(SOURCES)
     ]
-    vectors = bundle.encoder.encode_answers([source.text for source in SOURCES])
+    vectors = encoder.encode_answers([source.text for source in SOURCES])
     database = Database(tmp_path / "fast.db", "NORMAL", 1, prepare_tables)
-    path = DensePath(bundle, answers, vectors, database)
+    path = DensePath(classifier, encoder, answers, vectors, database)
     together = Together(path)
     asked = ["where is lever 3", "lever 5 does not move", "lever 7"]
     replies = await asyncio.gather(*(together.ask(text) for text in asked))
