@@ -26,19 +26,13 @@ def main(arguments: list[str]) -> None:
 
 
 def _usual(kind: str, answers: str, database: str, durable: str) -> Any:
-    import faiss
-    import numpy as np
     import sqlite_utils
     from fastapi import FastAPI
     from pydantic import BaseModel
 
     encode = _minilm() if kind == "minilm" else _hashing()
     known = [json.loads(line) for line in Path(answers).read_text(encoding="utf-8").splitlines()]
-    width = encode("anything")[0].shape[1]
-    vectors = np.random.default_rng(0).standard_normal((len(known), width), dtype=np.float32)
-    faiss.normalize_L2(vectors)
-    index = faiss.IndexFlatIP(width)
-    index.add(vectors)
+    index = _flat(len(known), encode("anything")[0].shape[1])
     base: Any = sqlite_utils.Database(database)
     base.enable_wal()
     base.execute(f"PRAGMA synchronous={durable}")
@@ -78,6 +72,17 @@ def _usual(kind: str, answers: str, database: str, durable: str) -> Any:
         return Reply(message_id=key, categories=categories, suggestions=shown)
 
     return application
+
+
+def _flat(count: int, width: int) -> Any:
+    import faiss
+    import numpy as np
+
+    vectors = np.random.default_rng(0).standard_normal((count, width), dtype=np.float32)
+    faiss.normalize_L2(vectors)
+    index = faiss.IndexFlatIP(width)
+    index.add(vectors)
+    return index
 
 
 def _minilm() -> Callable[[str], tuple[Any, dict[str, float]]]:
