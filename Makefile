@@ -33,7 +33,7 @@ contracts: $(VENV)/.dev
 	$(BIN)/lint-imports
 
 bench: $(VENV)/.dev ## times faster than what one would pick instead; BENCH=--growth draws how it grows
-	$(BIN)/neurobot bench peers $(BENCH)
+	TORCH_INDEX=$(TORCH_INDEX) $(BIN)/neurobot bench peers $(BENCH)
 
 unit: $(VENV)/.dev
 	$(BIN)/python -m pytest -n 2 --dist loadfile

@@ -5,6 +5,7 @@ Each package is tried by itself, so that one that is not to be had makes only it
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from collections.abc import Callable
@@ -64,7 +65,7 @@ def prepare(folder: Path, tell: Callable[[str], None], *, install: bool = True) 
     for name, (wanted, modules) in PACKAGES.items():
         if not _imports(peers.python, modules):
             tell(f"installing the peers: {name}")
-            fault = _install(peers.python, wanted) if install else "not installed"
+            fault = _install(peers.python, name, wanted) if install else "not installed"
             if fault or not _imports(peers.python, modules):
                 peers.missing[name] = fault or "does not import"
     return peers
@@ -77,9 +78,11 @@ def _imports(python: Path, modules: str) -> bool:
     return _run([str(python), "-c", code]).returncode == 0
 
 
-def _install(python: Path, wanted: tuple[str, ...]) -> str:
+def _install(python: Path, name: str, wanted: tuple[str, ...]) -> str:
     """Empty, or the installer's last word."""
     pip = [str(python), "-m", "pip", "--disable-pip-version-check", "install", "-q", *wanted]
+    if name == "torch" and (index := os.environ.get("TORCH_INDEX")):
+        pip += ["--index-url", index]
     done = _run(pip)
     if done.returncode == 0:
         return ""
