@@ -12,6 +12,9 @@ from bot.store.part import PER_PAGE, Part
 from bot.store.texts import fold_yo
 
 _WORD = re.compile(r"\w+")
+# "hasn't": its end is a word of one letter. As a prefix it would stand for every word with that
+# letter, which takes thirty times as long and finds nothing more.
+_CLIPPED = re.compile(r"\w['\u2019]\w\W*$")
 _MAX_TERMS = 12
 # Newest first stays fast for any word only while the hits looked at are bounded.
 _MAX_HITS = 1_000
@@ -20,13 +23,15 @@ _MAX_HITS = 1_000
 def match(query: str, *, column: str = "") -> str:
     """FTS5 MATCH string: every word of ``query`` is a quoted term, the last one a prefix.
 
+    The one letter behind an apostrophe is a whole word.
+
     Empty when the query holds no word; a caller must then not search. Nothing a person types can be
     an operator: quotes, AND, hyphens, colons and asterisks are separators or plain words.
     """
     terms = [f'"{word}"' for word in _WORD.findall(fold_yo(query))[:_MAX_TERMS]]
     if not terms:
         return ""
-    joined = " ".join(terms) + "*"
+    joined = " ".join(terms) + ("" if _CLIPPED.search(query) else "*")
     return f"{column} : ({joined})" if column else joined
 
 

@@ -81,3 +81,13 @@ async def test_a_word_of_every_message_finds_the_newest_thousand_of_them(store, 
     assert found.total == 40
     assert found.items[0].last_text == "hello 999"
     assert (await store.conversations.search("hello rare")).total == 1
+
+
+async def test_a_letter_behind_an_apostrophe_is_no_beginning(store, inbound):
+    await store.conversations.receive([inbound("it hasn't come", customer="a")])
+    await store.conversations.receive([inbound("hasn top", customer="b")])
+    for query in ("hasn't", "HASN\u2019T?"):
+        assert [item.last_text for item in (await store.conversations.search(query)).items] == [
+            "it hasn't come"
+        ]
+    assert (await store.conversations.search("hasn t")).total == 2
