@@ -58,16 +58,16 @@ class Growth:
 
     def _answers(self, size: int, *, default: bool) -> dict[str, Any]:
         found: dict[str, Any] = {"n": size}
-        stack = fast_stack(self.material, size, self.load)
         fast, foreign = self.judge.quietly(
-            f"growth: fast, {size:,} answers", lambda: stack.measure(self.load)
+            f"growth: fast, {size:,} answers",
+            lambda: fast_stack(self.material, size, self.load).measure(self.load),
         )
         found |= {"fast": fast.figures(), "foreign_cores": round(foreign, 3)}
         if default:
             few = Load(self.load.seconds, min(self.load.most, 200))
-            shipped = default_stack(self.material, size, few)
             measured, foreign = self.judge.quietly(
-                f"growth: default, {size:,} answers", lambda: shipped.measure(few)
+                f"growth: default, {size:,} answers",
+                lambda: default_stack(self.material, size, few).measure(few),
             )
             found |= {"default": measured.figures(), "default_foreign_cores": round(foreign, 3)}
         models = load_models(self.material.fast_models())

@@ -97,6 +97,6 @@ def _measure(
         holding.search(wanted["messages"])
     if not wanted["growth"]:
         return {}
-    grown = Growth(judge, material, load).figures((1000, *sizes), (0, wanted["messages"]))
+    grown = Growth(judge, material, load).figures(sorted({1000, *sizes}), (0, wanted["messages"]))
     draw(grown, build / "growth.svg")
     return {"growth": grown}
