@@ -32,9 +32,8 @@ types: $(VENV)/.dev
 contracts: $(VENV)/.dev
 	$(BIN)/lint-imports
 
-bench: $(VENV)/.dev ## speed of the query path and of the vector index on this machine
-	$(BIN)/neurobot bench query --n 10000,100000
-	$(BIN)/neurobot bench index --n 10000,100000,1000000
+bench: $(VENV)/.dev ## times faster than what one would pick instead; BENCH=--growth draws how it grows
+	TORCH_INDEX=$(TORCH_INDEX) $(BIN)/neurobot bench peers $(BENCH)
 
 unit: $(VENV)/.dev
 	$(BIN)/python -m pytest -n 2 --dist loadfile

@@ -101,8 +101,9 @@ class Subscription:
         self._bus = bus
         self._wanted = wanted
         self._backlog = backlog
-        self._waiting: deque[Event] = deque()
-        self._news = asyncio.Event()
+        # An empty deque is ten times an empty list, and nearly all subscribers wait in silence.
+        self._waiting: list[Event] = []
+        self._woken: asyncio.Future[None] | None = None
         self._closed = False
 
     def offer(self, event: Event) -> None:
@@ -119,13 +120,17 @@ class Subscription:
     def force(self, event: Event) -> None:
         """Queue ``event`` whatever its topic."""
         self._waiting.append(event)
-        self._news.set()
+        self._wake()
 
     def close(self) -> None:
         """End the iteration after what is queued."""
         self._closed = True
         self._bus.drop(self)
-        self._news.set()
+        self._wake()
+
+    def _wake(self) -> None:
+        if self._woken is not None and not self._woken.done():
+            self._woken.set_result(None)
 
     def __enter__(self) -> Subscription:
         return self
@@ -140,6 +145,6 @@ class Subscription:
         while not self._waiting:
             if self._closed:
                 raise StopAsyncIteration
-            self._news.clear()
-            await self._news.wait()
-        return self._waiting.popleft()
+            self._woken = asyncio.get_running_loop().create_future()
+            await self._woken
+        return self._waiting.pop(0)

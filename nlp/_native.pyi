@@ -8,3 +8,10 @@ def add_rows(
     weights: NDArray[np.float32],
     /,
 ) -> None: ...
+def hash_trigrams(
+    text: bytes,
+    idf: NDArray[np.float32],
+    columns: NDArray[np.int64],
+    weights: NDArray[np.float32],
+    /,
+) -> int: ...

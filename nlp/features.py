@@ -19,6 +19,7 @@ from typing import Any, Final, Protocol, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from nlp import gathering
 from nlp.skeleton import fold, normalise
 from nlp.spelling import Speller
 from nlp.stemming import stem
@@ -233,10 +234,7 @@ class HashedTrigrams:
 
     def transform(self, texts: Sequence[str]) -> Rows:
         """Weighted rows of folded texts."""
-        rows = []
-        for text in texts:
-            columns, counts = np.unique(trigram_columns(text, self.width), return_counts=True)
-            rows.append((columns, _weigh(counts, self._idf[columns], 1.0)))
+        rows = [gathering.trigram_row(_padded(text), self._idf) for text in texts]
         return _stack(rows, self.width)
 
     def to_arrays(self) -> dict[str, NDArray[Any]]:
@@ -257,20 +255,13 @@ class HashedTrigrams:
 
 
 def trigram_columns(text: str, width: int) -> NDArray[np.int64]:
-    """Column of each character trigram of a folded text padded with one space, with repeats.
+    """Column of each character trigram of a folded text padded with one space, with repeats."""
+    raw = _padded(text).encode("utf-32-le", "surrogatepass")
+    return gathering.trigram_columns(raw, width)
 
-    Source: multiply-and-shift mixing after Steele, Lea and Flood, Fast splittable pseudorandom
-    number generators, OOPSLA 2014.
-    """
-    raw = f" {text[:MAX_CHARS]} ".encode("utf-32-le", "surrogatepass")
-    points = np.frombuffer(raw, np.uint32).astype(np.uint64)
-    if len(points) < 3:
-        return np.empty(0, np.int64)
-    # A code point has 21 bits, so a trigram fills 63 bits without loss before it is mixed.
-    key = (points[:-2] << np.uint64(42)) | (points[1:-1] << np.uint64(21)) | points[2:]
-    key = (key ^ (key >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-    key = (key ^ (key >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    return ((key ^ (key >> np.uint64(31))) % np.uint64(width)).astype(np.int64)
+
+def _padded(text: str) -> str:
+    return f" {text[:MAX_CHARS]} "
 
 
 def no_rows(n: int) -> Rows:
@@ -326,6 +317,9 @@ def _join(
 
 
 def _stack(rows: Sequence[tuple[NDArray[np.int64], Floats]], width: int, words: int = 0) -> Rows:
+    if len(rows) == 1:  # as most are that a customer waits for: nothing to put together
+        ((ids, weights),) = rows
+        return Rows(np.asarray((0, len(ids)), np.int64), ids, weights, width, words)
     indptr = np.zeros(len(rows) + 1, np.int64)
     np.cumsum([len(ids) for ids, _ in rows], out=indptr[1:])
     indices, values = _join([ids for ids, _ in rows], [v for _, v in rows])

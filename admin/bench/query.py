@@ -13,13 +13,13 @@ from itertools import islice
 from pathlib import Path
 from typing import Any, Final
 
+from admin.bench.material import dataset_of
 from admin.bench.measuring import peak_bytes, percentiles
 from admin.bench.texts import Source, TextMaker
 from admin.evaluate.judging import rounded
 from bot.answering import Answerer
-from bot.candidates import CandidateIndex, KnowledgeItem
+from bot.candidates import CandidateIndex
 from bot.learning.bundle import train_bundle
-from bot.learning.dataset import CategoryRow, Dataset, QuestionRow
 from bot.serving import Bundle, load_bundle
 
 Tell = Callable[[str], None]
@@ -71,16 +71,9 @@ def bench(
 
 
 def _train(sources: Sequence[Source], tell: Tell) -> Bundle:
-    items = [
-        KnowledgeItem(place, s.text, s.title, s.category, s.language, s.questions)
-        for place, s in enumerate(sources)
-    ]
-    questions = [QuestionRow(q, item.answer_id) for item in items for q in item.questions]
-    rows = [CategoryRow(item.text, item.category, "answer") for item in items]
-    rows += [CategoryRow(q, item.category, "question") for item in items for q in item.questions]
     with tempfile.TemporaryDirectory(prefix="neurobot-bench-") as name:
         version, _ = train_bundle(
-            Dataset(tuple(items), tuple(questions), tuple(rows)),
+            dataset_of(sources),
             Path(name),
             seed=0,
             threads=1,

@@ -13,28 +13,10 @@ from admin.commands.bench_events import events
 from admin.commands.bench_insights import insights
 from admin.commands.bench_loop import loop
 from admin.commands.bench_panel import panel
-from admin.commands.bench_texts import folder_option, sources_of
+from admin.commands.bench_peers import peers
+from admin.commands.bench_texts import Sizes, folder_option, sources_of
 from admin.commands.invocation import json_option
 from admin.commands.terminal import Progress, show, table
-
-_LARGEST = 10_000_000
-
-
-class _Sizes(click.ParamType[tuple[int, ...]]):
-    """Whole numbers from 1, separated by commas."""
-
-    name = "sizes"
-
-    def convert(
-        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
-    ) -> tuple[int, ...]:
-        if isinstance(value, tuple):
-            return value
-        parts = str(value).split(",")
-        sizes = [int(part) if part.strip().isdecimal() else 0 for part in parts]
-        if not all(1 <= size <= _LARGEST for size in sizes):
-            self.fail(f"'{value}' is not a list such as 10000,100000 of 1..{_LARGEST}.", param, ctx)
-        return tuple(sizes)
 
 
 @click.group("bench")
@@ -54,10 +36,11 @@ command.add_command(events)
 command.add_command(panel)
 command.add_command(insights)
 command.add_command(content)
+command.add_command(peers)
 
 
 @command.command("index")
-@click.option("--n", "sizes", type=_Sizes(), default="10000,100000", show_default=True)
+@click.option("--n", "sizes", type=Sizes(), default="10000,100000", show_default=True)
 @click.option("--device", type=click.Choice(["cpu", "gpu"]), default="cpu", show_default=True)
 @folder_option
 @json_option
@@ -81,7 +64,7 @@ def index(*, sizes: tuple[int, ...], device: str, folder: Path | None, as_json: 
 
 
 @command.command("query")
-@click.option("--n", "sizes", type=_Sizes(), default="10000", show_default=True)
+@click.option("--n", "sizes", type=Sizes(), default="10000", show_default=True)
 @click.option("--past", type=click.IntRange(0, 100), default=1, show_default=True,
               help="Past questions of each article.")  # fmt: skip
 @click.option("--device", type=click.Choice(["auto", "cpu", "gpu"]), default="cpu")

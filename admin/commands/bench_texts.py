@@ -1,15 +1,36 @@
-"""The texts that benches are made of: the demo company's, or those of a folder."""
+"""What benches are told: sizes, and the texts that they are made of."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
 if TYPE_CHECKING:
     from admin.bench.texts import Source
+
+_LARGEST = 10_000_000
+
+
+class Sizes(click.ParamType[tuple[int, ...]]):
+    """Whole numbers from 1, separated by commas."""
+
+    name = "sizes"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> tuple[int, ...]:
+        """The sizes; refused with a word of what is wrong."""
+        if isinstance(value, tuple):
+            return value
+        parts = str(value).split(",")
+        sizes = [int(part) if part.strip().isdecimal() else 0 for part in parts]
+        if not all(1 <= size <= _LARGEST for size in sizes):
+            self.fail(f"'{value}' is not a list such as 10000,100000 of 1..{_LARGEST}.", param, ctx)
+        return tuple(sizes)
+
 
 folder_option = click.option(
     "--folder",

@@ -181,13 +181,13 @@ async def post_message(request: web.Request) -> web.Response:
 async def get_history(request: web.Request) -> web.Response:
     """All visible messages of the conversation, oldest first."""
     conversation, _ = await _conversation(request, query(request, StreamQuery).conversation)
-    return json_response(await _history(request, conversation))
+    return json_response(await _history(request, conversation.id))
 
 
-async def _history(request: web.Request, conversation: Conversation) -> dict[str, Any]:
+async def _history(request: web.Request, conversation_id: int) -> dict[str, Any]:
     conversations = request.config_dict[SERVICES].store.conversations
-    current = await conversations.get(conversation.id)
-    messages = await conversations.messages(conversation.id, limit=_HISTORY)
+    current = await conversations.get(conversation_id)
+    messages = await conversations.messages(conversation_id, limit=_HISTORY)
     return {
         "state": current.state,
         "agent": current.assigned_agent_name or "",
@@ -217,27 +217,30 @@ async def get_events(request: web.Request) -> web.StreamResponse:
     The whole visible history is small (at most 200 rows) and is merged by id, so a stream that
     broke anywhere resumes without loss and without repeats.
     """
-    services = request.config_dict[SERVICES]
-    conversation, customer = await _conversation(request, query(request, StreamQuery).conversation)
-    topics = {f"conversation:{conversation.public_id}", f"visitor:{customer.external_id}"}
-    streams = request.config_dict[STREAMS]
+    services, streams = request.config_dict[SERVICES], request.config_dict[STREAMS]
+    conversation_id, topics = await _followed(request)
     with streams.follow(request, services.bus.subscribe(topics)) as news:
         async with sse_response(request, ping_interval=_PING_S) as stream:
-            last = await _send_history(request, stream, conversation, "")
+            last = await _send_history(request, stream, conversation_id, "")
             async for event in news:
                 if not stream.is_connected():
                     break
                 if event.name == "typing":
                     await stream.send("{}", event="typing")
                     continue
-                last = await _send_history(request, stream, conversation, last)
+                last = await _send_history(request, stream, conversation_id, last)
             return stream
 
 
-async def _send_history(
-    request: web.Request, stream: Any, conversation: Conversation, last: str
-) -> str:
-    data = json.dumps(await _history(request, conversation), ensure_ascii=False)
+async def _followed(request: web.Request) -> tuple[int, set[str]]:
+    """What a stream needs for hours of its conversation, which is much less than the whole."""
+    conversation, customer = await _conversation(request, query(request, StreamQuery).conversation)
+    topics = {f"conversation:{conversation.public_id}", f"visitor:{customer.external_id}"}
+    return conversation.id, topics
+
+
+async def _send_history(request: web.Request, stream: Any, conversation_id: int, last: str) -> str:
+    data = json.dumps(await _history(request, conversation_id), ensure_ascii=False)
     if data != last:
         await stream.send(data, event="history")
     return data

@@ -1,8 +1,8 @@
 """One flipped bit anywhere in the database: the nightly backup finds it.
 
 SQLite's own check sees a third of such flips; the digests of messages and articles see the rest. A
-flip that changes nothing but a free place of a page is not counted, nor one that is not noticed in a
-search table: its structure is checked, its terms can be made anew from the texts.
+flip that changes nothing but a free place of a page is not counted, nor one that is not noticed in
+a search table: its structure is checked, its terms can be made anew from the texts.
 """
 
 from __future__ import annotations

@@ -70,3 +70,24 @@ async def test_edited_text_is_found_by_its_new_words_only(store, inbound):
     await store.conversations.receive([inbound("новый", edits_external_id=first.external_id)])
     assert (await store.conversations.search("старый")).total == 0
     assert (await store.conversations.search("новый")).total == 1
+
+
+async def test_a_word_of_every_message_finds_the_newest_thousand_of_them(store, inbound):
+    await store.conversations.receive([inbound("hello rare", customer="first")])
+    for start in range(0, 1000, 250):
+        batch = [inbound(f"hello {n}", customer=f"c{n % 40}") for n in range(start, start + 250)]
+        await store.conversations.receive(batch)
+    found = await store.conversations.search("hello", per_page=1)
+    assert found.total == 40
+    assert found.items[0].last_text == "hello 999"
+    assert (await store.conversations.search("hello rare")).total == 1
+
+
+async def test_a_letter_behind_an_apostrophe_is_no_beginning(store, inbound):
+    await store.conversations.receive([inbound("it hasn't come", customer="a")])
+    await store.conversations.receive([inbound("hasn top", customer="b")])
+    for query in ("hasn't", "HASN\u2019T?"):
+        assert [item.last_text for item in (await store.conversations.search(query)).items] == [
+            "it hasn't come"
+        ]
+    assert (await store.conversations.search("hasn t")).total == 2
