@@ -21,8 +21,8 @@ from bot.errors import NeurobotError
 from bot.settings import Settings
 from bot.store import ArticleRow, Store
 
-FLIPS = {"full": 400, "short": 120}.get(os.environ.get("TRUST_PROFILE", ""), 25)
-FOUND = 0.95
+FLIPS = {"full": 400, "short": 120}.get(os.environ.get("TRUST_PROFILE", ""), 15)
+FOUND = 0.95 if FLIPS > 100 else 0.8  # of a dozen, two may be those that nothing sees
 
 
 async def filled(settings: Settings) -> Path:
@@ -33,7 +33,7 @@ async def filled(settings: Settings) -> Path:
     texts = (" ".join(rng.choices(words, k=40)) for _ in range(8000))
     await store.knowledge.import_articles([
         ArticleRow(text=next(texts), title=next(texts)[:60], questions=(next(texts)[:80],), line=n)
-        for n in range(1, 301)
+        for n in range(1, 101)
     ])  # fmt: skip
     for part in range(60):
         await store.conversations.receive([
