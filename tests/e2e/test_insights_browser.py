@@ -123,7 +123,7 @@ async def test_purchases_over_http_become_values(desk, watch) -> None:
     await page.get_by_role("button", name="Count the events").click()
     await expect(page.get_by_role("heading", name="Worth most")).to_be_visible(timeout=90_000)
     await expect(page.get_by_role("row", name=re.compile(r"buyer-\d+")).first).to_be_visible()
-    await expect(page.get_by_text("Foretold and spent, by tenths")).to_be_visible()
+    await expect(page.get_by_role("figure", name="Foretold and spent")).to_be_visible()
     async with page.expect_download() as download:
         await page.get_by_role("link", name="Download CSV").click()
     assert (await download.value).suggested_filename.endswith(".csv")
