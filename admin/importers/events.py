@@ -12,6 +12,7 @@ from typing import Any
 import msgspec
 
 from admin.importers.decoding import read_file
+from admin.importers.json_lines import read_objects
 from admin.importers.rows import MAX_PROBLEMS, Parsed, Problem
 from admin.importers.tables import read_table
 from bot.event import Event
@@ -36,7 +37,7 @@ def read_events(path: Path, now: float) -> Parsed[Event]:
         return _parsed(enumerate(read_rows(path), 1), [], "utf-8", now)
     text, encoding = read_file(path)
     if kind in {".jsonl", ".ndjson", ".json"}:
-        rows, problems = _json_lines(text)
+        rows, problems = read_objects(text)
         return _parsed(rows, problems, encoding, now)
     records, problems = read_table(text, ("name", "at"))
     return _parsed(((r.line, _cells(r.values)) for r in records), problems, encoding, now)
@@ -59,24 +60,6 @@ def _parsed(
             events.append(event)
     problems.sort(key=lambda problem: problem.line)
     return Parsed(tuple(events), tuple(problems[: MAX_PROBLEMS + 1]), encoding)
-
-
-def _json_lines(text: str) -> tuple[list[tuple[int, Mapping[str, Any]]], list[Problem]]:
-    rows: list[tuple[int, Mapping[str, Any]]] = []
-    problems: list[Problem] = []
-    for number, line in enumerate(text.split("\n"), 1):
-        if not line.strip():
-            continue
-        try:
-            value = json.loads(line)
-        except (ValueError, RecursionError) as error:
-            problems.append(Problem(number, "not-json", {"error": str(error)[:80]}))
-            continue
-        if isinstance(value, dict):
-            rows.append((number, value))
-        else:
-            problems.append(Problem(number, "not-json", {"error": type(value).__name__}))
-    return rows, problems
 
 
 def _cells(values: Mapping[str, str]) -> dict[str, Any]:

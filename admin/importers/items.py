@@ -10,9 +10,9 @@ from types import MappingProxyType
 from typing import Final
 
 from admin.importers.decoding import read_file
+from admin.importers.json_lines import read_json_lines
 from admin.importers.rows import MAX_PROBLEMS, Parsed, Problem, text_problem
 from admin.importers.tables import Record, read_table
-from admin.importers.tickets import read_json_lines
 from bot.store.items import ItemKind
 
 KINDS: Final[Mapping[str, ItemKind]] = MappingProxyType({

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from admin.importers.decoding import read_file
+from admin.importers.json_lines import read_json_lines
 from admin.importers.knowledge import LANGUAGES
 from admin.importers.rows import (
     MAX_ANSWER,
@@ -50,26 +50,6 @@ def read_tickets(path: Path, *, language: str = "") -> Parsed[TicketRow]:
             rows.append(row)
     problems.sort(key=lambda problem: problem.line)
     return Parsed(tuple(rows), tuple(problems[: MAX_PROBLEMS + 1]), encoding)
-
-
-def read_json_lines(text: str) -> tuple[list[Record], list[Problem]]:
-    """Records of JSON lines, values as texts, and the bad lines."""
-    records: list[Record] = []
-    problems: list[Problem] = []
-    for number, line in enumerate(text.split("\n"), 1):
-        if not line.strip():
-            continue
-        try:
-            value = json.loads(line)
-        except (ValueError, RecursionError) as error:
-            problems.append(Problem(number, "not-json", {"error": str(error)[:80]}))
-            continue
-        if not isinstance(value, dict):
-            problems.append(Problem(number, "not-json", {"error": type(value).__name__}))
-            continue
-        texts = {str(key).lower(): "" if item is None else str(item) for key, item in value.items()}
-        records.append(Record(number, texts))
-    return records, problems
 
 
 def _row(record: Record, language: str) -> TicketRow | Problem:

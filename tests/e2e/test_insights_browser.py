@@ -39,6 +39,17 @@ async def desk(tmp_path, launch):
     assert await server.stop() == 0, "".join(server.lines)
 
 
+async def opened(server, link, watch, tab):
+    """One of the pages about customers, signed in."""
+    watched = await watch(locale="en-GB")
+    page = await watched.page(server.url)
+    await page.goto(server.url + link)
+    await page.get_by_role("button").last.click()
+    await page.goto(f"{server.url}/admin/customers")
+    await page.get_by_role("link", name=tab).click()
+    return page
+
+
 async def send(server, token, events) -> None:
     headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/json"}
     async with aiohttp.ClientSession(server.url, headers=headers) as site:
@@ -52,12 +63,7 @@ async def send(server, token, events) -> None:
 async def test_events_over_http_become_a_flag_on_the_card(desk, watch, fading) -> None:
     server, link, token = desk
     await send(server, token, fading(time.time()))
-    watched = await watch(locale="en-GB")
-    page = await watched.page(server.url)
-    await page.goto(server.url + link)
-    await page.get_by_role("button").last.click()
-    await page.goto(f"{server.url}/admin/customers")
-    await page.get_by_role("link", name="Churn").click()
+    page = await opened(server, link, watch, "Churn")
     await page.get_by_role("button", name="Count the events").click()
     await expect(page.get_by_role("progressbar")).to_be_visible()
     await expect(page.get_by_role("heading", name="May leave", exact=True)).to_be_visible(
@@ -112,12 +118,7 @@ def bought(now: float) -> list[Event]:
 async def test_purchases_over_http_become_values(desk, watch) -> None:
     server, link, token = desk
     await send(server, token, bought(time.time()))
-    watched = await watch(locale="en-GB")
-    page = await watched.page(server.url)
-    await page.goto(server.url + link)
-    await page.get_by_role("button").last.click()
-    await page.goto(f"{server.url}/admin/customers")
-    await page.get_by_role("link", name="Value").click()
+    page = await opened(server, link, watch, "Value")
     await page.get_by_label("Event of a purchase").fill("bought")
     await page.get_by_label("Counter of the amount").fill("amount")
     await page.get_by_role("button", name="Count the events").click()
