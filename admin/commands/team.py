@@ -18,7 +18,9 @@ from admin.commands.terminal import Progress, show, table
               help="Answers between trainings.")  # fmt: skip
 @click.option("--error", type=click.FloatRange(0, 1), default=0.05, show_default=True,
               help="Share of answers taken by mistake.")  # fmt: skip
-@click.option("--seeds", type=click.IntRange(1, 100), default=1, show_default=True)
+@click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="The first.")
+@click.option("--seeds", type=click.IntRange(1, 100), default=1, show_default=True,
+              help="How many, each the next number.")  # fmt: skip
 @click.option("--most", type=click.IntRange(1), help="Questions asked; default: all.")
 @preset_option()
 @json_option
@@ -28,6 +30,7 @@ def team(
     fold: int | None,
     retrain: int,
     error: float,
+    seed: int,
     seeds: int,
     most: int | None,
     preset: str,
@@ -49,10 +52,10 @@ def team(
     folds = corpus.folds if fold is None else ()
     plans = [
         (
-            read_corpus(folder, fold=folds[seed % len(folds)]) if folds else corpus,
-            Plan(error, every, seed, preset or "default", most or 0),
+            read_corpus(folder, fold=folds[number % len(folds)]) if folds else corpus,
+            Plan(error, every, number, preset or "default", most or 0),
         )
-        for seed in range(seeds)
+        for number in range(seed, seed + seeds)
         for every in (0, retrain)
     ]
     progress = Progress()

@@ -164,14 +164,15 @@ def total(path: str, *runs: str) -> Reading:
     return read
 
 
-def curve_at(past: float, key: str, run: str, *, retrained: bool) -> Reading:
-    """Mean over a team's seeds of the point with the number of past questions nearest to ``past``.
+def curve_at(past: float, key: str, *runs: str, retrained: bool) -> Reading:
+    """Mean over all teams of the point with the number of past questions nearest to ``past``.
 
     Of several points as near the last one counts: the one after the training.
     """
 
     def read(reports: Reports) -> float | None:
-        curves = [r["curve"] for r in reports[run]["runs"] if bool(r["retrain"]) == retrained]
+        teams = [team for run in runs for team in reports[run]["runs"]]
+        curves = [team["curve"] for team in teams if bool(team["retrain"]) == retrained]
         nearest = [
             min(curve[::-1], key=lambda point: abs(point["past"] - past)) for curve in curves
         ]
