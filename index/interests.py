@@ -18,6 +18,7 @@ Floats = NDArray[np.float32]
 
 HALF_LIFE_S: Final = 30 * 86_400.0
 MOST_TAGS: Final = 30
+NO_TAG: Final = -2
 _FREE: Final = -1
 _FIRST_ROOM: Final = 64
 
@@ -79,32 +80,41 @@ class InterestTable:
         self._weights[row] = self._given[row] = 0.0
         self._free.append(row)
 
-    def observe(self, row: int, tags: Ids, weights: Floats, at: float, source: int) -> None:
-        """Add what was seen at ``at``; a sight older than the profile counts as faded.
+    def observe(
+        self, rows: Ids, tags: Ids, weights: Floats, at: NDArray[np.float64], sources: Ids
+    ) -> None:
+        """Add what was seen; a sight older than its profile counts as faded.
 
         Args:
-            row: of the profile.
-            tags: distinct.
-            weights: of the tags.
-            at: epoch seconds.
-            source: key of the item that was seen.
+            rows: of the profiles, distinct; shape ``(n,)``.
+            tags: distinct in each row, ``NO_TAG`` where there are fewer; shape ``(n, m)``.
+            weights: of the tags, same shape.
+            at: epoch seconds, shape ``(n,)``.
+            sources: keys of the items that were seen, shape ``(n,)``.
         """
-        weights = weights * self._move(row, at)
-        number = len(tags)
-        sources = np.full(number, source, np.int64)
-        self._take(row, Interests(tags, weights, np.full(number, at), sources, weights))
+        weights = weights * self._move(rows, at)[:, None]
+        every = np.broadcast_to(at[:, None], tags.shape)
+        sources = np.broadcast_to(sources[:, None], tags.shape)
+        self._take(rows, Interests(tags, weights, every, sources, weights))
 
     def merge(self, row: int, other: Interests, at: float) -> None:
         """Take another profile, as it is at ``at``, into this one."""
-        factor = self._move(row, at)
-        weights, given = other.weights * factor, other.given * factor
-        self._take(row, Interests(other.tags, weights, other.last_at, other.sources, given))
+        rows = np.array([row])
+        factor = self._move(rows, np.array([at])).item()
+        weights, given = other.weights * np.float32(factor), other.given * np.float32(factor)
+        self._take(
+            rows,
+            Interests(
+                other.tags[None], weights[None], other.last_at[None], other.sources[None],
+                given[None],
+            ),
+        )  # fmt: skip
 
     def strongest(self, row: int, now: float) -> Interests:
         """The profile as it is at ``now``."""
         used = int((self._tags[row] != _FREE).sum())
         order = np.argsort(-self._weights[row], kind="stable")[:used]
-        factor = np.float32(self._left(now - self._at[row]))
+        factor = self._left(np.array(now - self._at[row]))
         return Interests(
             self._tags[row, order].astype(np.int64),
             self._weights[row, order] * factor,
@@ -113,42 +123,50 @@ class InterestTable:
             self._given[row, order] * factor,
         )
 
-    def _move(self, row: int, at: float) -> float:
-        """Bring the profile to ``at`` if that is later; gives what is left of a sight of ``at``."""
-        elapsed = at - self._at[row]
-        if elapsed < 0:
-            return self._left(-elapsed)
-        factor = self._left(elapsed)
-        self._weights[row] *= factor
-        self._given[row] *= factor
-        self._at[row] = at
-        return 1.0
+    def _move(self, rows: Ids, at: NDArray[np.float64]) -> Floats:
+        """Bring profiles to ``at`` where that is later; gives what is left of sights of ``at``."""
+        elapsed = at - self._at[rows]
+        faded = self._left(elapsed)[:, None]
+        self._weights[rows] *= faded
+        self._given[rows] *= faded
+        self._at[rows] += np.maximum(elapsed, 0.0)
+        return self._left(-elapsed)
 
-    def _left(self, elapsed_s: float) -> float:
-        return float(0.5 ** (max(0.0, elapsed_s) / self.half_life_s))
+    def _left(self, elapsed_s: NDArray[np.float64]) -> Floats:
+        left = 0.5 ** (np.maximum(elapsed_s, 0.0) / self.half_life_s)
+        return left.astype(np.float32)
 
-    def _take(self, row: int, more: Interests) -> None:
-        same = self._tags[row] == more.tags[:, None]
-        known = same.any(axis=1)
-        where = same.argmax(axis=1)[known]
-        self._weights[row, where] += more.weights[known]
-        self._last_at[row, where] = np.maximum(self._last_at[row, where], more.last_at[known])
-        stronger = more.given[known] >= self._given[row, where]
-        self._sources[row, where[stronger]] = more.sources[known][stronger]
-        self._given[row, where[stronger]] = more.given[known][stronger]
-        fresh = np.flatnonzero(~known)
-        if not len(fresh):
-            return
-        # New ones take the places of the weakest, where they are stronger.
-        fresh = fresh[np.argsort(-more.weights[fresh], kind="stable")][: self.most]
-        weakest = np.argsort(self._weights[row], kind="stable")[: len(fresh)]
-        better = more.weights[fresh] > self._weights[row, weakest]
-        fresh, weakest = fresh[better], weakest[better]
-        self._tags[row, weakest] = more.tags[fresh]
-        self._weights[row, weakest] = more.weights[fresh]
-        self._last_at[row, weakest] = more.last_at[fresh]
-        self._sources[row, weakest] = more.sources[fresh]
-        self._given[row, weakest] = more.given[fresh]
+    def _take(self, rows: Ids, more: Interests) -> None:
+        """Add tags to profiles; arrays of ``more`` have the shape ``(len(rows), m)``."""
+        same = self._tags[rows][:, None, :] == more.tags[:, :, None]
+        known = same.any(axis=2)
+        which, tag = np.nonzero(known)
+        place = rows[which], same.argmax(axis=2)[which, tag]
+        self._weights[place] += more.weights[which, tag]
+        self._last_at[place] = np.maximum(self._last_at[place], more.last_at[which, tag])
+        stronger = more.given[which, tag] >= self._given[place]
+        place = place[0][stronger], place[1][stronger]
+        which, tag = which[stronger], tag[stronger]
+        self._sources[place] = more.sources[which, tag]
+        self._given[place] = more.given[which, tag]
+        fresh = np.where(known | (more.tags < 0), np.float32(-1.0), more.weights)
+        if (fresh > 0).any():
+            self._replace(rows, more, fresh)
+
+    def _replace(self, rows: Ids, more: Interests, fresh: Floats) -> None:
+        """New tags take the places of the weakest, where they are stronger; strongest first."""
+        tags = np.argsort(-fresh, axis=1, kind="stable")[:, : self.most]
+        places = np.argsort(self._weights[rows], axis=1, kind="stable")[:, : tags.shape[1]]
+        each = np.arange(len(rows))[:, None]
+        better = fresh[each, tags] > self._weights[rows[:, None], places]
+        which, column = np.nonzero(better)
+        place = rows[which], places[which, column]
+        tag = tags[which, column]
+        self._tags[place] = more.tags[which, tag]
+        self._weights[place] = more.weights[which, tag]
+        self._last_at[place] = more.last_at[which, tag]
+        self._sources[place] = more.sources[which, tag]
+        self._given[place] = more.given[which, tag]
 
     def _grow(self, by: int) -> None:
         first = len(self._at)

@@ -74,6 +74,12 @@ class TagVocabulary:
         """What the tag stands for."""
         return Kind(int(self._kinds[tag]))
 
+    def names(self, tags: Ids) -> list[tuple[int, str]]:
+        """Kind and key of each tag."""
+        keys = self._keys
+        kinds = self._kinds[tags].tolist()
+        return [(kind, keys[tag]) for kind, tag in zip(kinds, tags.tolist(), strict=True)]
+
     def text(self, tag: int) -> str:
         """How people write it."""
         return self._texts[tag]

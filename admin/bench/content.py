@@ -61,7 +61,8 @@ def bench(
 def _size(sources: Sequence[Source], size: int, tell: Tell) -> dict[str, Any]:
     views, asked, more = (min(most, size) for most in (_VIEWS, _ASKED, _ADDED))
     items, titles = _items(sources, size + more)
-    shelf, audience = Shelf(), Audience()
+    shelf = Shelf()
+    audience = Audience(shelf.tags_of)
     began = time.process_time()
     for first in range(0, size, _CHUNK):
         shelf.put(items[first : min(size, first + _CHUNK)])
@@ -70,8 +71,10 @@ def _size(sources: Sequence[Source], size: int, tell: Tell) -> dict[str, Any]:
     nothing = Catalogue((), {}, {}, size)
     watching = Watching(Settings(), shelf, audience, lambda _: ("", ""), nothing)
     tell("people look at pages")
-    pages_per_s = _rate(watching, [_seen(n, titles[n % _TITLES], "") for n in range(views)])
-    items_per_s = _rate(watching, [_seen(n, "", items[n * 7 % size].external_id)
+    pages_per_s = _rate(
+        watching, audience, [_seen(n, titles[n % _TITLES], "") for n in range(views)]
+    )
+    items_per_s = _rate(watching, audience, [_seen(n, "", items[n * 7 % size].external_id)
                                    for n in range(views)])  # fmt: skip
     tell("people are asked for")
 
@@ -118,8 +121,9 @@ def _seen(number: int, title: str, item: str) -> Event:
     )  # fmt: skip
 
 
-def _rate(watching: Watching, events: Sequence[Event]) -> float:
-    """Events a second of processor time."""
+def _rate(watching: Watching, audience: Audience, events: Sequence[Event]) -> float:
+    """Events a second of processor time, until all of them are in the profiles."""
     began = time.process_time()
     watching.observe(events)
+    audience.settle()
     return len(events) / (time.process_time() - began)

@@ -2,25 +2,39 @@
 
 A person is a *subject*: ``c:`` with the site's or a channel's name of the customer, or ``v:`` with
 a visitor until it is known who that is. The persons seen longest ago give way to new ones.
+
+A sight is noted in a moment; it enters the profile with many others at once, or when somebody asks
+for that profile.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
-from typing import Final
+from typing import Final, NamedTuple
 
 import numpy as np
 
 from bot.store.items import StoredItem
 from bot.store.profiles import StoredProfile, StoredTag
-from index.interests import Interests, InterestTable
+from index.interests import MOST_TAGS, NO_TAG, Interests, InterestTable
 from nlp.tag_vocabulary import Kind, TagVocabulary
 from nlp.tags import Tagged
 
 MOST_PEOPLE: Final = 100_000
 _MOST_SEEN: Final = 200
+_PLACES: Final = 5  # of a stored weight
+
+
+class Sight(NamedTuple):
+    """What somebody looked at: an item by its key, or where that is 0 a page by its name."""
+
+    at: float
+    key: int
+    title: str = ""
+    h1: str = ""
+    url: str = ""
 
 
 @dataclass(slots=True)
@@ -29,21 +43,29 @@ class _Person:
     at: float = 0.0
     seen: dict[int, float] = field(default_factory=dict)
     bought: dict[int, float] = field(default_factory=dict)
+    sights: list[Sight] = field(default_factory=list)  # not in the profile yet
 
 
 class Audience:
     """All persons; knows no database.
 
-    Attributes:
+    Args:
+        tags_of: tags of what was looked at, None where that is gone.
         most: persons; beyond it those seen longest ago are forgotten.
+
+    Attributes:
         changed: subjects that differ from what is stored.
         gone: subjects that are no more.
+        unsettled: number of sights that are not in their profiles yet.
     """
 
-    def __init__(self, most: int = MOST_PEOPLE) -> None:
+    def __init__(self, tags_of: Callable[[Sight], Tagged | None], most: int = MOST_PEOPLE) -> None:
         self.most = most
+        self._tags_of = tags_of
         self._table = InterestTable()
         self._people: dict[str, _Person] = {}  # those seen last at the end
+        self._waiting: dict[int, _Person] = {}  # by row, those with sights
+        self.unsettled = 0
         self.changed: set[str] = set()
         self.gone: set[str] = set()
 
@@ -62,20 +84,23 @@ class Audience:
             for subject in islice(reversed(self._people), number)
         ]
 
-    def observe(self, subject: str, tags: Tagged, at: float, source: int) -> None:
-        """Somebody was interested in these tags."""
+    def observe(self, subject: str, sight: Sight, *, bought: bool = False) -> None:
+        """Somebody looked at something, or bought it."""
         person = self._person(subject)
-        person.at = max(person.at, at)
-        self._table.observe(person.row, tags.tags, tags.weights, at, source)
+        person.at = max(person.at, sight.at)
+        person.sights.append(sight)
+        self._waiting[person.row] = person
+        self.unsettled += 1
+        if sight.key:
+            held = person.bought if bought else person.seen
+            at = max(sight.at, held.pop(sight.key, sight.at))
+            held[sight.key] = at
+            if len(held) > _MOST_SEEN:
+                del held[next(iter(held))]
 
-    def saw(self, subject: str, key: int, at: float, *, bought: bool) -> None:
-        """Somebody looked at an item, or bought it."""
-        person = self._person(subject)
-        held = person.bought if bought else person.seen
-        at = max(at, held.pop(key, at))
-        held[key] = at
-        if len(held) > _MOST_SEEN:
-            del held[next(iter(held))]
+    def settle(self, most: int | None = None) -> None:
+        """Take what was seen by at most so many persons into their profiles."""
+        self._settle(list(islice(self._waiting.values(), most)))
 
     def merge(self, into: str, subjects: Iterable[str]) -> None:
         """These were one person all along."""
@@ -83,6 +108,7 @@ class Audience:
             if subject == into or subject not in self._people:
                 continue
             other, person = self._people[subject], self._person(into)
+            self._settle([other, person])
             at = max(other.at, person.at)
             self._table.merge(person.row, self._table.strongest(other.row, other.at), other.at)
             for mine, theirs in ((person.seen, other.seen), (person.bought, other.bought)):
@@ -96,6 +122,7 @@ class Audience:
         for subject in subjects:
             person = self._people.pop(subject, None)
             if person is not None:
+                self._drop_sights(person)
                 self._table.drop(person.row)
                 self.changed.discard(subject)
                 self.gone.add(subject)
@@ -108,7 +135,10 @@ class Audience:
         Since then all weights have faded alike, which changes nothing between them.
         """
         person = self._people.get(subject)
-        return None if person is None else self._table.strongest(person.row, person.at)
+        if person is None:
+            return None
+        self._settle([person])
+        return self._table.strongest(person.row, person.at)
 
     def left_out(self, subject: str, item_of: dict[int, StoredItem], now: float) -> set[int]:
         """Keys of what the person saw or bought, but goods whose time has come again.
@@ -147,16 +177,15 @@ class Audience:
 
     def stored(self, subjects: Collection[str], vocabulary: TagVocabulary) -> list[StoredProfile]:
         """Profiles as they are to be stored, of those that are still there."""
+        people = {one: self._people[one] for one in subjects if one in self._people}
+        self._settle(list(people.values()))
         found = []
-        for subject in subjects:
-            person = self._people.get(subject)
-            if person is None:
-                continue
+        for subject, person in people.items():
             own = self._table.strongest(person.row, person.at)
             tags = [
-                StoredTag(int(vocabulary.kind(tag)), vocabulary.key(tag), *rest)
-                for tag, *rest in zip(
-                    own.tags.tolist(), own.weights.tolist(), own.last_at.tolist(),
+                StoredTag(kind, key, round(weight, _PLACES), at, source, round(given, _PLACES))
+                for (kind, key), weight, at, source, given in zip(
+                    vocabulary.names(own.tags), own.weights.tolist(), own.last_at.tolist(),
                     own.sources.tolist(), own.given.tolist(), strict=True,
                 )
             ]  # fmt: skip
@@ -164,6 +193,38 @@ class Audience:
                 StoredProfile(subject, person.at, tags, dict(person.seen), dict(person.bought))
             )
         return found
+
+    def _settle(self, people: Sequence[_Person]) -> None:
+        """The first sight of each, then the second of each, and so on: in one table all at once."""
+        people = [person for person in people if person.sights]
+        sights = [self._drop_sights(person) for person in people]
+        for turn in range(max(map(len, sights), default=0)):
+            rows, tagged, some = [], [], []
+            for person, its in zip(people, sights, strict=True):
+                tags = self._tags_of(its[turn]) if turn < len(its) else None
+                if tags is not None and len(tags.tags):
+                    rows.append(person.row)
+                    tagged.append(tags)
+                    some.append(its[turn])
+            if rows:
+                self._observe(rows, tagged, some)
+
+    def _observe(self, rows: list[int], tagged: list[Tagged], sights: list[Sight]) -> None:
+        tags = np.full((len(rows), MOST_TAGS), NO_TAG, np.int64)
+        weights = np.zeros(tags.shape, np.float32)
+        for place, one in enumerate(tagged):
+            number = len(one.tags)
+            tags[place, :number] = one.tags
+            weights[place, :number] = one.weights
+        at = np.array([sight.at for sight in sights])
+        sources = np.array([sight.key for sight in sights])
+        self._table.observe(np.array(rows), tags, weights, at, sources)
+
+    def _drop_sights(self, person: _Person) -> list[Sight]:
+        sights, person.sights = person.sights, []
+        self.unsettled -= len(sights)
+        self._waiting.pop(person.row, None)
+        return sights
 
     def _person(self, subject: str) -> _Person:
         person = self._people.pop(subject, None)

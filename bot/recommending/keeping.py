@@ -19,24 +19,35 @@ from bot.store.profiles import StoredProfile
 _CHUNK: Final = 50  # profiles written out before the loop does something else
 
 
+async def keep_news(store: Store, watching: Watching) -> None:
+    """Store pages and clicks; to learn of them again changes nothing.
+
+    Raises:
+        StorageUnavailable: they are kept in memory and stored the next time.
+    """
+    await _keep_pages(store, watching)
+    clicks, watching.clicks = watching.clicks, []
+    try:
+        if clicks:
+            await store.profiles.clicked(clicks)
+    except StorageUnavailable:
+        watching.clicks = clicks + watching.clicks
+        raise
+
+
 async def keep(store: Store, shelf: Shelf, audience: Audience, watching: Watching) -> None:
-    """Store what changed.
+    """Store profiles and how often items were looked at.
 
     Raises:
         StorageUnavailable: it is kept in memory and stored the next time.
     """
-    await _keep_pages(store, watching)
     await _keep_profiles(store, shelf, audience, watching)
     viewed, watching.viewed = watching.viewed, set()
-    clicks, watching.clicks = watching.clicks, []
     try:
         if viewed:
             await store.items.save_heat(shelf.heat(viewed))
-        if clicks:
-            await store.profiles.clicked(clicks)
     except StorageUnavailable:
         watching.viewed |= viewed
-        watching.clicks = clicks + watching.clicks
         raise
 
 

@@ -1,6 +1,6 @@
 """Recommendations of the running server: fed by events, articles and the catalogue, kept in rows.
 
-Profiles change in memory with each event and are stored every two seconds and at the end; after a
+Profiles change in memory with each event and are stored every few minutes and at the end; after a
 crash the events since then are learnt anew. Until the catalogue is read at the start, nothing is
 recommended and events wait.
 """
@@ -19,7 +19,7 @@ from bot.errors import NotFound, StorageUnavailable
 from bot.event import Event, customer_of
 from bot.ports import Clock
 from bot.recommending.audience import Audience
-from bot.recommending.keeping import keep
+from bot.recommending.keeping import keep, keep_news
 from bot.recommending.offering import Interest, Offer, beside_item, for_person, interests
 from bot.recommending.shelf import Shelf, article_item
 from bot.recommending.watching import Watching
@@ -31,9 +31,12 @@ from bot.store.profiles import ClickThrough
 _LOG = logging.getLogger(__name__)
 
 _FLUSH_S: Final = 2.0
-_PRUNE_EVERY: Final = 300  # times that changes are stored
+# What a person looks at comes in many events, and storing a profile costs more than twenty of them.
+_PROFILES_EVERY: Final = 150  # times that changes are stored
+_PRUNE_EVERY: Final = 300
 _CHUNK: Final = 50  # items tagged before the loop does something else
-_AT_ONCE: Final = 50  # events; some milliseconds
+_AT_ONCE: Final = 200  # events; a millisecond
+_MOST_UNSETTLED: Final = 20_000  # sights that are not in their profiles
 _READ: Final = 2_000  # events that a killed process left
 _MOST_WAITING: Final = 100_000  # events, while the catalogue is read or too many come
 
@@ -75,7 +78,7 @@ class Recommending:
         self._clock = clock
         self._people = people
         self.shelf = Shelf()
-        self.audience = Audience()
+        self.audience = Audience(self.shelf.tags_of)
         nothing = Catalogue((), {}, {}, 0)
         self._watching = Watching(settings, self.shelf, self.audience, people.identity, nothing)
         self._queue: deque[Event] = deque()
@@ -218,6 +221,7 @@ class Recommending:
         """
         while self._queue:
             self._learn()
+        await keep_news(self._store, self._watching)
         await keep(self._store, self.shelf, self.audience, self._watching)
 
     async def _run(self) -> None:
@@ -229,7 +233,9 @@ class Recommending:
         for number in count():
             await asyncio.sleep(_FLUSH_S)
             try:
-                await self.flush()
+                await keep_news(self._store, self._watching)
+                if number % _PROFILES_EVERY == _PROFILES_EVERY - 1:
+                    await self.flush()
                 if number % _PRUNE_EVERY == 0:
                     await self._store.profiles.prune()
             except StorageUnavailable as error:
@@ -275,6 +281,9 @@ class Recommending:
             self._news.clear()
             while self._queue:
                 self._learn()
+                await asyncio.sleep(0)
+            while self.audience.unsettled > _MOST_UNSETTLED:
+                self.audience.settle(_AT_ONCE)
                 await asyncio.sleep(0)
 
     async def _shelve(self, items: Sequence[StoredItem]) -> None:

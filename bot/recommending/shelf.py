@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import heapq
+import math
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import islice
 from typing import Final
 from urllib.parse import urlsplit
@@ -13,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bot.domain import Article
+from bot.recommending.audience import Sight
 from bot.store.items import StoredItem
 from index.interests import HALF_LIFE_S, MOST_TAGS
 from index.profiles import Item, ProfileIndex
@@ -23,6 +26,8 @@ _SECTION_DEPTH: Final = 2
 _FEW: Final = 1_000  # items that were looked at, of which the hottest are found in no time
 _HOTTEST: Final = 500
 _HOTTEST_S: Final = 60.0
+_ADDRESSES: Final = 4_096  # of a few hundred bytes each, most of them seen again and again
+_READ: Final = 4_096  # pages that are no items and keep their tags
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +56,7 @@ class Shelf:
         self._keys: dict[str, int] = {}  # by external id and by address
         self._sections: dict[str, int] = {}
         self._heat: dict[int, float] = {}
+        self._read: dict[tuple[str, str, str], Tagged] = {}
         self._hottest: list[int] = []
         self._hottest_at = 0.0
 
@@ -88,6 +94,7 @@ class Shelf:
         All are read before the first is tagged, so that they may mention each other.
         """
         self.remove([item.id for item in items])
+        self._read.clear()  # whose words may be known now
         readings = [self.reader.read(page_of(item)) for item in items]
         for reading in readings:
             self.reader.learn(reading)
@@ -117,6 +124,24 @@ class Shelf:
                     del self._keys[name]
         self._index.remove(keys)
 
+    def tags_of(self, sight: Sight) -> Tagged | None:
+        """What a profile learns from a sight: its item's own tags, None where that is gone.
+
+        A page that is no item has the tags that items have too.
+        """
+        if sight.key:
+            known = self._known.get(sight.key)
+            return None if known is None else known.own
+        name = sight[2:]
+        tags = self._read.get(name)
+        if tags is None:
+            page = Page(title=sight.title, h1=sight.h1, path=path_of(sight.url))
+            tags = self.reader.profile_tags(self.reader.read(page, known_only=True), MOST_TAGS)
+            if len(self._read) >= _READ:
+                self._read.clear()
+            self._read[name] = tags
+        return tags
+
     def search(
         self, tags: Tagged, k: int, *, leave_out: Collection[int], of_section: int
     ) -> list[int]:
@@ -138,8 +163,10 @@ class Shelf:
 
     def viewed(self, key: int, at: float) -> None:
         """Somebody looked at an item."""
-        one = at / HALF_LIFE_S
-        self._heat[key] = float(np.logaddexp2(self._heat.get(key, -np.inf), one))
+        one, before = at / HALF_LIFE_S, self._heat.get(key)
+        if before is not None:
+            one = max(one, before) + math.log2(1.0 + 2.0 ** -abs(one - before))
+        self._heat[key] = one
 
     def load_heat(self, heat: Mapping[int, float]) -> None:
         """Take over how often items were looked at."""
@@ -163,6 +190,7 @@ class Shelf:
         return list(islice(left, k))
 
 
+@lru_cache(maxsize=_ADDRESSES)
 def address(url: str) -> str:
     """A page's address without what differs between visits: scheme, query and fragment."""
     try:
@@ -171,6 +199,23 @@ def address(url: str) -> str:
     except ValueError:
         return url
     return f"//{host}{parts.path.rstrip('/')}" if host else parts.path.rstrip("/") or url
+
+
+@lru_cache(maxsize=_ADDRESSES)
+def site_of(url: str) -> str:
+    """Host and port of an address, empty where it has none."""
+    try:
+        return urlsplit(url).netloc.lower()
+    except ValueError:
+        return ""
+
+
+def path_of(url: str) -> str:
+    """Path of an address as an item has it."""
+    try:
+        return urlsplit(url).path.strip("/")
+    except ValueError:
+        return ""
 
 
 def page_of(item: StoredItem) -> Page:

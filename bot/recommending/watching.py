@@ -6,15 +6,13 @@ from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import replace
 from itertools import islice
 from typing import Final
-from urllib.parse import urlsplit
 
 from bot.event import PAGE_VIEW, Event
-from bot.recommending.audience import Audience
-from bot.recommending.shelf import Shelf, address
+from bot.recommending.audience import Audience, Sight
+from bot.recommending.shelf import Shelf, address, path_of, site_of
 from bot.settings import Settings
 from bot.store.items import Catalogue, StoredItem
-from index.interests import MOST_TAGS
-from nlp.tags import MAX_TITLE, Page, Tagged
+from nlp.tags import MAX_TITLE
 
 BOUGHT: Final = frozenset({"bought", "purchase", "paid"})
 _MOST_PAGES: Final = 20_000  # learnt from views; more would only be what somebody made up
@@ -128,28 +126,18 @@ class Watching:
         if event.name == PAGE_VIEW and (event.title or event.h1):
             key = self._page(event, key)
         if key is None:
-            self._audience.observe(subject, self._tags(event), event.at, 0)
+            self._audience.observe(subject, Sight(event.at, 0, event.title, event.h1, event.url))
             return
-        known = self._shelf.get(key)
-        if known is None:
-            return
-        self._audience.observe(subject, known.own, event.at, key)
-        self._audience.saw(subject, key, event.at, bought=event.name in BOUGHT)
+        self._audience.observe(subject, Sight(event.at, key), bought=event.name in BOUGHT)
         self._shelf.viewed(key, event.at)
         self.viewed.add(key)
         if (subject, key) in self.waiting:
             del self.waiting[subject, key]
             self.clicks.append((subject, key, event.at))
 
-    def _tags(self, event: Event) -> Tagged:
-        """Tags of a page that is no item, as far as items have them too."""
-        page = Page(title=event.title, h1=event.h1, path=_path(event.url))
-        reader = self._shelf.reader
-        return reader.profile_tags(reader.read(page, known_only=True), MOST_TAGS)
-
     def _page(self, event: Event, key: int | None) -> int | None:
         """Key of the page that was seen; one of our sites is learnt, or learns its new name."""
-        if _site(event.url) not in self._sites:
+        if site_of(event.url) not in self._sites:
             return key
         title = " ".join((event.title or event.h1)[:MAX_TITLE].split())
         known = self._shelf.get(key) if key is not None else None
@@ -167,7 +155,7 @@ class Watching:
             StoredItem(
                 id=0, external_id=name, kind="page", title=title,
                 description=event.h1[:MAX_TITLE] if event.h1 != title else "",
-                path=_path(event.url), url=event.url.partition("#")[0], source="views",
+                path=path_of(event.url), url=event.url.partition("#")[0], source="views",
             )
         )  # fmt: skip
         self._named_at[page.id] = event.at
@@ -187,19 +175,4 @@ class Watching:
 def _sites(settings: Settings) -> frozenset[str]:
     """Sites whose pages may be offered: our own and those that may embed the chat."""
     named = (settings.http.public_url, *settings.widget.allowed_origins)
-    return frozenset({site for url in named if (site := _site(url))})
-
-
-def _site(url: str) -> str:
-    """Host and port of an address, empty where it has none."""
-    try:
-        return urlsplit(url).netloc.lower()
-    except ValueError:
-        return ""
-
-
-def _path(url: str) -> str:
-    try:
-        return urlsplit(url).path.strip("/")
-    except ValueError:
-        return ""
+    return frozenset({site for url in named if (site := site_of(url))})

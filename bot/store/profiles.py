@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import msgspec
 
@@ -18,8 +19,7 @@ _VISITORS_KEPT_S = 180 * 86_400.0
 _PRUNED = 2_000  # at a time
 
 
-@dataclass(frozen=True, slots=True)
-class StoredTag:
+class StoredTag(NamedTuple):
     """A tag of a profile by kind and key, which mean the same in every process."""
 
     kind: int
@@ -78,7 +78,7 @@ class Profiles(Part):
         def write(connection: sqlite3.Connection) -> None:
             connection.executemany(
                 "INSERT OR REPLACE INTO profiles VALUES (?, ?, ?, ?)",
-                [(one.subject, one.at, _dump(one.tags), _dump_seen(one)) for one in profiles],
+                [(one.subject, one.at, dump(one.tags), _dump_seen(one)) for one in profiles],
             )
             if learnt is not None:
                 connection.execute("INSERT OR REPLACE INTO learnt VALUES (1, ?, ?)", learnt)
@@ -161,7 +161,10 @@ class Profiles(Part):
         await self._db.write(write)
 
     async def clicked(self, clicks: Sequence[tuple[str, int, float]]) -> int:
-        """Somebody (subject) opened an item (key) at a time; gives how many offers that closed."""
+        """Somebody (subject) opened an item (key) at a time; gives how many offers that closed.
+
+        One that was told before closes none.
+        """
 
         def write(connection: sqlite3.Connection) -> int:
             return sum(
@@ -169,6 +172,8 @@ class Profiles(Part):
                     """UPDATE offers SET clicked_at = ?3 WHERE id = (
                          SELECT id FROM offers WHERE subject = ?1 AND item_key = ?2
                          AND clicked_at IS NULL AND shown_at BETWEEN ?3 - ?4 AND ?3
+                         AND NOT EXISTS (SELECT 1 FROM offers WHERE subject = ?1
+                           AND item_key = ?2 AND clicked_at = ?3)
                          ORDER BY shown_at DESC LIMIT 1)""",
                     (subject, key, at, _ATTRIBUTED_S),
                 ).rowcount
@@ -232,15 +237,6 @@ class Profiles(Part):
                 )
             ]
         )
-
-
-def _dump(tags: Sequence[StoredTag]) -> str:
-    return dump(
-        [
-            [one.kind, one.key, round(one.weight, 5), one.last_at, one.source, round(one.given, 5)]
-            for one in tags
-        ]
-    )
 
 
 def _dump_seen(profile: StoredProfile) -> str:

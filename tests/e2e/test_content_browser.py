@@ -81,7 +81,7 @@ async def test_from_page_views_to_an_offer_and_its_click(shop, watch) -> None:
 
     await see(view("anna", *PAGES[1]))
     row = page.get_by_role("row").filter(has_text="in the chat by an agent")
-    async with asyncio.timeout(10):  # what was learnt is stored every two seconds
+    async with asyncio.timeout(10):  # clicks are stored every two seconds
         while True:
             await page.goto(f"{server.url}/admin/content?customer=anna")
             if await row.locator("td").nth(1).inner_text() == "1":
