@@ -125,5 +125,5 @@ def _rate(watching: Watching, audience: Audience, events: Sequence[Event]) -> fl
     """Events a second of processor time, until all of them are in the profiles."""
     began = time.process_time()
     watching.observe(events)
-    audience.settle()
+    audience.settle(audience.unsettled)
     return len(events) / (time.process_time() - began)

@@ -58,6 +58,7 @@ async def content_page(request: web.Request) -> web.StreamResponse:
     recommending = services.recommending
     wish = query(request, _Wish)
     since = services.clock() - _PERIOD_S
+    await recommending.settled()
     known = list(recommending.shelf.items())
     kinds = Counter(one.item.kind for one in known)
     return page(

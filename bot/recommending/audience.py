@@ -9,7 +9,8 @@ for that profile.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass, field
 from itertools import islice
 from typing import Final, NamedTuple
@@ -18,7 +19,7 @@ import numpy as np
 
 from bot.store.items import StoredItem
 from bot.store.profiles import StoredProfile, StoredTag
-from index.interests import MOST_TAGS, NO_TAG, Interests, InterestTable
+from index.interests import NO_TAG, Interests, InterestTable
 from nlp.tag_vocabulary import Kind, TagVocabulary
 from nlp.tags import Tagged
 
@@ -28,10 +29,11 @@ _PLACES: Final = 5  # of a stored weight
 
 
 class Sight(NamedTuple):
-    """What somebody looked at: an item by its key, or where that is 0 a page by its name."""
+    """What somebody looked at or bought: an item by its key, or where that is 0 a page by name."""
 
     at: float
     key: int
+    bought: bool = False
     title: str = ""
     h1: str = ""
     url: str = ""
@@ -43,7 +45,16 @@ class _Person:
     at: float = 0.0
     seen: dict[int, float] = field(default_factory=dict)
     bought: dict[int, float] = field(default_factory=dict)
-    sights: list[Sight] = field(default_factory=list)  # not in the profile yet
+
+    def note(self, sight: Sight) -> None:
+        """Remember what was seen or bought, the latest of it."""
+        self.at = max(self.at, sight.at)
+        if sight.key:
+            held = self.bought if sight.bought else self.seen
+            at = max(sight.at, held.pop(sight.key, sight.at))
+            held[sight.key] = at
+            if len(held) > _MOST_SEEN:
+                del held[next(iter(held))]
 
 
 class Audience:
@@ -57,6 +68,8 @@ class Audience:
         changed: subjects that differ from what is stored.
         gone: subjects that are no more.
         unsettled: number of sights that are not in their profiles yet.
+
+    ``len``, ``latest`` and ``changed`` know what is settled.
     """
 
     def __init__(self, tags_of: Callable[[Sight], Tagged | None], most: int = MOST_PEOPLE) -> None:
@@ -64,7 +77,7 @@ class Audience:
         self._tags_of = tags_of
         self._table = InterestTable()
         self._people: dict[str, _Person] = {}  # those seen last at the end
-        self._waiting: dict[int, _Person] = {}  # by row, those with sights
+        self._sights: defaultdict[str, list[Sight]] = defaultdict(list)  # not in profiles yet
         self.unsettled = 0
         self.changed: set[str] = set()
         self.gone: set[str] = set()
@@ -75,7 +88,7 @@ class Audience:
 
     def __contains__(self, subject: str) -> bool:
         """True for who has a profile."""
-        return subject in self._people
+        return subject in self._people or subject in self._sights
 
     def latest(self, number: int) -> list[tuple[str, float]]:
         """Those seen last, newest first, with the time."""
@@ -84,31 +97,30 @@ class Audience:
             for subject in islice(reversed(self._people), number)
         ]
 
-    def observe(self, subject: str, sight: Sight, *, bought: bool = False) -> None:
+    def observe(self, subject: str, sight: Sight) -> None:
         """Somebody looked at something, or bought it."""
-        person = self._person(subject)
-        person.at = max(person.at, sight.at)
-        person.sights.append(sight)
-        self._waiting[person.row] = person
+        self._sights[subject].append(sight)
         self.unsettled += 1
-        if sight.key:
-            held = person.bought if bought else person.seen
-            at = max(sight.at, held.pop(sight.key, sight.at))
-            held[sight.key] = at
-            if len(held) > _MOST_SEEN:
-                del held[next(iter(held))]
 
-    def settle(self, most: int | None = None) -> None:
-        """Take what was seen by at most so many persons into their profiles."""
-        self._settle(list(islice(self._waiting.values(), most)))
+    def settle(self, enough: int) -> None:
+        """Take so many sights, or a person's more, into the profiles."""
+        left = self.unsettled - enough
+        subjects, total = [], self.unsettled
+        for subject, sights in self._sights.items():
+            if total <= left:
+                break
+            subjects.append(subject)
+            total -= len(sights)
+        self._settle(subjects)
 
     def merge(self, into: str, subjects: Iterable[str]) -> None:
         """These were one person all along."""
+        subjects = list(subjects)
+        self._settle([into, *subjects])
         for subject in subjects:
             if subject == into or subject not in self._people:
                 continue
             other, person = self._people[subject], self._person(into)
-            self._settle([other, person])
             at = max(other.at, person.at)
             self._table.merge(person.row, self._table.strongest(other.row, other.at), other.at)
             for mine, theirs in ((person.seen, other.seen), (person.bought, other.bought)):
@@ -120,9 +132,10 @@ class Audience:
         """Forget persons; gives how many there were."""
         number = 0
         for subject in subjects:
+            sights = self._drop_sights(subject)
             person = self._people.pop(subject, None)
+            number += person is None and bool(sights)
             if person is not None:
-                self._drop_sights(person)
                 self._table.drop(person.row)
                 self.changed.discard(subject)
                 self.gone.add(subject)
@@ -134,10 +147,10 @@ class Audience:
 
         Since then all weights have faded alike, which changes nothing between them.
         """
+        self._settle([subject])
         person = self._people.get(subject)
         if person is None:
             return None
-        self._settle([person])
         return self._table.strongest(person.row, person.at)
 
     def left_out(self, subject: str, item_of: dict[int, StoredItem], now: float) -> set[int]:
@@ -145,6 +158,7 @@ class Audience:
 
         ``item_of`` holds the renewable items.
         """
+        self._settle([subject])
         person = self._people.get(subject)
         if person is None:
             return set()
@@ -177,10 +191,12 @@ class Audience:
 
     def stored(self, subjects: Collection[str], vocabulary: TagVocabulary) -> list[StoredProfile]:
         """Profiles as they are to be stored, of those that are still there."""
-        people = {one: self._people[one] for one in subjects if one in self._people}
-        self._settle(list(people.values()))
+        self._settle(subjects)
         found = []
-        for subject, person in people.items():
+        for subject in subjects:
+            person = self._people.get(subject)
+            if person is None:
+                continue
             own = self._table.strongest(person.row, person.at)
             tags = [
                 StoredTag(kind, key, round(weight, _PLACES), at, source, round(given, _PLACES))
@@ -194,23 +210,27 @@ class Audience:
             )
         return found
 
-    def _settle(self, people: Sequence[_Person]) -> None:
+    def _settle(self, subjects: Iterable[str]) -> None:
         """The first sight of each, then the second of each, and so on: in one table all at once."""
-        people = [person for person in people if person.sights]
-        sights = [self._drop_sights(person) for person in people]
-        for turn in range(max(map(len, sights), default=0)):
+        waiting = [(one, self._drop_sights(one)) for one in subjects if one in self._sights]
+        people = [(self._person(subject), sights) for subject, sights in waiting]
+        for turn in range(max((len(sights) for _, sights in people), default=0)):
             rows, tagged, some = [], [], []
-            for person, its in zip(people, sights, strict=True):
-                tags = self._tags_of(its[turn]) if turn < len(its) else None
-                if tags is not None and len(tags.tags):
-                    rows.append(person.row)
-                    tagged.append(tags)
-                    some.append(its[turn])
+            for person, sights in people:
+                if turn < len(sights):
+                    sight = sights[turn]
+                    person.note(sight)
+                    tags = self._tags_of(sight)
+                    if tags is not None and len(tags.tags):
+                        rows.append(person.row)
+                        tagged.append(tags)
+                        some.append(sight)
             if rows:
                 self._observe(rows, tagged, some)
 
     def _observe(self, rows: list[int], tagged: list[Tagged], sights: list[Sight]) -> None:
-        tags = np.full((len(rows), MOST_TAGS), NO_TAG, np.int64)
+        most = max(len(one.tags) for one in tagged)
+        tags = np.full((len(rows), most), NO_TAG, np.int64)
         weights = np.zeros(tags.shape, np.float32)
         for place, one in enumerate(tagged):
             number = len(one.tags)
@@ -220,10 +240,9 @@ class Audience:
         sources = np.array([sight.key for sight in sights])
         self._table.observe(np.array(rows), tags, weights, at, sources)
 
-    def _drop_sights(self, person: _Person) -> list[Sight]:
-        sights, person.sights = person.sights, []
+    def _drop_sights(self, subject: str) -> list[Sight]:
+        sights = self._sights.pop(subject, [])
         self.unsettled -= len(sights)
-        self._waiting.pop(person.row, None)
         return sights
 
     def _person(self, subject: str) -> _Person:

@@ -17,6 +17,7 @@ from bot.store import Store
 from bot.store.profiles import StoredProfile
 
 _CHUNK: Final = 50  # profiles written out before the loop does something else
+_SIGHTS: Final = 200  # taken into profiles before that; a millisecond or two
 
 
 async def keep_news(store: Store, watching: Watching) -> None:
@@ -64,6 +65,7 @@ async def _keep_pages(store: Store, watching: Watching) -> None:
 async def _keep_profiles(
     store: Store, shelf: Shelf, audience: Audience, watching: Watching
 ) -> None:
+    await settle(audience)
     last = watching.take_last()
     changed, audience.changed = audience.changed, set()
     gone, audience.gone = audience.gone, set()
@@ -78,6 +80,13 @@ async def _keep_profiles(
         audience.changed |= changed
         audience.gone |= gone
         raise
+
+
+async def settle(audience: Audience, most_left: int = 0) -> None:
+    """Take what was seen into the profiles, in turns, until at most so many sights are left."""
+    while audience.unsettled > most_left:
+        audience.settle(_SIGHTS)
+        await asyncio.sleep(0)
 
 
 async def _written(subjects: list[str], shelf: Shelf, audience: Audience) -> list[StoredProfile]:

@@ -19,7 +19,7 @@ from bot.errors import NotFound, StorageUnavailable
 from bot.event import Event, customer_of
 from bot.ports import Clock
 from bot.recommending.audience import Audience
-from bot.recommending.keeping import keep, keep_news
+from bot.recommending.keeping import keep, keep_news, settle
 from bot.recommending.offering import Interest, Offer, beside_item, for_person, interests
 from bot.recommending.shelf import Shelf, article_item
 from bot.recommending.watching import Watching
@@ -125,6 +125,13 @@ class Recommending:
             if self._ready.is_set():
                 self._learn()
                 self._news.set()
+
+    async def settled(self) -> None:
+        """Wait until all that was seen is in the profiles."""
+        while self._queue:
+            self._learn()
+            await asyncio.sleep(0)
+        await settle(self.audience)
 
     def for_subject(self, subject: str, k: int) -> list[Offer]:
         """Up to ``k`` items; for who is not known what many look at."""
@@ -282,9 +289,7 @@ class Recommending:
             while self._queue:
                 self._learn()
                 await asyncio.sleep(0)
-            while self.audience.unsettled > _MOST_UNSETTLED:
-                self.audience.settle(_AT_ONCE)
-                await asyncio.sleep(0)
+            await settle(self.audience, _MOST_UNSETTLED)
 
     async def _shelve(self, items: Sequence[StoredItem]) -> None:
         for first in range(0, len(items), _CHUNK):

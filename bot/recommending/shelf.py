@@ -132,7 +132,7 @@ class Shelf:
         if sight.key:
             known = self._known.get(sight.key)
             return None if known is None else known.own
-        name = sight[2:]
+        name = sight[3:]
         tags = self._read.get(name)
         if tags is None:
             page = Page(title=sight.title, h1=sight.h1, path=path_of(sight.url))

@@ -126,9 +126,10 @@ class Watching:
         if event.name == PAGE_VIEW and (event.title or event.h1):
             key = self._page(event, key)
         if key is None:
-            self._audience.observe(subject, Sight(event.at, 0, event.title, event.h1, event.url))
+            sight = Sight(event.at, 0, False, event.title, event.h1, event.url)
+            self._audience.observe(subject, sight)
             return
-        self._audience.observe(subject, Sight(event.at, key), bought=event.name in BOUGHT)
+        self._audience.observe(subject, Sight(event.at, key, event.name in BOUGHT))
         self._shelf.viewed(key, event.at)
         self.viewed.add(key)
         if (subject, key) in self.waiting:

@@ -277,6 +277,7 @@ async def test_after_a_kill_what_was_stored_is_learnt_anew_and_once(
     recommending.observe([first])
     await recommending.flush()
     killed = await open_recommending()  # as if the first had never stopped in order
+    await killed.settled()
     assert len(killed.audience) == 121
     assert tags(killed, "c:c119")
     await killed.stop()
@@ -333,8 +334,12 @@ async def test_a_profile_holds_at_most_its_tags(recommending) -> None:
 
 async def test_a_great_batch_is_learnt_in_turns_and_wholly(recommending, clock) -> None:
     recommending.observe([event(visitor=f"v{n}", item="u1") for n in range(1_000)])
-    assert len(recommending.audience) < 1_000
-    await until(lambda: len(recommending.audience) == 1_000)
+    await until(lambda: recommending.audience.unsettled == 1_000)
+    taken = asyncio.create_task(recommending.settled())
+    await asyncio.sleep(0)
+    assert 0 < len(recommending.audience) < 1_000
+    await taken
+    assert len(recommending.audience) == 1_000
     assert recommending.shelf.views(recommending.shelf.find("u1"), clock.now) == pytest.approx(1e3)
 
 
@@ -348,4 +353,5 @@ async def test_old_views_count_less(recommending, clock) -> None:
 
 async def test_events_of_nobody_and_of_nothing_teach_nothing(recommending) -> None:
     recommending.observe([event(item="u1"), event("login", customer="anna")])
+    await recommending.settled()
     assert len(recommending.audience) == 0
