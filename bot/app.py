@@ -20,6 +20,7 @@ from aiohttp import web
 from bot import access, api, control, desk, http, logs, streams, ui
 from bot.access import Route, add_routes
 from bot.api import events as events_api
+from bot.api.event_lane import EventLanes
 from bot.api.metrics import METRICS, Metrics, listen, metrics_middleware
 from bot.api.schema import describe
 from bot.catalogue import Catalogue
@@ -159,8 +160,8 @@ async def running(
             reaper = Reaper(runner.server)
             reaper.start()
             stack.push_async_callback(reaper.stop)
-        await _bind(runner, settings.http, tls)
-        yield Running(services, app, _url(settings.http, runner, tls))
+        port = await stack.enter_async_context(_listening(runner, settings.http, tls))
+        yield Running(services, app, _url(settings.http, port, tls))
 
 
 def serve(
@@ -282,19 +283,32 @@ async def _end_streams(app: web.Application) -> None:
     app[SERVICES].bus.close()
 
 
-async def _bind(runner: web.AppRunner, settings: HttpSettings, tls: ssl.SSLContext | None) -> None:
-    site = web.TCPSite(runner, settings.host, settings.port, ssl_context=tls, backlog=1024)
+@asynccontextmanager
+async def _listening(
+    runner: web.AppRunner, settings: HttpSettings, tls: ssl.SSLContext | None
+) -> AsyncIterator[int]:
+    """Connections come in while the context lasts; gives the port."""
+    if runner.server is None:
+        raise RuntimeError("the runner is not set up")
+    lanes = EventLanes(runner.app, runner.server)
+    loop = asyncio.get_running_loop()
     try:
-        await site.start()
+        listener = await loop.create_server(
+            lanes, settings.host, settings.port, ssl=tls, backlog=1024
+        )
     except OSError as error:
         raise SettingsInvalid(
             f"Cannot listen on {settings.host}:{settings.port}: {error.strerror or error}.",
             remedy="Choose another http.port, or stop the program that uses it.",
         ) from error
+    try:
+        yield int(listener.sockets[0].getsockname()[1])
+    finally:
+        listener.close()
+        await lanes.close(_SHUTDOWN_S)
 
 
-def _url(settings: HttpSettings, runner: web.AppRunner, tls: ssl.SSLContext | None) -> str:
-    port = runner.addresses[0][1]
+def _url(settings: HttpSettings, port: int, tls: ssl.SSLContext | None) -> str:
     host = "127.0.0.1" if settings.host in {"0.0.0.0", "::"} else settings.host  # noqa: S104
     shown = f"[{host}]" if ":" in host else host
     return f"{'https' if tls else 'http'}://{shown}:{port}"

@@ -78,7 +78,7 @@ CONTENT_POLICY = (
     "base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
 )
 
-_REQUEST_ID_HEADER = istr("X-Request-Id")
+REQUEST_ID_HEADER = istr("X-Request-Id")
 _HEADERS = (
     (istr("Content-Security-Policy"), CONTENT_POLICY),
     (istr("X-Frame-Options"), "DENY"),
@@ -89,6 +89,12 @@ _HEADERS = (
     (istr("Permissions-Policy"), "camera=(), microphone=(), geolocation=()"),
     (istr("Cache-Control"), "no-store"),
 )
+_SECURE_ONLY = (istr("Strict-Transport-Security"), "max-age=31536000")
+
+
+def next_request_id() -> str:
+    """An id for a request that came without one."""
+    return f"{_STARTED}-{next(_NUMBER):x}"
 
 
 def clean(text: str) -> str:
@@ -275,7 +281,7 @@ def request_id_middleware() -> Middleware:
     async def middleware(request: web.Request, handler: Handler) -> web.StreamResponse:
         given = request.headers.get("X-Request-Id", "")
         known = given and _GOOD_REQUEST_ID.fullmatch(given)
-        REQUEST_ID.set(given if known else f"{_STARTED}-{next(_NUMBER):x}")
+        REQUEST_ID.set(given if known else next_request_id())
         return await handler(request)
 
     return middleware
@@ -340,14 +346,17 @@ def _of_status(reply: web.HTTPException) -> NeurobotError:
     return NeurobotError()
 
 
+def constant_headers(*, secure: bool) -> list[tuple[str, str]]:
+    """Headers that every response carries but its id; ``secure``: served under TLS."""
+    return [*_HEADERS, *([_SECURE_ONLY] if secure else [])]
+
+
 async def security_headers(request: web.Request, response: web.StreamResponse) -> None:
     """Signal handler (``on_response_prepare``): the headers that every response carries."""
     headers = response.headers
-    for name, value in _HEADERS:
+    for name, value in constant_headers(secure=request.config_dict.get(SECURE, False)):
         headers.setdefault(name, value)
-    headers.setdefault(_REQUEST_ID_HEADER, REQUEST_ID.get())
-    if request.config_dict.get(SECURE, False):
-        headers.setdefault("Strict-Transport-Security", "max-age=31536000")
+    headers.setdefault(REQUEST_ID_HEADER, REQUEST_ID.get())
     headers.pop("Server", None)
 
 

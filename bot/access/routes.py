@@ -147,7 +147,7 @@ async def need_token(request: web.Request, scope: str) -> None:
         access = request.config_dict[ACCESS]
         access.bad_tokens.take(access.addresses.address(request))
         raise NotSignedIn("The API token is unknown or revoked.")
-    if scope not in token.scopes and "admin" not in token.scopes:
+    if not token.may(scope):
         raise Forbidden(f"The API token lacks the scope '{scope}'.")
     request[API_TOKEN] = token
 

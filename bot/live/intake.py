@@ -88,6 +88,10 @@ class Intake:
             TooManyRequests: too many events wait already; none of these was taken.
             StorageUnavailable: the disk is full or failing; none of these was stored.
         """
+        return await self.offer(events)
+
+    def offer(self, events: Sequence[Event]) -> asyncio.Future[int]:
+        """Same as ``put``, which waits; a full queue is refused at once."""
         if self._queued + len(events) > self._max_waiting and self._queued:
             self._refused += len(events)
             raise TooManyRequests("Too many events wait to be stored; send them again later.")
@@ -97,7 +101,7 @@ class Intake:
         if len(self._waiting) >= self._expected:
             self._enough.set()
         self._wake.set()
-        return await future
+        return future
 
     @classmethod
     def open(cls, settings: Settings, clock: Clock) -> Intake:

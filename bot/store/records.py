@@ -164,6 +164,10 @@ class ApiToken:
     last_used_at: float | None = None
     revoked_at: float | None = None
 
+    def may(self, scope: str) -> bool:
+        """True for the scope itself and for ``admin``, which holds all of them."""
+        return scope in self.scopes or "admin" in self.scopes
+
 
 @dataclass(frozen=True, slots=True)
 class AuditEntry:
