@@ -7,6 +7,7 @@ bytes a tag, whoever they belong to.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -15,10 +16,10 @@ from numpy.typing import NDArray
 
 Ids = NDArray[np.int64]
 Floats = NDArray[np.float32]
+Sight = tuple[Ids, Floats]  # distinct tags with their weights
 
 HALF_LIFE_S: Final = 30 * 86_400.0
 MOST_TAGS: Final = 30
-NO_TAG: Final = -2
 _FREE: Final = -1
 _FIRST_ROOM: Final = 64
 
@@ -45,6 +46,13 @@ class Interests:
         return len(self.tags)
 
 
+def _some(found: Interests, chosen: NDArray[np.bool_]) -> Interests:
+    return Interests(
+        found.tags[chosen], found.weights[chosen], found.last_at[chosen], found.sources[chosen],
+        found.given[chosen],
+    )  # fmt: skip
+
+
 class InterestTable:
     """Profiles by row, each of at most ``most`` tags.
 
@@ -68,47 +76,38 @@ class InterestTable:
         """Row of an empty profile."""
         if not self._free:
             self._grow(max(_FIRST_ROOM, len(self._at)))
-        row = self._free.pop()
-        self._tags[row] = _FREE
-        self._weights[row] = self._given[row] = 0.0
-        self._at[row] = 0.0
-        return row
+        return self._free.pop()
 
     def drop(self, row: int) -> None:
         """Forget a profile; its row is given again."""
         self._tags[row] = _FREE
         self._weights[row] = self._given[row] = 0.0
+        self._at[row] = 0.0
         self._free.append(row)
 
     def observe(
-        self, rows: Ids, tags: Ids, weights: Floats, at: NDArray[np.float64], sources: Ids
+        self, rows: Ids, at: NDArray[np.float64], sources: Ids, seen: Sequence[Sight]
     ) -> None:
         """Add what was seen; a sight older than its profile counts as faded.
 
         Args:
             rows: of the profiles, distinct; shape ``(n,)``.
-            tags: distinct in each row, ``NO_TAG`` where there are fewer; shape ``(n, m)``.
-            weights: of the tags, same shape.
             at: epoch seconds, shape ``(n,)``.
             sources: keys of the items that were seen, shape ``(n,)``.
+            seen: distinct tags and their weights, of each row.
         """
-        weights = weights * self._move(rows, at)[:, None]
-        every = np.broadcast_to(at[:, None], tags.shape)
-        sources = np.broadcast_to(sources[:, None], tags.shape)
-        self._take(rows, Interests(tags, weights, every, sources, weights))
+        each = np.repeat(np.arange(len(rows)), [len(tags) for tags, _ in seen])
+        weights = np.concatenate([weights for _, weights in seen]) * self._move(rows, at)[each]
+        tags = np.concatenate([tags for tags, _ in seen])
+        self._take(rows, each, Interests(tags, weights, at[each], sources[each], weights))
 
     def merge(self, row: int, other: Interests, at: float) -> None:
         """Take another profile, as it is at ``at``, into this one."""
         rows = np.array([row])
-        factor = self._move(rows, np.array([at])).item()
-        weights, given = other.weights * np.float32(factor), other.given * np.float32(factor)
-        self._take(
-            rows,
-            Interests(
-                other.tags[None], weights[None], other.last_at[None], other.sources[None],
-                given[None],
-            ),
-        )  # fmt: skip
+        factor = self._move(rows, np.array([at]))
+        weights, given = other.weights * factor, other.given * factor
+        each = np.zeros(len(other), np.int64)
+        self._take(rows, each, Interests(other.tags, weights, other.last_at, other.sources, given))
 
     def strongest(self, row: int, now: float) -> Interests:
         """The profile as it is at ``now``."""
@@ -136,43 +135,46 @@ class InterestTable:
         left = 0.5 ** (np.maximum(elapsed_s, 0.0) / self.half_life_s)
         return left.astype(np.float32)
 
-    def _take(self, rows: Ids, more: Interests) -> None:
-        """Add tags to profiles; arrays of ``more`` have the shape ``(len(rows), m)``."""
-        same = self._tags[rows][:, None, :] == more.tags[:, :, None]
-        known = same.any(axis=2)
-        which, tag = np.nonzero(known)
-        place = rows[which], same.argmax(axis=2)[which, tag]
-        self._weights[place] += more.weights[which, tag]
-        self._last_at[place] = np.maximum(self._last_at[place], more.last_at[which, tag])
-        stronger = more.given[which, tag] >= self._given[place]
-        place = place[0][stronger], place[1][stronger]
-        which, tag = which[stronger], tag[stronger]
-        self._sources[place] = more.sources[which, tag]
-        self._given[place] = more.given[which, tag]
-        fresh = np.where(known | (more.tags < 0), np.float32(-1.0), more.weights)
-        if (fresh > 0).any():
-            self._replace(rows, more, fresh)
+    def _take(self, rows: Ids, each: Ids, more: Interests) -> None:
+        """Add tags to profiles; ``rows[each]`` is the profile of each of them."""
+        same = self._tags[rows[each]] == more.tags[:, None]
+        column = same.argmax(axis=1)
+        known = same[np.arange(len(each)), column]
+        if known.any():
+            self._add((rows[each[known]], column[known]), _some(more, known))
+        if not known.all():
+            self._replace(rows, each[~known], _some(more, ~known))
 
-    def _replace(self, rows: Ids, more: Interests, fresh: Floats) -> None:
+    def _add(self, place: tuple[Ids, Ids], more: Interests) -> None:
+        """Add to weights that are there; a tag is of what gave most of it."""
+        self._weights[place] += more.weights
+        self._last_at[place] = np.maximum(self._last_at[place], more.last_at)
+        stronger = more.given >= self._given[place]
+        place = place[0][stronger], place[1][stronger]
+        self._sources[place] = more.sources[stronger]
+        self._given[place] = more.given[stronger]
+
+    def _replace(self, rows: Ids, each: Ids, more: Interests) -> None:
         """New tags take the places of the weakest, where they are stronger; strongest first."""
-        tags = np.argsort(-fresh, axis=1, kind="stable")[:, : self.most]
-        places = np.argsort(self._weights[rows], axis=1, kind="stable")[:, : tags.shape[1]]
-        each = np.arange(len(rows))[:, None]
-        better = fresh[each, tags] > self._weights[rows[:, None], places]
-        which, column = np.nonzero(better)
-        place = rows[which], places[which, column]
-        tag = tags[which, column]
-        self._tags[place] = more.tags[which, tag]
-        self._weights[place] = more.weights[which, tag]
-        self._last_at[place] = more.last_at[which, tag]
-        self._sources[place] = more.sources[which, tag]
-        self._given[place] = more.given[which, tag]
+        order = np.lexsort((-more.weights, each))
+        each = each[order]
+        nth = np.arange(len(each)) - np.searchsorted(each, each)  # strongest of its profile: 0
+        order, each, nth = (one[nth < self.most] for one in (order, each, nth))
+        weakest = np.argsort(self._weights[rows], axis=1, kind="stable")
+        place = rows[each], weakest[each, nth]
+        better = more.weights[order] > self._weights[place]
+        place, order = (place[0][better], place[1][better]), order[better]
+        self._tags[place] = more.tags[order]
+        self._weights[place] = more.weights[order]
+        self._last_at[place] = more.last_at[order]
+        self._sources[place] = more.sources[order]
+        self._given[place] = more.given[order]
 
     def _grow(self, by: int) -> None:
         first = len(self._at)
         self._at = np.append(self._at, np.zeros(by))
         for name in ("_tags", "_weights", "_last_at", "_sources", "_given"):
             old = getattr(self, name)
-            fresh = np.zeros((by, self.most), old.dtype)
+            fresh = np.full((by, self.most), _FREE if name == "_tags" else 0, old.dtype)
             setattr(self, name, np.concatenate([old, fresh]))
         self._free = list(range(first + by - 1, first - 1, -1))

@@ -19,7 +19,7 @@ import numpy as np
 
 from bot.store.items import StoredItem
 from bot.store.profiles import StoredProfile, StoredTag
-from index.interests import NO_TAG, Interests, InterestTable
+from index.interests import Interests, InterestTable
 from nlp.tag_vocabulary import Kind, TagVocabulary
 from nlp.tags import Tagged
 
@@ -215,7 +215,7 @@ class Audience:
         waiting = [(one, self._drop_sights(one)) for one in subjects if one in self._sights]
         people = [(self._person(subject), sights) for subject, sights in waiting]
         for turn in range(max((len(sights) for _, sights in people), default=0)):
-            rows, tagged, some = [], [], []
+            rows, some, seen = [], [], []
             for person, sights in people:
                 if turn < len(sights):
                     sight = sights[turn]
@@ -223,22 +223,12 @@ class Audience:
                     tags = self._tags_of(sight)
                     if tags is not None and len(tags.tags):
                         rows.append(person.row)
-                        tagged.append(tags)
                         some.append(sight)
+                        seen.append((tags.tags, tags.weights))
             if rows:
-                self._observe(rows, tagged, some)
-
-    def _observe(self, rows: list[int], tagged: list[Tagged], sights: list[Sight]) -> None:
-        most = max(len(one.tags) for one in tagged)
-        tags = np.full((len(rows), most), NO_TAG, np.int64)
-        weights = np.zeros(tags.shape, np.float32)
-        for place, one in enumerate(tagged):
-            number = len(one.tags)
-            tags[place, :number] = one.tags
-            weights[place, :number] = one.weights
-        at = np.array([sight.at for sight in sights])
-        sources = np.array([sight.key for sight in sights])
-        self._table.observe(np.array(rows), tags, weights, at, sources)
+                at = np.array([sight.at for sight in some])
+                sources = np.array([sight.key for sight in some])
+                self._table.observe(np.array(rows), at, sources, seen)
 
     def _drop_sights(self, subject: str) -> list[Sight]:
         sights = self._sights.pop(subject, [])

@@ -26,6 +26,8 @@ _SECTION_DEPTH: Final = 2
 _FEW: Final = 1_000  # items that were looked at, of which the hottest are found in no time
 _HOTTEST: Final = 500
 _HOTTEST_S: Final = 60.0
+# Half-lives from 1970 to a view that counts 1, so that sums stay numbers until the next century.
+_SINCE: Final = 600.0
 _ADDRESSES: Final = 4_096  # of a few hundred bytes each, most of them seen again and again
 _READ: Final = 4_096  # pages that are no items and keep their tags
 
@@ -163,22 +165,21 @@ class Shelf:
 
     def viewed(self, key: int, at: float) -> None:
         """Somebody looked at an item."""
-        one, before = at / HALF_LIFE_S, self._heat.get(key)
-        if before is not None:
-            one = max(one, before) + math.log2(1.0 + 2.0 ** -abs(one - before))
-        self._heat[key] = one
+        self._heat[key] = self._heat.get(key, 0.0) + 2.0 ** (at / HALF_LIFE_S - _SINCE)
 
     def load_heat(self, heat: Mapping[int, float]) -> None:
         """Take over how often items were looked at."""
-        self._heat.update(heat)
+        self._heat.update({key: 2.0 ** (one - _SINCE) for key, one in heat.items()})
 
     def heat(self, keys: Iterable[int]) -> dict[int, float]:
         """How often items were looked at, of those that were, as ``item_heat`` keeps it."""
-        return {key: self._heat[key] for key in keys if key in self._heat}
+        heat = self._heat
+        return {key: math.log2(heat[key]) + _SINCE for key in keys if heat.get(key)}
 
     def views(self, key: int, now: float) -> float:
         """How often an item was looked at, old views counting less."""
-        return float(2.0 ** (self._heat.get(key, -np.inf) - now / HALF_LIFE_S))
+        faded: float = 2.0 ** (_SINCE - now / HALF_LIFE_S)
+        return self._heat.get(key, 0.0) * faded
 
     def popular(self, k: int, now: float, *, leave_out: Collection[int]) -> list[int]:
         """Keys of the items looked at most; of a large catalogue as of the last minute."""

@@ -62,9 +62,10 @@ class Watching:
     def observe(self, events: Sequence[Event]) -> None:
         """Take the events in, in their order."""
         for event in events:
-            subject = self._subject(event)
-            if subject and (event.item or event.title or event.h1 or event.url):
-                self._observe(event, subject)
+            if event.item or event.url or event.title or event.h1:
+                subject = self._subject(event)
+                if subject:
+                    self._observe(event, subject)
         if events:
             self.last = (events[-1].at, events[-1].id)
 
@@ -112,18 +113,22 @@ class Watching:
         self.clicks = [one for one in self.clicks if one[0] not in subjects]
 
     def _subject(self, event: Event) -> str:
-        customer = event.customer or (self._identity(event.visitor)[0] if event.visitor else "")
-        if customer and event.visitor and f"v:{event.visitor}" in self._audience:
-            self._audience.merge(f"c:{customer}", [f"v:{event.visitor}"])
-        if customer:
-            return f"c:{customer}"
-        return f"v:{event.visitor}" if event.visitor else ""
+        customer, visitor = event.customer, event.visitor
+        if not visitor:
+            return f"c:{customer}" if customer else ""
+        alone = f"v:{visitor}"
+        customer = customer or self._identity(visitor)[0]
+        if not customer:
+            return alone
+        if alone in self._audience:
+            self._audience.merge(f"c:{customer}", [alone])
+        return f"c:{customer}"
 
     def _observe(self, event: Event, subject: str) -> None:
-        key = self._shelf.find(event.item)
+        key = self._shelf.find(event.item) if event.item else None
         if key is None:
             key = self._shelf.find(event.url)
-        if event.name == PAGE_VIEW and (event.title or event.h1):
+        if site_of(event.url) in self._sites and event.name == PAGE_VIEW:
             key = self._page(event, key)
         if key is None:
             sight = Sight(event.at, 0, False, event.title, event.h1, event.url)
@@ -138,10 +143,12 @@ class Watching:
 
     def _page(self, event: Event, key: int | None) -> int | None:
         """Key of the page that was seen; one of our sites is learnt, or learns its new name."""
-        if site_of(event.url) not in self._sites:
+        if not (event.title or event.h1):
+            return key
+        known = self._shelf.get(key) if key is not None else None
+        if known is not None and known.item.title == event.title:
             return key
         title = " ".join((event.title or event.h1)[:MAX_TITLE].split())
-        known = self._shelf.get(key) if key is not None else None
         if known is not None:
             same = known.item.source != "views" or known.item.title == title
             if same or event.at < self._named_at.get(known.item.id, 0.0) + _RENAMED_S:

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from index.interests import HALF_LIFE_S, NO_TAG, InterestTable
+from index.interests import HALF_LIFE_S, InterestTable
 
 NOW = 1_800_000_000.0
 
@@ -14,9 +14,8 @@ def table():
 
 
 def see(table, row, tags, at=NOW, source=1):
-    ids = np.asarray([list(tags)], np.int64)
-    weights = np.asarray([list(tags.values())], np.float32)
-    table.observe(np.array([row]), ids, weights, np.array([at]), np.array([source]))
+    seen = np.asarray(list(tags), np.int64), np.asarray(list(tags.values()), np.float32)
+    table.observe(np.array([row]), np.array([at]), np.array([source]), [seen])
 
 
 def seen(table, row, now=NOW):
@@ -99,18 +98,18 @@ def test_many_are_seen_at_once_as_one_by_one() -> None:
     rows = np.array([together.new() for _ in range(8)])
     assert [singly.new() for _ in rows] == rows.tolist()
     for _ in range(20):
-        tags = np.array([rng.permutation(12)[:5] for _ in rows])
-        tags[rng.random(tags.shape) < 0.2] = NO_TAG
-        weights = rng.random(tags.shape).astype(np.float32)
+        seen = [
+            (rng.permutation(12)[:size], rng.random(size).astype(np.float32))
+            for size in rng.integers(0, 8, len(rows)).tolist()
+        ]
         at, sources = NOW + rng.random(8) * HALF_LIFE_S, rng.integers(1, 9, 8)
-        together.observe(rows, tags, weights, at, sources)
+        together.observe(rows, at, sources, seen)
         for n, row in enumerate(rows):
             one = slice(n, n + 1)
-            singly.observe(np.array([row]), tags[one], weights[one], at[one], sources[one])
+            singly.observe(np.array([row]), at[one], sources[one], seen[one])
     late = NOW + HALF_LIFE_S
     for row in rows.tolist():
         first, second = together.strongest(row, late), singly.strongest(row, late)
         assert len(first) == 6
-        assert NO_TAG not in first.tags
         for name in ("tags", "weights", "last_at", "sources", "given"):
             assert getattr(first, name).tolist() == getattr(second, name).tolist(), name
