@@ -290,7 +290,7 @@ async def _listening(
     """Connections come in while the context lasts; gives the port."""
     if runner.server is None:
         raise RuntimeError("the runner is not set up")
-    lanes = EventLanes(runner.app, runner.server)
+    lanes = EventLanes(runner.app, runner.server, idle_s=KEEPALIVE_S)
     loop = asyncio.get_running_loop()
     try:
         listener = await loop.create_server(

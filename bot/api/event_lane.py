@@ -23,7 +23,6 @@ from bot.api.metrics import METRICS
 from bot.errors import NeurobotError
 from bot.event import Event
 from bot.http import REQUEST_ID_HEADER, SECURE, constant_headers, next_request_id
-from bot.limits import KEEPALIVE_S
 from bot.services import SERVICES
 
 _BEGIN: Final = f"POST {PATH} HTTP/1.1\r\n".encode()
@@ -55,11 +54,15 @@ class EventLanes:
     Args:
         app: whose routes answer everything else.
         server: makes its protocol for a connection.
+        idle_s: after which a silent connection is cut.
     """
 
-    def __init__(self, app: web.Application, server: Callable[[], asyncio.Protocol]) -> None:
+    def __init__(
+        self, app: web.Application, server: Callable[[], asyncio.Protocol], *, idle_s: float
+    ) -> None:
         services = app[SERVICES]
         self.server = server
+        self.idle_s = idle_s
         self.open: set[EventLane] = set()
         self.no_content = _NoContent(secure=app.get(SECURE, False))
         self.intake = services.intake
@@ -132,7 +135,7 @@ class EventLane(asyncio.Protocol):
             self._transport = transport
             self._lanes.open.add(self)
             self._began = time.perf_counter()
-            self._look_again(KEEPALIVE_S)
+            self._look_again(self._lanes.idle_s)
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Forget the connection; what is being stored is stored."""
@@ -239,9 +242,9 @@ class EventLane(asyncio.Protocol):
     def _cut_idle(self) -> None:
         if self._transport is None:
             return
-        left = self._began + KEEPALIVE_S - time.perf_counter()
+        left = self._began + self._lanes.idle_s - time.perf_counter()
         if self._request:
-            left = KEEPALIVE_S
+            left = self._lanes.idle_s
         elif left <= 0:
             self._transport.abort()
             return
