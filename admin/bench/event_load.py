@@ -18,6 +18,7 @@ import msgspec
 
 from bot.event import PAGE_VIEW, Event
 
+SITE: Final = "https://shop.example.org"  # of the desk itself: its pages are learnt from views
 _VISITORS: Final = 20_000
 _PAGES: Final = 500
 _GOOD: Final = b"HTTP/1.1 204"
@@ -60,7 +61,7 @@ class Requests:
             at=time.time(),
             name=PAGE_VIEW,
             visitor=f"v{number * 7919 % _VISITORS}",
-            url=f"https://shop.example.org/goods/{page}",
+            url=f"{SITE}/goods/{page}",
             title=f"Goods number {page}",
             h1=f"Number {page}",
         )

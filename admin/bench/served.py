@@ -16,6 +16,7 @@ from typing import Final
 
 import aiohttp
 
+from admin.bench.event_load import SITE
 from admin.bench.texts import Source, TextMaker
 from admin.operations import import_articles
 from bot.domain import Ticket
@@ -85,7 +86,8 @@ def _config(folder: Path, port: int) -> Path:
     config = folder / "settings.toml"
     config.write_text(
         f'data_dir = "{folder / "data"}"\n[http]\nport = {port}\n'
-        'requests_per_minute = 1000000\n[log]\nlevel = "ERROR"\n',
+        'requests_per_minute = 1000000\n[log]\nlevel = "ERROR"\n'
+        f'[widget]\nallowed_origins = ["{SITE}"]\n',
         encoding="utf-8",
     )
     return config
