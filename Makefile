@@ -42,7 +42,7 @@ trust: $(VENV)/.dev ## every promise of docs/promises.md, a line each, in ten mi
 	TRUST_PROFILE=short TEST_KILLS=50 $(PROVE)
 
 trust-full: $(VENV)/.dev ## the same at full size: more kills, more bodies, every screen in every look
-	TRUST_PROFILE=full TEST_KILLS=200 TEST_SCREENS=full $(PROVE)
+	TRUST_PROFILE=full TEST_KILLS=200 $(PROVE)
 PROVE = $(BIN)/python -m pytest -q -n 2 --dist loadfile --promises build/trust.json
 
 audit: $(VENV)/.dev ## known weaknesses of the installed libraries; fails where that cannot be asked
@@ -57,7 +57,7 @@ results: $(VENV)/.dev ## the figures of docs/results.md, an hour; DATA names a f
 DATA ?= ../shared/data
 
 picture: $(VENV)/.dev ## the README's picture, from the tests' browser
-	TEST_PICTURE=docs/desk.png $(BIN)/python -m pytest -q tests/e2e/screens
+	TRUST_PROFILE=short TEST_PICTURE=docs/desk.png $(BIN)/python -m pytest -q tests/e2e/screens
 
 $(VENV)/bin/python:
 	@test -n "$(PYTHON)" || \

@@ -137,7 +137,7 @@ class Watching:
         self._audience.observe(subject, Sight(event.at, key, event.name in BOUGHT))
         self._shelf.viewed(key, event.at)
         self.viewed.add(key)
-        if (subject, key) in self.waiting:
+        if self.waiting and (subject, key) in self.waiting:
             del self.waiting[subject, key]
             self.clicks.append((subject, key, event.at))
 
