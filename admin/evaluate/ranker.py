@@ -80,7 +80,7 @@ def evaluate(
         corpus: questions and answers.
         cold: answers and titles alone, no past questions.
         pool: answers ranked for a question that brings no pool; None ranks all, always.
-        past: most training questions of an answer; None: all.
+        past: most training questions of an answer, drawn anew for each seed; None: all.
         preset: kind of training.
         seeds: trainings, the median counts.
         tell: told what is done.
@@ -89,7 +89,8 @@ def evaluate(
     runs = []
     for seed in range(seeds):
         tell(f"training, seed {seed}")
-        runs.append(_ours(task, preset, seed, tell))
+        drawn = build_task(corpus, cold=cold, pool=pool, past=past, seed=seed) if past else task
+        runs.append(_ours(drawn, preset, seed, tell))
     tell("comparing with plain search")
     peers = {name: rounded(_peer(task, peer)) for name, peer in build_peers(_shelf(task)).items()}
     return {

@@ -41,7 +41,9 @@ class Task:
     test: tuple[Asked, ...]
 
 
-def build_task(corpus: Corpus, *, cold: bool, pool: int | None, past: int | None) -> Task:
+def build_task(
+    corpus: Corpus, *, cold: bool, pool: int | None, past: int | None, seed: int = 0
+) -> Task:
     """The task of a folder; answers of equal text are one answer.
 
     Args:
@@ -49,6 +51,7 @@ def build_task(corpus: Corpus, *, cold: bool, pool: int | None, past: int | None
         cold: no training questions.
         pool: answers that a question without a pool of its own is asked of; None: all, always.
         past: most training questions of an answer, drawn by chance; None: all.
+        seed: of that draw.
     """
     number: dict[str, int] = {}
     distinct: list[Answer] = []
@@ -67,7 +70,7 @@ def build_task(corpus: Corpus, *, cold: bool, pool: int | None, past: int | None
     dev = asked(_sample(corpus.dev, _MOST_DEV))
     train = () if cold else asked(corpus.train)
     if past is not None:
-        train = _limited(train, past)
+        train = _limited(train, past, seed)
     return Task(tuple(distinct), train, dev, test)
 
 
@@ -78,11 +81,11 @@ def _sample(questions: Sequence[Question], most: int) -> Sequence[Question]:
     return [questions[place] for place in np.sort(drawn).tolist()]
 
 
-def _limited(train: Sequence[Asked], past: int) -> tuple[Asked, ...]:
+def _limited(train: Sequence[Asked], past: int, seed: int) -> tuple[Asked, ...]:
     """At most ``past`` questions of each answer; those without an answer all stay."""
     kept: list[int] = []
     seen: Counter[int] = Counter()
-    for place in np.random.default_rng(0).permutation(len(train)).tolist():
+    for place in np.random.default_rng(seed).permutation(len(train)).tolist():
         right = train[place].right
         if all(seen[number] < past for number in right):
             seen.update(right)

@@ -48,8 +48,8 @@ RUNS: Final[Mapping[str, str]] = MappingProxyType({
     " --unlabelled {work}/clinc150-rest.txt",
     **{f"stackfaq-{fold}": f"evaluate ranker {{data}}/stackfaq --fold {fold}"
        for fold in range(5)},
-    "stackfaq-past-1": "evaluate ranker {data}/stackfaq --fold 0 --past 1",
-    "stackfaq-past-3": "evaluate ranker {data}/stackfaq --fold 0 --past 3",
+    "stackfaq-past-1": "evaluate ranker {data}/stackfaq --fold 0 --past 1 --seeds 5",
+    "stackfaq-past-3": "evaluate ranker {data}/stackfaq --fold 0 --past 3 --seeds 5",
     **{f"stackfaq-cold-{fold}": f"evaluate ranker {{data}}/stackfaq --fold {fold} --cold"
        for fold in range(5)},
     "insuranceqa": "evaluate ranker {data}/insuranceqa_v1_partial --pool 500",
@@ -152,10 +152,10 @@ _RANKER: Final = (
            0.93, 0.946, best_peer("acc_at_1", *_FOLDS)),
     Figure("StackFAQ, 5 folds, MRR", _FOLDS, ours("mrr", *_FOLDS), 0.96, 0.968,
            best_peer("mrr", *_FOLDS)),
-    Figure("StackFAQ, fold 0, one past question an answer", ("stackfaq-past-1",),
+    Figure("StackFAQ, fold 0, one past question an answer, median of 5 draws", ("stackfaq-past-1",),
            ours("acc_at_1", "stackfaq-past-1"), 0.86, 0.876,
            best_peer("acc_at_1", "stackfaq-past-1")),
-    Figure("StackFAQ, fold 0, three past questions an answer", ("stackfaq-past-3",),
+    Figure("StackFAQ, fold 0, three past questions an answer, median of 5 draws", ("stackfaq-past-3",),
            ours("acc_at_1", "stackfaq-past-3"), 0.88, 0.90,
            best_peer("acc_at_1", "stackfaq-past-3")),
     Figure("StackFAQ without past questions, 5 folds", _COLD, ours("acc_at_1", *_COLD),
