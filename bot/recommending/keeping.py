@@ -17,7 +17,7 @@ from bot.store import Store
 from bot.store.profiles import StoredProfile
 
 _CHUNK: Final = 50  # profiles written out before the loop does something else
-_SIGHTS: Final = 200  # taken into profiles before that; a millisecond or two
+_SIGHTS: Final = 500  # taken into profiles before that; a millisecond or two
 
 
 async def keep_news(store: Store, watching: Watching) -> None:

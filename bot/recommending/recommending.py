@@ -36,7 +36,7 @@ _PROFILES_EVERY: Final = 150  # times that changes are stored
 _PRUNE_EVERY: Final = 300
 _CHUNK: Final = 50  # items tagged before the loop does something else
 _AT_ONCE: Final = 200  # events; a millisecond
-_MOST_UNSETTLED: Final = 20_000  # sights that are not in their profiles
+_MOST_UNSETTLED: Final = 100_000  # sights that are not in their profiles; 15 MB
 _READ: Final = 2_000  # events that a killed process left
 _MOST_WAITING: Final = 100_000  # events, while the catalogue is read or too many come
 
