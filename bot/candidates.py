@@ -314,27 +314,27 @@ class CandidateIndex:
         self, rows: Ids, scores: PassageScores, vector: Floats | None, terms: Terms
     ) -> Floats:
         look = self._passages.look(scores, rows, terms.stems)
-        ranked = np.zeros((len(rows), len(RANKERS)), np.float32)
-        for column, name in enumerate(("stem", "char", "pair", "past", "vote")):
-            ranked[:, column] = getattr(scores, name)[rows]
+        spelled = self._passages.look_at_openings(scores, rows)
+        ranked = np.zeros((len(RANKERS), len(rows)), np.float32)
+        for row, name in enumerate(("stem", "char", "pair", "past", "vote")):
+            getattr(scores, name).take(rows, out=ranked[row])
         if vector is not None and self._dense is not None:
-            ranked[:, 5:7] = self._dense.likeness(vector[0], rows, self._passages)
+            ranked[5:7] = self._dense.likeness(vector[0], rows, self._passages).T
         if self._encoder is not None and self._encoder.translation is not None:
             table = self._encoder.translation
-            ranked[:, 7] = table.scores(table.places(terms.stems), *self._translated.take(rows))
-        for column, name in enumerate(("flat", "opening", "window", "adjacent"), 8):
-            ranked[:, column] = getattr(look, name)
-        spelled = self._passages.look_at_openings(scores, rows)
-        for column, name in enumerate(("head", "opening", "coverage"), 12):
-            ranked[:, column] = getattr(spelled, name)
-        levels = np.zeros((len(rows), len(LEVELS)), np.float32)
-        levels[:, 0] = scores.past[rows]
-        levels[:, 1:3] = ranked[:, 5:7]
+            ranked[7] = table.scores(table.places(terms.stems), *self._translated.take(rows))
+        ranked[8:12] = look.flat, look.opening, look.window, look.adjacent
+        ranked[12:] = spelled.head, spelled.opening, spelled.coverage
+        features = np.zeros((len(rows), len(FEATURES)), np.float32)
+        contrast(ranked.T, _FLOORS, out=features)
+        levels = features[:, -len(LEVELS) :]
+        levels[:, 0] = ranked[3]
+        levels[:, 1:3] = ranked[5:7].T
         levels[:, 3] = look.coverage
         levels[:, 4] = self._passages.popularity(rows)
         levels[:, 5] = scores.familiar
         levels[:, 7] = look.length
-        return np.concatenate([contrast(ranked, _FLOORS), levels], axis=1)
+        return features
 
 
 def _best(total: Floats, top: int, field: Ids | None) -> Ids:

@@ -77,4 +77,16 @@ static inline PyObject *closed(Py_buffer *views, Py_ssize_t count, const char *w
     Py_RETURN_NONE;
 }
 
+/* The same for a function that gives a number, of which a negative one tells that it failed. */
+static inline PyObject *closed_with(Py_buffer *views, Py_ssize_t count, Py_ssize_t number,
+                                    const char *wrong)
+{
+    close_arrays(views, count);
+    if (number < 0) {
+        PyErr_SetString(PyExc_ValueError, wrong);
+        return NULL;
+    }
+    return PyLong_FromSsize_t(number);
+}
+
 #endif
