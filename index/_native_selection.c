@@ -172,3 +172,97 @@ PyObject *add_scaled(PyObject *self, PyObject *const *args, Py_ssize_t given)
     }
     return closed(b, VIEWS, wrong);
 }
+
+enum { LANES = 16 };
+
+/* Inner product in lanes that the compiler may compute together. */
+static float product(const float *restrict a, const float *restrict b, Py_ssize_t size)
+{
+    float lanes[LANES] = {0}, whole = 0;
+    Py_ssize_t i = 0;
+    for (; i + LANES <= size; i += LANES)
+        for (int lane = 0; lane < LANES; lane++)
+            lanes[lane] += a[i + lane] * b[i + lane];
+    for (; i < size; i++)
+        whole += a[i] * b[i];
+    for (int lane = 0; lane < LANES; lane++)
+        whole += lanes[lane];
+    return whole;
+}
+
+/* products(rows, places, vector, out): of some rows with a vector; 0 for a place below 0. */
+PyObject *products(PyObject *self, PyObject *const *args, Py_ssize_t given)
+{
+    enum { ROWS, PLACES, VECTOR, OUT, VIEWS };
+    Py_buffer b[VIEWS];
+    (void)self;
+    if (!wanted(given, VIEWS) || !open_arrays(args, "flfF", b))
+        return NULL;
+    const Py_ssize_t size = COUNT(b[VECTOR], float), count = COUNT(b[PLACES], int64_t);
+    const Py_ssize_t rows = size ? COUNT(b[ROWS], float) / size : 0;
+    const int64_t *places = b[PLACES].buf;
+    float *out = b[OUT].buf;
+    int right = COUNT(b[OUT], float) == count && COUNT(b[ROWS], float) == rows * size;
+    for (Py_ssize_t i = 0; right && i < count; i++) {
+        right = places[i] < rows;
+        if (right)
+            out[i] = places[i] < 0 ? 0
+                                   : product((const float *)b[ROWS].buf + places[i] * size,
+                                             b[VECTOR].buf, size);
+    }
+    return closed(b, VIEWS, right ? NULL : "rows, places and results do not fit each other");
+}
+
+/* nearest(likeness of questions, first question of each passage and the end, passages, out): the most
+ * alike question of each passage, the first of equal ones; -1 where none is alike. */
+PyObject *nearest(PyObject *self, PyObject *const *args, Py_ssize_t given)
+{
+    enum { LIKENESS, STARTS, PASSAGES, OUT, VIEWS };
+    Py_buffer b[VIEWS];
+    (void)self;
+    if (!wanted(given, VIEWS) || !open_arrays(args, "fllL", b))
+        return NULL;
+    const float *likeness = b[LIKENESS].buf;
+    const int64_t *starts = b[STARTS].buf, *passages = b[PASSAGES].buf;
+    const Py_ssize_t count = COUNT(b[PASSAGES], int64_t), rows = COUNT(b[STARTS], int64_t) - 1;
+    int64_t *out = b[OUT].buf;
+    int right = COUNT(b[OUT], int64_t) == count;
+    for (Py_ssize_t i = 0; right && i < count; i++) {
+        const int64_t row = passages[i];
+        float best = 0;
+        right = row >= 0 && row < rows && starts[row] >= 0 && starts[row] <= starts[row + 1] &&
+                starts[row + 1] <= COUNT(b[LIKENESS], float);
+        out[i] = -1;
+        for (int64_t q = starts[right ? row : 0]; right && q < starts[row + 1]; q++)
+            if (likeness[q] > best) {
+                best = likeness[q];
+                out[i] = q;
+            }
+    }
+    return closed(b, VIEWS, right ? NULL : "questions and passages do not fit each other");
+}
+
+/* contains(sorted numbers, wanted numbers, out): 1 for each wanted one that is there, else 0. */
+PyObject *contains(PyObject *self, PyObject *const *args, Py_ssize_t given)
+{
+    enum { SORTED, WANTED, OUT, VIEWS };
+    Py_buffer b[VIEWS];
+    (void)self;
+    if (!wanted(given, VIEWS) || !open_arrays(args, "uuB", b))
+        return NULL;
+    const uint32_t *sorted = b[SORTED].buf, *sought = b[WANTED].buf;
+    const Py_ssize_t size = COUNT(b[SORTED], uint32_t), count = COUNT(b[WANTED], uint32_t);
+    uint8_t *out = b[OUT].buf;
+    for (Py_ssize_t i = 0; i < count && i < COUNT(b[OUT], uint8_t); i++) {
+        Py_ssize_t low = 0, high = size;
+        while (low < high) {
+            const Py_ssize_t middle = low + (high - low) / 2;
+            if (sorted[middle] < sought[i])
+                low = middle + 1;
+            else
+                high = middle;
+        }
+        out[i] = low < size && sorted[low] == sought[i];
+    }
+    return closed(b, VIEWS, COUNT(b[OUT], uint8_t) == count ? NULL : "every number needs a result");
+}

@@ -14,6 +14,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from index import native
 from index.forward import Closeness, ForwardIndex
 from index.lexical import LexicalIndex
 from index.openings import OpeningIndex, Openness
@@ -215,6 +216,10 @@ class PassageIndex:
 
     def nearest(self, asked: Floats, rows: Ids) -> Ids:
         """Question row of the nearest past question of some passages, -1 for none."""
+        if native.library is not None:
+            found = np.empty(len(rows), np.int64)
+            native.library.nearest(asked, self._starts, rows, found)
+            return found
         every, sizes = self.questions(rows)
         found = np.full(len(rows), -1, np.int64)
         some = np.flatnonzero(sizes)

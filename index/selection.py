@@ -14,6 +14,18 @@ _BLOCK = 64
 _FEW = 1000  # rows that a heap holds more quickly than they are sorted
 
 
+def contains(ordered: NDArray[np.uint32], wanted: NDArray[np.uint32]) -> list[bool]:
+    """Which of some numbers stand among sorted ones."""
+    if native.library is not None:
+        there = np.empty(len(wanted), np.bool_)
+        native.library.contains(ordered, wanted, there)
+        return list(there.tolist())
+    if not len(ordered):
+        return [False] * len(wanted)
+    at = np.minimum(ordered.searchsorted(wanted), len(ordered) - 1)
+    return list((ordered[at] == wanted).tolist())
+
+
 def best_rows(scores: Floats, k: int) -> Ids:
     """Rows of the ``k`` highest positive scores, best first, of equal ones the lower row first.
 
