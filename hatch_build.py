@@ -15,7 +15,7 @@ from typing import Any
 
 from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
-PACKAGES = ("index", "nlp")  # each with a _native.c
+PACKAGES = ("index", "nlp")  # each with a module _native, of all C files in it
 
 
 class CompileHook(BuildHookInterface):  # type: ignore[type-arg]
@@ -45,11 +45,13 @@ class CompileHook(BuildHookInterface):  # type: ignore[type-arg]
         try:
             from setuptools import Distribution, Extension  # noqa: PLC0415
 
-            flags = ["/O2"] if sys.platform == "win32" else ["-O3"]
+            flags = ["/O2"] if sys.platform == "win32" else ["-O3", "-fvisibility=hidden"]
             parts = [
                 Extension(
                     f"{package}._native",
-                    [f"{package}/_native.c"],
+                    sorted(
+                        f"{package}/{path.name}" for path in Path(self.root, package).glob("*.c")
+                    ),
                     extra_compile_args=flags,
                     py_limited_api=True,
                 )

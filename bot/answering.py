@@ -143,13 +143,13 @@ class Answerer:
             self.index.search(reading.text, category_proba=reading.categories)
             for reading in readings
         ]
-        confidences = self._confidences(found)
+        confidences = [self._confidence(candidates.features) for candidates in found]
         spent = (time.perf_counter() - started) / max(len(texts), 1)
         results = []
         for reading, candidates, rated in zip(readings, found, confidences, strict=True):
             begun = time.perf_counter()
             spoken = language or guess_language(reading.text)
-            ranked = self._merge(spoken, candidates, *rated)[: max(top_k, 0)]
+            ranked = self._ranked(spoken, candidates, *rated, max(top_k, 0))
             guesses = reading.categories
             best = max(guesses, key=guesses.__getitem__, default="")
             results.append(
@@ -180,16 +180,12 @@ class Answerer:
             read.append(_Read(categories, bool(reading.foreign), reading.text))
         return read
 
-    def _confidences(self, found: Sequence[Candidates]) -> list[tuple[Floats, NDArray[np.bool_]]]:
+    def _confidence(self, features: Floats) -> tuple[Floats, NDArray[np.bool_]]:
         """Confidence of each candidate, and whether it may be shown as sure."""
         if self._correction is None:
-            return [self._cold(candidates.features) for candidates in found]
-        sizes = [len(candidates.answer_ids) for candidates in found]
-        empty = np.zeros((0, len(FEATURES)), np.float32)
-        features = np.concatenate([empty, *(candidates.features for candidates in found)])
-        proba = self._correction.predict_proba(features, sizes)
-        parts = np.split(proba, np.cumsum(sizes)[:-1]) if sizes else []
-        return [(part, np.ones(len(part), bool)) for part in parts]
+            return self._cold(features)
+        proba = self._correction.predict_proba(features, [len(features)])
+        return proba, np.ones(len(proba), bool)
 
     def _cold(self, features: Floats) -> tuple[Floats, NDArray[np.bool_]]:
         """A cautious confidence without training: high for near-identical past questions alone."""
@@ -205,18 +201,26 @@ class Answerer:
         confidence[near] = (0.6 + 2.0 * (level[near] - _NEAR_IDENTICAL)) / rivals
         return confidence.astype(np.float32), near
 
-    def _merge(
-        self, language: str, candidates: Candidates, confidence: Floats, near: NDArray[np.bool_]
+    def _ranked(
+        self,
+        language: str,
+        candidates: Candidates,
+        confidence: Floats,
+        near: NDArray[np.bool_],
+        top: int,
     ) -> list[_Ranked]:
         """Best first; an article and its twin, or two with one text, become one entry."""
         sure, certain = confidence.tolist(), near.tolist()
+        order = np.argsort(-confidence, kind="stable").tolist()
+        entries = candidates.entries
+        alone = len({entry.key for entry in entries}) == len(entries)
+        if alone and not any(entry.item.twin_id is not None for entry in entries):
+            order = order[:top]  # those that follow can add nothing to these
         merged: dict[str, _Ranked] = {}
-        for row in np.argsort(-confidence, kind="stable").tolist():
-            entry = self.index.entry(candidates.answer_ids[row])
-            if entry is not None and entry.item.twin_id is not None:
+        for row in order:
+            entry = entries[row]
+            if entry.item.twin_id is not None:
                 entry = self._in_language(entry, language)
-            if entry is None:
-                continue
             known = merged.get(entry.key)
             if known is None:
                 merged[entry.key] = _Ranked(entry.item, sure[row], certain[row], row)
@@ -225,7 +229,7 @@ class Answerer:
                 if certain[row]:
                     known.confidence += sure[row]
                 known.near = known.near or certain[row]
-        return sorted(merged.values(), key=lambda entry: -entry.confidence)
+        return sorted(merged.values(), key=lambda entry: -entry.confidence)[:top]
 
     def _in_language(self, entry: Entry, language: str) -> Entry:
         """The article's twin if that one is in the language of the question, else the article.

@@ -19,7 +19,7 @@ from bot.dense import NEAREST_ANSWERS, DenseIndex
 from index.ann import Device, open_index
 from index.passages import FLOORS, PassageIndex, PassageScores
 from index.ragged import RaggedRows
-from index.selection import best_rows
+from index.selection import best_rows, contains
 from nlp.correction import contrast
 from nlp.encoders import Encoder
 from nlp.function_words import FUNCTION_WORDS
@@ -106,9 +106,14 @@ class Candidates:
     question of each article or None.
     """
 
-    answer_ids: tuple[int, ...]
+    entries: tuple[Entry, ...]
     features: Floats
     matched_questions: tuple[str | None, ...]
+
+    @property
+    def answer_ids(self) -> tuple[int, ...]:
+        """Ids of the articles."""
+        return tuple(entry.item.answer_id for entry in self.entries)
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,14 +185,16 @@ class CandidateIndex:
         said = _telling(text[:MAX_CHARS])
         if not said or not answer_ids:
             return [()] * len(answer_ids)
-        idf = self._passages.idf(np.asarray([min(ids) for _, ids in said], np.int64)).tolist()
+        idf = self._passages.idf(np.asarray([ids[0] for _, ids in said], np.int64)).tolist()
         common = np.log(2.0)  # idf of a term in half of the documents
         order = sorted((i for i in range(len(said)) if idf[i] > common), key=lambda i: -idf[i])
         asked = [said[i] for i in order]
+        stems = np.asarray([one for _, ids in asked for one in ids], np.uint32)
         found = []
         for entry in map(self.entry, answer_ids):
-            stems = frozenset() if entry is None else _held(entry.stems, asked)
-            found.append(tuple(word for word, ids in asked if ids <= stems)[:limit])
+            held = iter(() if entry is None else contains(entry.stems, stems))
+            shared = [word for word, ids in asked if all(next(held, False) for _ in ids)]
+            found.append(tuple(shared[:limit]))
         return found
 
     def put(self, items: Iterable[KnowledgeItem]) -> None:
@@ -239,13 +246,14 @@ class CandidateIndex:
         vector = self._encode(text[:MAX_CHARS])
         field = None if among is None else self._rows(among)
         rows = self._choose(scores, vector, max(top, 0), field)
-        entries = [entry for row in rows.tolist() if (entry := self._entries[row]) is not None]
+        every = self._entries
+        entries = [entry for row in rows.tolist() if (entry := every[row]) is not None]
         features = self._features(rows, scores, vector, terms)
         if category_proba:
             agreement = [category_proba.get(entry.item.category, 0.0) for entry in entries]
             features[:, FEATURES.index("category")] = agreement
         return Candidates(
-            tuple(entry.item.answer_id for entry in entries),
+            tuple(entries),
             features,
             tuple(
                 self._texts[row] if row >= 0 else None
@@ -314,27 +322,27 @@ class CandidateIndex:
         self, rows: Ids, scores: PassageScores, vector: Floats | None, terms: Terms
     ) -> Floats:
         look = self._passages.look(scores, rows, terms.stems)
-        ranked = np.zeros((len(rows), len(RANKERS)), np.float32)
-        for column, name in enumerate(("stem", "char", "pair", "past", "vote")):
-            ranked[:, column] = getattr(scores, name)[rows]
+        spelled = self._passages.look_at_openings(scores, rows)
+        ranked = np.zeros((len(RANKERS), len(rows)), np.float32)
+        for row, name in enumerate(("stem", "char", "pair", "past", "vote")):
+            getattr(scores, name).take(rows, out=ranked[row])
         if vector is not None and self._dense is not None:
-            ranked[:, 5:7] = self._dense.likeness(vector[0], rows, self._passages)
+            ranked[5:7] = self._dense.likeness(vector[0], rows, self._passages).T
         if self._encoder is not None and self._encoder.translation is not None:
             table = self._encoder.translation
-            ranked[:, 7] = table.scores(table.places(terms.stems), *self._translated.take(rows))
-        for column, name in enumerate(("flat", "opening", "window", "adjacent"), 8):
-            ranked[:, column] = getattr(look, name)
-        spelled = self._passages.look_at_openings(scores, rows)
-        for column, name in enumerate(("head", "opening", "coverage"), 12):
-            ranked[:, column] = getattr(spelled, name)
-        levels = np.zeros((len(rows), len(LEVELS)), np.float32)
-        levels[:, 0] = scores.past[rows]
-        levels[:, 1:3] = ranked[:, 5:7]
+            ranked[7] = table.scores(table.places(terms.stems), *self._translated.take(rows))
+        ranked[8:12] = look.flat, look.opening, look.window, look.adjacent
+        ranked[12:] = spelled.head, spelled.opening, spelled.coverage
+        features = np.zeros((len(rows), len(FEATURES)), np.float32)
+        contrast(ranked.T, _FLOORS, out=features)
+        levels = features[:, -len(LEVELS) :]
+        levels[:, 0] = ranked[3]
+        levels[:, 1:3] = ranked[5:7].T
         levels[:, 3] = look.coverage
         levels[:, 4] = self._passages.popularity(rows)
         levels[:, 5] = scores.familiar
         levels[:, 7] = look.length
-        return np.concatenate([contrast(ranked, _FLOORS), levels], axis=1)
+        return features
 
 
 def _best(total: Floats, top: int, field: Ids | None) -> Ids:
@@ -345,7 +353,7 @@ def _best(total: Floats, top: int, field: Ids | None) -> Ids:
 
 
 @lru_cache(maxsize=64)
-def _telling(text: str) -> tuple[tuple[str, frozenset[int]], ...]:
+def _telling(text: str) -> tuple[tuple[str, tuple[int, ...]], ...]:
     """Distinct words with their stems, without function words and single letters.
 
     Asked for every article that is shown for the same question.
@@ -355,17 +363,6 @@ def _telling(text: str) -> tuple[tuple[str, frozenset[int]], ...]:
         for word in dict.fromkeys(words(text))
         if len(word) > 1 and word not in FUNCTION_WORDS and (ids := word_stems(word))
     )
-
-
-def _held(
-    ordered: NDArray[np.uint32], said: Sequence[tuple[str, frozenset[int]]]
-) -> frozenset[int]:
-    """Stems of the words that stand among sorted ones."""
-    ids = np.asarray([one for _, ids in said for one in ids], np.uint32)
-    if not len(ids) or not len(ordered):
-        return frozenset()
-    at = np.minimum(ordered.searchsorted(ids), len(ordered) - 1)
-    return frozenset(ids[ordered[at] == ids].tolist())
 
 
 def _full_text(item: KnowledgeItem) -> str:

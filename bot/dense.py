@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from index.passages import PassageIndex
+from index.scoring import best_of_groups
 from index.vectors import VectorIndex
 from nlp.encoders import Encoder
 
@@ -49,12 +50,8 @@ class DenseIndex:
     def likeness(self, vector: Floats, rows: Ids, passages: PassageIndex) -> Floats:
         """Inner product with each article and with its nearest past question, ``(n, 2)``."""
         found = np.zeros((len(rows), 2), np.float32)
-        found[:, 0] = self.answers.vectors(rows) @ vector
+        found[:, 0] = self.answers.products(rows, vector)
         asked, sizes = passages.questions(rows)
-        if len(asked):
-            similarity = self.questions.vectors(asked) @ vector
-            some = np.flatnonzero(sizes)
-            sizes = sizes[some]
-            nearest = np.maximum.reduceat(similarity, np.cumsum(sizes) - sizes)
-            found[some, 1] = np.maximum(nearest, 0.0)
+        ends = np.cumsum(np.append(0, sizes))
+        found[:, 1] = best_of_groups(self.questions.products(asked, vector), ends)
         return found

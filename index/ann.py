@@ -26,6 +26,7 @@ Floats = NDArray[np.float32]
 
 FLAT_UP_TO = 4_000
 GPU_FROM = 100_000  # below, one query is bound by transfer and launch
+_THREADED_FROM = 20  # queries that are worth threads
 _QUERIES = 256  # newest ones kept, to choose the number of probed lists on
 
 
@@ -84,6 +85,7 @@ class FaissIndex:
         self.recall = 1.0  # at 10, against exact search, measured at the last build
         self.problem = ""  # why FAISS does not serve, if it does not
         self._faiss: Any = importlib.import_module("faiss")
+        self._threads = int(self._faiss.omp_get_max_threads())
         self._exact = ExactIndex(dimension)
         self._asked: deque[Floats] = deque(maxlen=_QUERIES)
         self._built: Any = None
@@ -164,6 +166,8 @@ class FaissIndex:
             self._attempt(self._build)
         if self._on_gpu is None and self._gpu and self._built is not None:
             self._to_gpu()
+        # For one query waking threads takes longer than searching does; this thread alone is meant.
+        self._faiss.omp_set_num_threads(self._threads if len(queries) >= _THREADED_FROM else 1)
         for index in (self._on_gpu, self._built):
             if index is None:
                 continue
@@ -172,12 +176,18 @@ class FaissIndex:
             except (RuntimeError, AssertionError) as error:
                 self._failed(index, error)
                 continue
-            return np.where(ids < 0, -np.inf, scores).astype(np.float32), ids
+            if (ids < 0).any():
+                scores = np.where(ids < 0, np.float32(-np.inf), scores)
+            return scores, ids
         return self._exact.search(queries, k)
 
     def vectors(self, ids: Ids) -> Floats:
         """Stored rows ``(n, dimension)``; zeros for unknown ids."""
         return self._exact.vectors(ids)
+
+    def products(self, ids: Ids, vector: Floats) -> Floats:
+        """Inner products ``(n,)`` of stored rows with a vector; 0 for unknown ids."""
+        return self._exact.products(ids, vector)
 
     def settle(self) -> None:
         """Wait for what is being built and let it serve."""

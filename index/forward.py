@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from index import native
 from index.postings import distinct
 from index.ragged import RaggedRows
 from index.sieve import find, shortened
@@ -77,17 +78,28 @@ class ForwardIndex:
             terms: the query in the order of its text.
             idf: weight of each of its terms.
         """
-        flat, whole = self._documents.take(rows)
-        sizes = np.minimum(whole, _MOST_TERMS)
-        lengths = np.log1p(sizes).astype(np.float32)
         asked = shortened(terms)
         query = distinct(asked)
-        if not len(query) or not len(flat):
-            nothing = np.zeros(len(rows), np.float32)
-            return Closeness(nothing, nothing, nothing, nothing, nothing, lengths)
         order = np.searchsorted(query, asked)
         weight = np.empty(len(query), np.float64)
         weight[order] = idf
+        if native.library is not None:
+            found = np.empty((6, len(rows)), np.float32)
+            mean = self._total / max(self._living, 1)
+            native.library.look(*self._documents.arrays(), rows, query, order, weight, found, mean)
+            return Closeness(*found)
+        return self._look(rows, query, order, weight)
+
+    def _look(
+        self, rows: Ids, query: NDArray[np.uint32], order: Ids, weight: NDArray[np.float64]
+    ) -> Closeness:
+        """The same without C."""
+        flat, whole = self._documents.take(rows)
+        sizes = np.minimum(whole, _MOST_TERMS)
+        lengths = np.log1p(sizes).astype(np.float32)
+        if not len(query) or not len(flat):
+            nothing = np.zeros(len(rows), np.float32)
+            return Closeness(nothing, nothing, nothing, nothing, nothing, lengths)
         hits, term = find(query, flat)
         ends = np.cumsum(whole)
         owner = np.searchsorted(ends, hits, side="right")

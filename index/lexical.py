@@ -15,7 +15,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from index.postings import (
-    MOST_COUNT,
     Query,
     Segment,
     build_segment,
@@ -25,7 +24,7 @@ from index.postings import (
     locate,
     merge_segments,
 )
-from index.scoring import add_scores
+from index.scoring import LOGARITHMS, ask, weights
 from index.selection import best_rows
 
 Ids = NDArray[np.int64]
@@ -33,7 +32,6 @@ Floats = NDArray[np.float32]
 Weighting = Literal["bm25", "cosine"]
 
 _EXACT_BELOW = 2000  # up to so many documents every change refreshes all weights
-_LOGARITHMS = np.append(0, 1 + np.log(np.arange(1, MOST_COUNT + 1))).astype(np.float32)
 _BLOCK = 4_000_000  # postings measured at once
 _MOST_WAITING = 16_000_000  # terms kept apart, searched or not: they are eight bytes each
 _RECENT = 256  # documents kept apart before a merge, or a fiftieth of all if more
@@ -112,42 +110,29 @@ class LexicalIndex:
     def scores(self, terms: Ids) -> Floats:
         """Score of every row for a query, shape ``(rows,)``; 0 where nothing is shared."""
         total = np.zeros(self.rows, np.float32)
-        self.add_scores(total, self.look_up(terms))
+        self.ask(count_terms(terms), total)
         return total
-
-    def look_up(self, terms: Ids, scale: float = 1.0) -> Query:
-        """What is known of a query's terms; good until the index changes.
-
-        Args:
-            terms: with repeats.
-            scale: factor on the scores.
-        """
-        self._settle()
-        unique, repeats = count_terms(terms)
-        places = self._places(unique)
-        df = document_counts(len(unique), places)
-        idf = self._weights(df)
-        return Query(unique, idf, self._factors(idf, repeats, scale), df > 0, places)
 
     def idf(self, terms: Ids) -> NDArray[np.float64]:
         """Weight of terms as the index knows them now, rare ones high, shape ``(terms,)``."""
         self._settle()
         return self._weights(document_counts(len(terms), self._places(terms)))
 
-    def add_scores(self, total: Floats, query: Query) -> None:
-        """Add the score of every row to ``total``, shape ``(rows,)``."""
-        levels = None if self.weighting == "bm25" else _LOGARITHMS
-        for segment, where, which in query.places:
-            factors = query.factors[which]
-            add_scores(total, segment, where, factors=factors, norms=self._norms, levels=levels)
+    def ask(self, counted: tuple[Ids, Ids], total: Floats, scale: float = 1.0) -> Query:
+        """Add the score of every row to ``total``, shape ``(rows,)``; what is known of the terms.
 
-    def _factors(self, idf: NDArray[np.float64], repeats: Ids, scale: float) -> Floats:
-        """What the query says of each of its terms."""
-        if self.weighting == "bm25":
-            return (scale * (self._k1 + 1.0) * repeats * idf).astype(np.float32)
-        weights = (1.0 + np.log(repeats)) * idf
-        length = max(float(np.sqrt(weights @ weights)), 1e-9)
-        return np.asarray(scale / length * weights * idf, np.float32)
+        Args:
+            counted: distinct terms of the query, sorted, and how often it has each.
+            total: scores so far.
+            scale: factor on the scores.
+        """
+        self._settle()
+        terms, repeats = counted
+        idf, df = ask(
+            total, self._segments(), terms, repeats, norms=self._norms, living=len(self),
+            k1=self._k1 if self.weighting == "bm25" else None, scale=scale,
+        )  # fmt: skip
+        return Query(terms, idf, df > 0)
 
     def search(self, terms: Ids, k: int) -> tuple[Ids, Floats]:
         """Rows of the best ``k`` documents with a positive score, best first, and the scores."""
@@ -224,10 +209,7 @@ class LexicalIndex:
 
     def _weights(self, df: NDArray[np.float64]) -> NDArray[np.float64]:
         """Idf of terms that stand in so many documents."""
-        total = len(self)
-        if self.weighting == "bm25":
-            return np.asarray(np.log(1.0 + (total - df + 0.5) / (df + 0.5)))
-        return np.asarray(1.0 + np.log((1.0 + total) / (1.0 + df)))
+        return weights(df, len(self), bm25=self.weighting == "bm25")
 
     def _measure(self) -> None:
         """Refresh the norms; those of a large cosine index only where they have drifted.
@@ -264,9 +246,9 @@ class LexicalIndex:
         cuts = np.searchsorted(segment.starts, np.arange(0, len(segment.rows), _BLOCK))
         for first, last in pairwise(np.append(cuts, len(idf)).tolist()):
             start, end = segment.starts[first], segment.starts[last]
-            weights = _LOGARITHMS[segment.counts[start:end]]
-            weights *= np.repeat(idf[first:last], np.diff(segment.starts[first : last + 1]))
-            squares += np.bincount(segment.rows[start:end], weights**2, minlength=self.rows)
+            said = LOGARITHMS[segment.counts[start:end]]
+            said *= np.repeat(idf[first:last], np.diff(segment.starts[first : last + 1]))
+            squares += np.bincount(segment.rows[start:end], said**2, minlength=self.rows)
         return squares
 
 

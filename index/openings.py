@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from index import native
 from index.ragged import RaggedRows
 from index.sieve import find, shortened
 
@@ -70,6 +71,11 @@ class OpeningIndex:
             terms: distinct terms of the query, sorted, in 32 bits.
             idf: weight of each.
         """
+        if native.library is not None:
+            found = np.empty((3, len(rows)), np.float32)
+            arrays = *self._documents.arrays(), self._cuts, rows, shortened(terms), idf, found
+            native.library.look_at_openings(*arrays)
+            return Openness(*found)
         flat, sizes = self._documents.take(rows)
         if not len(terms) or not len(flat):
             nothing = np.zeros(len(rows), np.float32)

@@ -14,12 +14,12 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from index import native
 from index.forward import Closeness, ForwardIndex
 from index.lexical import LexicalIndex
 from index.openings import OpeningIndex, Openness
-from index.postings import Query
-from index.scoring import best_of_groups
-from index.selection import best_rows
+from index.postings import Query, count_terms
+from index.scoring import add_scaled, best_of_groups, vote
 
 Ids = NDArray[np.int64]
 Floats = NDArray[np.float32]
@@ -179,17 +179,15 @@ class PassageIndex:
 
     def score(self, terms: TermSet) -> PassageScores:
         """What every ranker says of every passage."""
-        query = self._stem.look_up(terms.stems)
-        past_query = self._past_stem.look_up(terms.stems, 0.5)
+        stems, chars = count_terms(terms.stems), count_terms(terms.chars)
         asked = np.zeros(len(self._owner), np.float32)
-        self._past_stem.add_scores(asked, past_query)
-        self._past_char.add_scores(asked, self._past_char.look_up(terms.chars, 0.5))
+        past_query = self._past_stem.ask(stems, asked, 0.5)
+        self._past_char.ask(chars, asked, 0.5)
         past = best_of_groups(asked, self._starts)
-        spelling = self._char.look_up(terms.chars)
-        stem, char = np.zeros(self.rows, np.float32), np.zeros(self.rows, np.float32)
-        self._stem.add_scores(stem, query)
-        self._char.add_scores(char, spelling)
-        pair = self._pair.scores(terms.pairs)
+        stem, char, pair = np.zeros((3, self.rows), np.float32)
+        query = self._stem.ask(stems, stem)
+        spelling = self._char.ask(chars, char)
+        self._pair.ask(count_terms(terms.pairs), pair)
         words, total = self._sums(stem=stem, char=char, pair=pair, past=past)
         familiar = query.known | past_query.known
         return PassageScores(
@@ -197,7 +195,7 @@ class PassageIndex:
             char=char,
             pair=pair,
             past=past,
-            vote=self._vote(asked),
+            vote=vote(asked, self._owner, self.rows, _NEIGHBOURS),
             asked=asked,
             words=words,
             total=total,
@@ -210,17 +208,18 @@ class PassageIndex:
         """The fixed sum without past questions and with them."""
         weights = self.fixed_weights()
         words = np.zeros(self.rows, np.float32)
-        part = np.empty_like(words)
-        for name, values in scores.items():
-            best = max(float(values.max(initial=0.0)), FLOORS.get(name, 1e-9))
-            np.multiply(values, np.float32(weights[name] / best), out=part)
-            if name != "past":
-                words += part
-        part += words
-        return words, part
+        for name in ("stem", "char", "pair"):
+            add_scaled(words, scores[name], weights[name], FLOORS.get(name, 1e-9))
+        total = words.copy()
+        add_scaled(total, scores["past"], weights["past"], FLOORS["past"])
+        return words, total
 
     def nearest(self, asked: Floats, rows: Ids) -> Ids:
         """Question row of the nearest past question of some passages, -1 for none."""
+        if native.library is not None:
+            found = np.empty(len(rows), np.int64)
+            native.library.nearest(asked, self._starts, rows, found)
+            return found
         every, sizes = self.questions(rows)
         found = np.full(len(rows), -1, np.int64)
         some = np.flatnonzero(sizes)
@@ -238,10 +237,3 @@ class PassageIndex:
     def _count(self) -> None:
         self._most = int(self._asked.max(initial=0))
         self._sum = int(self._asked.sum())
-
-    def _vote(self, asked: Floats) -> Floats:
-        nearest = best_rows(asked, _NEIGHBOURS)
-        weights = asked[nearest] ** 2
-        votes = np.zeros(self.rows, np.float32)
-        np.add.at(votes, self._owner[nearest], weights / max(float(weights.sum()), 1e-9))
-        return votes

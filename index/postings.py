@@ -27,24 +27,24 @@ class Segment:
     rows: NDArray[np.int32]  # (postings,)
     counts: NDArray[np.uint8]  # (postings,) how often the term stands in the row; 0 once removed
 
+    def arrays(self) -> tuple[NDArray[Any], ...]:
+        """All of it, in this order."""
+        return self.vocabulary, self.starts, self.df, self.rows, self.counts
+
 
 @dataclass(frozen=True, slots=True)
 class Query:
-    """The distinct terms of a query, looked up once for all that is asked of an index.
+    """The distinct terms of a query, as an index knows them.
 
     Attributes:
         terms: sorted.
         idf: weight of each term.
-        factors: what the query makes of a term's weight in a document.
         known: which of them stand in some living document.
-        places: in each segment, places in its vocabulary and which of the terms they are.
     """
 
     terms: Ids
     idf: NDArray[np.float64]
-    factors: Floats
     known: NDArray[np.bool_]
-    places: tuple[tuple[Segment, Ids, Ids], ...]
 
 
 def document_counts(size: int, places: Sequence[tuple[Segment, Ids, Ids]]) -> NDArray[np.float64]:

@@ -7,6 +7,8 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
+from index import native
+
 Ids = NDArray[np.int64]
 
 
@@ -14,7 +16,7 @@ class RaggedRows:
     """Rows of numbers, in the order they are added.
 
     Args:
-        kind: of the numbers.
+        kind: of the numbers, of four bytes each.
     """
 
     def __init__(self, kind: DTypeLike) -> None:
@@ -50,10 +52,18 @@ class RaggedRows:
         start = int(self._starts[row])
         return self._values[start : start + int(self._sizes[row])]
 
+    def arrays(self) -> tuple[NDArray[np.integer], Ids, Ids]:
+        """Numbers with room behind them, and where each row starts and how many it has."""
+        return self._values, self._starts, self._sizes
+
     def take(self, rows: Ids) -> tuple[NDArray[np.integer], Ids]:
         """The numbers of some rows end to end, and how many each has."""
         starts, sizes = self._starts[rows], self._sizes[rows]
         if not len(rows):
             return self._values[:0], sizes
+        if native.library is not None:
+            taken = np.empty(int(sizes.sum()), self._values.dtype)
+            native.library.gather(*self.arrays(), rows, taken)
+            return taken, sizes
         spans = map(slice, starts.tolist(), (starts + sizes).tolist())
         return np.concatenate([self._values[span] for span in spans]), sizes

@@ -5,30 +5,82 @@ Both give the same scores up to rounding; C takes a fraction of the time.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from index.postings import Segment
+from index import native
+from index.postings import MOST_COUNT, Segment, document_counts, locate
+from index.selection import best_rows
 
 Ids = NDArray[np.int64]
 Floats = NDArray[np.float32]
+Doubles = NDArray[np.float64]
 
-_add_scores: Callable[..., None] | None
-_best_of_groups: Callable[..., None] | None
-try:
-    from index import _native
-except ImportError:  # no C compiler answered when the package was built
-    _add_scores = _best_of_groups = None
-else:
-    _add_scores, _best_of_groups = _native.add_scores, _native.best_of_groups
+LOGARITHMS = np.append(0, 1 + np.log(np.arange(1, MOST_COUNT + 1))).astype(np.float32)
+_SATURATED = np.empty(0, np.float32)  # in place of levels: BM25 has none
 
 
 def compiled() -> bool:
     """The C part is there."""
-    return _add_scores is not None
+    return native.library is not None
+
+
+def weights(df: Doubles, living: int, *, bm25: bool) -> Doubles:
+    """Idf of terms that stand in ``df`` of the ``living`` documents."""
+    if bm25:
+        return np.asarray(np.log(1.0 + (living - df + 0.5) / (df + 0.5)))
+    return np.asarray(1.0 + np.log((1.0 + living) / (1.0 + df)))
+
+
+def ask(
+    total: Floats,
+    segments: Sequence[Segment],
+    terms: Ids,
+    repeats: Ids,
+    *,
+    norms: Floats,
+    living: int,
+    k1: float | None,
+    scale: float = 1.0,
+) -> tuple[Doubles, Doubles]:
+    """Add what documents say of a query to ``total``, in place; gives idf and document counts.
+
+    Args:
+        total: scores so far, ``(documents,)``.
+        segments: postings, one or two.
+        terms: of the query, distinct and sorted, ``(terms,)``.
+        repeats: how often it has each.
+        norms: of the documents, ``(documents,)``.
+        living: number of documents.
+        k1: of BM25; None for the cosine.
+        scale: factor on what is added.
+
+    Raises:
+        ValueError: the arrays do not fit each other.
+    """
+    levels = LOGARITHMS if k1 is None else None
+    if native.library is not None:
+        idf, df = np.empty(len(terms)), np.empty(len(terms))
+        native.library.ask(
+            total, norms, _SATURATED if levels is None else levels, terms, repeats, idf, df,
+            k1 or 0.0, scale, living, *(part for segment in segments for part in segment.arrays()),
+        )  # fmt: skip
+        return idf, df
+    places = [(segment, *locate(segment, terms)) for segment in segments]
+    df = document_counts(len(terms), places)
+    idf = weights(df, living, bm25=k1 is not None)
+    if k1 is not None:
+        factors = scale * (k1 + 1.0) * repeats * idf
+    else:
+        said = (1.0 + np.log(repeats)) * idf
+        factors = scale / max(float(np.sqrt(said @ said)), 1e-9) * said * idf
+    for segment, where, which in places:
+        said_of = factors[which].astype(np.float32)
+        add_scores(total, segment, where, factors=said_of, norms=norms, levels=levels)
+    return idf, df
 
 
 def add_scores(
@@ -53,11 +105,13 @@ def add_scores(
     Raises:
         ValueError: the arrays do not fit each other.
     """
-    starts, ends = segment.starts[where], segment.starts[where + 1]
-    if _add_scores is not None:
-        _add_scores(total, segment.rows, segment.counts, norms, starts, ends, factors, levels)
+    if native.library is not None:
+        said = _SATURATED if levels is None else levels
+        arrays = segment.starts, segment.rows, segment.counts, where, factors
+        native.library.add_scores(total, norms, said, *arrays)
         return
     if len(where):
+        starts, ends = segment.starts[where], segment.starts[where + 1]
         # Slices are copied whole; an index of all their places would take four times as long.
         spans = list(map(slice, starts.tolist(), ends.tolist()))
         rows, counts = _end_to_end(segment.rows, spans), _end_to_end(segment.counts, spans)
@@ -77,8 +131,8 @@ def best_of_groups(values: Floats, starts: Ids) -> Floats:
         ValueError: the groups reach beyond the values.
     """
     best = np.zeros(len(starts) - 1, np.float32)
-    if _best_of_groups is not None:
-        _best_of_groups(best, values, starts)
+    if native.library is not None:
+        native.library.best_of_groups(best, values, starts)
         return best
     if starts[-1] > len(values):
         raise ValueError("best, values and starts do not fit each other")
@@ -86,6 +140,36 @@ def best_of_groups(values: Floats, starts: Ids) -> Floats:
     if len(some):
         best[some] = np.maximum(np.maximum.reduceat(values, starts[some]), 0.0)
     return best
+
+
+def vote(likeness: Floats, owners: Ids, rows: int, voters: int) -> Floats:
+    """Share of the nearest questions that each passage owns, by squared likeness, ``(rows,)``.
+
+    Args:
+        likeness: of every question, ``(questions,)``.
+        owners: passage row of each.
+        rows: number of passages.
+        voters: number of questions that vote.
+
+    Raises:
+        ValueError, IndexError: an owner is no passage.
+    """
+    votes = np.zeros(rows, np.float32)
+    if native.library is not None:
+        native.library.vote(likeness, owners, votes, voters)
+        return votes
+    nearest = best_rows(likeness, voters)
+    squares = likeness[nearest] ** 2
+    np.add.at(votes, owners[nearest], squares / max(float(squares.sum()), 1e-9))
+    return votes
+
+
+def add_scaled(total: Floats, values: Floats, weight: float, floor: float) -> None:
+    """Add a ranker's scores, divided by its best but by no less than a floor, times its weight."""
+    if native.library is not None:
+        native.library.add_scaled(total, values, weight, floor)
+        return
+    total += values * np.float32(weight / max(float(values.max(initial=0.0)), floor))
 
 
 def _impacts(counts: NDArray[np.uint8], norms: Floats, levels: Floats | None) -> Floats:

@@ -6,11 +6,12 @@ Vectors are unit rows; similarity is the inner product. Ids are the caller's, ``
 from __future__ import annotations
 
 from collections.abc import Mapping
-from itertools import repeat
 from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
+
+from index import native
 
 Ids = NDArray[np.int64]
 Floats = NDArray[np.float32]
@@ -41,6 +42,9 @@ class VectorIndex(Protocol):
 
     def vectors(self, ids: Ids) -> Floats:
         """Stored rows ``(n, dimension)``; zeros for unknown ids."""
+
+    def products(self, ids: Ids, vector: Floats) -> Floats:
+        """Inner products ``(n,)`` of stored rows with a vector; 0 for unknown ids."""
 
 
 class ExactIndex:
@@ -121,14 +125,34 @@ class ExactIndex:
 
     def vectors(self, ids: Ids) -> Floats:
         """Stored rows ``(n, dimension)``; zeros for unknown ids."""
-        keys = np.asarray(ids, np.int64).tolist()
-        places = np.fromiter(map(self._place.get, keys, repeat(-1)), np.int64, len(keys))
+        places = self._places(ids)
         known = places >= 0
         if known.all():
             return self._rows[places]
         rows = np.zeros((len(places), self.dimension), np.float32)
         rows[known] = self._rows[places[known]]
         return rows
+
+    def products(self, ids: Ids, vector: Floats) -> Floats:
+        """Inner products ``(n,)`` of stored rows with a vector; 0 for unknown ids."""
+        if native.library is None:
+            return np.asarray(self.vectors(ids) @ vector, np.float32)
+        found = np.empty(len(ids), np.float32)
+        native.library.products(self._rows, self._places(ids), vector, found)
+        return found
+
+    def _places(self, ids: Ids) -> Ids:
+        """Rows that hold some ids, -1 for unknown ones."""
+        keys = np.asarray(ids, np.int64)
+        if not self._size:
+            return np.full(len(keys), -1, np.int64)
+        # Ids that were given in order stand in the row of their number, as most do here.
+        places = np.minimum(keys.view(np.uint64), np.uint64(self._size - 1)).view(np.int64)
+        elsewhere = np.flatnonzero(self._ids[places] != keys)
+        if len(elsewhere):
+            others = keys[elsewhere].tolist()
+            places[elsewhere] = [self._place.get(key, -1) for key in others]
+        return places
 
     def to_arrays(self) -> dict[str, NDArray[np.generic]]:
         """Everything needed to go on, as plain arrays."""

@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from nlp import native
 from nlp.artifacts import ArtifactDamaged, load_arrays, load_json, save_arrays, save_json
 
 Floats = NDArray[np.float32]
@@ -21,6 +22,7 @@ Ids = NDArray[np.int64]
 
 _ARRAYS = "correction.safetensors"
 _CONFIG = "correction.json"
+_WEIGHTS = ("mean", "scale", "linear", "hidden", "bias", "output")
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +93,9 @@ class Correction:
         self.calibration = calibration
         self.evidence = evidence or Evidence(np.zeros(0, np.float32), np.zeros(0, bool))
         self._network = network
+        self._weights = tuple(  # as C reads them
+            np.ascontiguousarray(getattr(network, name), np.float32) for name in _WEIGHTS
+        )
 
     def predict_proba(self, features: Floats, segments: Ids | list[int]) -> Floats:
         """Probability of each candidate, shape ``(candidates,)``.
@@ -107,21 +112,22 @@ class Correction:
             raise ValueError(f"Features of shape {features.shape} for {sizes.tolist()} candidates.")
         if not len(features):
             return np.zeros(0, np.float32)
-        return probabilities(self._network.logits(features), sizes, self.calibration)
+        if native.library is None:
+            return probabilities(self._network.logits(features), sizes, self.calibration)
+        calibration, rated = self.calibration, np.empty(len(features), np.float32)
+        native.library.rate(
+            np.ascontiguousarray(features, np.float32), *self._weights, sizes, rated,
+            calibration.slope, calibration.none_bias, calibration.none_slope,
+        )  # fmt: skip
+        return rated
 
     def save(self, folder: Path) -> None:
         """Write the correction into an existing or new folder."""
         folder.mkdir(parents=True, exist_ok=True)
-        net = self._network
         save_arrays(
             folder / _ARRAYS,
             {
-                "mean": net.mean,
-                "scale": net.scale,
-                "linear": net.linear,
-                "hidden": net.hidden,
-                "bias": net.bias,
-                "output": net.output,
+                **dict(zip(_WEIGHTS, self._weights, strict=True)),
                 "evidence_confidence": self.evidence.confidence,
                 "evidence_right": self.evidence.right.astype(np.uint8),
             },
@@ -148,8 +154,7 @@ class Correction:
         arrays = load_arrays(folder / _ARRAYS)
         config = load_json(folder / _CONFIG)
         try:
-            fields = ("mean", "scale", "linear", "hidden", "bias", "output")
-            network = Network(*(arrays[name].astype(np.float32) for name in fields))
+            network = Network(*(arrays[name].astype(np.float32) for name in _WEIGHTS))
             calibration = Calibration(
                 float(config["slope"]), float(config["none_bias"]), float(config["none_slope"])
             )
@@ -185,7 +190,9 @@ def probabilities(logits: Floats, sizes: Ids, calibration: Calibration) -> Float
     return np.asarray(parts / np.repeat(whole, sizes), np.float32)
 
 
-def contrast(scores: Floats, floors: Sequence[float] | None = None) -> Floats:
+def contrast(
+    scores: Floats, floors: Sequence[float] | None = None, out: Floats | None = None
+) -> Floats:
     """Each ranker's scores of one question relative to each other, shape ``(n, 2 * rankers)``.
 
     Columns come in pairs: the score divided by the ranker's best, and its lead over the best other
@@ -196,18 +203,23 @@ def contrast(scores: Floats, floors: Sequence[float] | None = None) -> Floats:
         scores: ``(n, rankers)``, higher is better.
         floors: the least that each ranker's best counts for, so that the best of nothing but faint
             likenesses does not look like a find; 0 where a ranker has no scale of its own.
+        out: where to write, contiguous, ``(n, 2 * rankers or more)``; a new array by default.
     """
     n, rankers = scores.shape
-    features = np.zeros((n, 2 * rankers), np.float32)
+    features = np.zeros((n, 2 * rankers), np.float32) if out is None else out
     if not n:
         return features
-    least = np.maximum(np.asarray(floors or [0.0] * rankers, np.float32), 1e-9)
+    least = np.asarray(floors or [0.0] * rankers, np.float32)
+    if native.library is not None:
+        native.library.contrast(np.ascontiguousarray(scores.T, np.float32), least, features)
+        return features
+    least = np.maximum(least, 1e-9)
     scaled = np.maximum(scores, 0.0) / np.maximum(scores.max(axis=0), least)
     best = scaled.max(axis=0)
     second = np.partition(scaled, n - 2, axis=0)[n - 2] if n > 1 else np.zeros(rankers)
     first = scaled.argmax(axis=0)
     lead = scaled - best
     lead[first, np.arange(rankers)] = best - second
-    features[:, 0::2] = scaled
-    features[:, 1::2] = lead
+    features[:, 0 : 2 * rankers : 2] = scaled
+    features[:, 1 : 2 * rankers : 2] = lead
     return features

@@ -34,8 +34,6 @@ _FEW_TEXTS: Final = 5000  # above, words of a single text only make the model la
 _CHAR_SIZES: Final = (2, 3, 4, 5)
 _REMEMBERED: Final = 20_000  # words whose columns are kept
 _LONGEST_REMEMBERED: Final = 40
-# 1 + log of a count; a text has fewer terms than this, whichever of them it repeats.
-_SUBLINEAR: Final = np.append(0, 1 + np.log(np.arange(1, 4 * MAX_CHARS + 2)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,8 +89,10 @@ class VocabularyFeatures:
         self._idf = idf
         self._speller = speller
         sizes = [len(vocabulary) for vocabulary in vocabularies.values()]
-        self._ends = np.cumsum(sizes)  # columns of a block lie together, blocks in order
-        self._weights = [self.WEIGHT[block] for block in vocabularies]
+        self._ends = np.cumsum(
+            sizes, dtype=np.int64
+        )  # columns of a block lie together, blocks in order
+        self._weights = np.array([self.WEIGHT[block] for block in vocabularies])
         self._columns: dict[str, NDArray[np.int64]] = {}  # of words seen, the words come again
 
     @classmethod
@@ -178,21 +178,7 @@ class VocabularyFeatures:
         if "pairs" in self._vocabularies:
             joined += _lookup(self._vocabularies["pairs"], _pairs(stems[:_PAIR_WORDS]))
         columns = np.concatenate([np.array(joined, np.int64), *found])
-        columns.sort()
-        first = np.ones(len(columns) + 1, bool)
-        np.not_equal(columns[1:], columns[:-1], out=first[1:-1])
-        starts = np.flatnonzero(first)
-        columns = columns[starts[:-1]]
-        values = _SUBLINEAR.take(starts[1:] - starts[:-1]) * self._idf.take(columns)
-        start = 0
-        ends = columns.searchsorted(self._ends).tolist()
-        for end, weight in zip(ends, self._weights, strict=True):
-            block = values[start:end]
-            length = math.sqrt(float(block @ block))
-            if length:
-                block *= weight / length
-            start = end
-        return columns, values.astype(np.float32)
+        return gathering.weigh_blocks(columns, self._idf, self._ends, self._weights)
 
     def _of_word(self, word: str) -> NDArray[np.int64]:
         """Columns of a word's characters."""

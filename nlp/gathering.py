@@ -6,27 +6,19 @@ Both give the same numbers up to rounding; C takes a fraction of the time.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 
 import numpy as np
 from numpy.typing import NDArray
 
+from nlp import native
+
 Ids = NDArray[np.int64]
 Floats = NDArray[np.float32]
-
-_add_rows: Callable[..., None] | None
-_hash_trigrams: Callable[..., int] | None
-try:
-    from nlp import _native
-
-    _add_rows, _hash_trigrams = _native.add_rows, _native.hash_trigrams
-except (ImportError, AttributeError):  # no C compiler answered, or an older source was built
-    _add_rows = _hash_trigrams = None
 
 
 def compiled() -> bool:
     """The C part is there."""
-    return _add_rows is not None
+    return native.library is not None
 
 
 def weighted_sum(table: Floats, places: Ids, weights: Floats) -> Floats:
@@ -38,10 +30,10 @@ def weighted_sum(table: Floats, places: Ids, weights: Floats) -> Floats:
     Raises:
         IndexError, ValueError: a place lies outside the table, or there is no weight for each.
     """
-    if _add_rows is None or table.dtype != np.float32 or not table.flags.c_contiguous:
+    if native.library is None or table.dtype != np.float32 or not table.flags.c_contiguous:
         return np.asarray(weights @ table.take(places, axis=0), np.float32)
     out = np.zeros(table.shape[1], np.float32)
-    _add_rows(out, table, places, weights)
+    native.library.add_rows(out, table, places, weights)
     return out
 
 
@@ -52,14 +44,45 @@ def trigram_row(text: str, idf: Floats) -> tuple[Ids, Floats]:
     """
     raw = text.encode("utf-32-le", "surrogatepass")
     count = max(len(raw) // 4 - 2, 0)
-    if _hash_trigrams is not None and count:
+    if native.library is not None and count:
         columns, weights = np.empty(count, np.int64), np.empty(count, np.float32)
-        kept = _hash_trigrams(raw, idf, columns, weights)
+        kept = native.library.hash_trigrams(raw, idf, columns, weights)
         return columns[:kept], weights[:kept]
     columns, counts = np.unique(trigram_columns(raw, len(idf)), return_counts=True)
     values = (1 + np.log(counts)) * idf[columns]
     length = math.sqrt(float(values @ values))
     return columns, (values / length if length else values).astype(np.float32)
+
+
+def weigh_blocks(
+    columns: Ids, idf: Floats, ends: Ids, lengths: NDArray[np.float64]
+) -> tuple[Ids, Floats]:
+    """Distinct columns of a text, rising, weighed by sublinear TF-IDF, block by block.
+
+    Args:
+        columns: with repeats, ``(terms,)``; sorted in place.
+        idf: of each column, ``(width,)``.
+        ends: first column behind each block, rising, ``(blocks,)``.
+        lengths: of the weights of each block, ``(blocks,)``.
+
+    Raises:
+        IndexError, ValueError: a column has no idf.
+    """
+    columns.sort()
+    if native.library is not None:
+        kept, values = np.empty(len(columns), np.int64), np.empty(len(columns), np.float32)
+        count = native.library.weigh_blocks(columns, idf, ends, lengths, kept, values)
+        return kept[:count], values[:count]
+    kept, counts = np.unique(columns, return_counts=True)
+    weights = (1 + np.log(counts)) * idf[kept]
+    start = 0
+    for end, length in zip(kept.searchsorted(ends).tolist(), lengths.tolist(), strict=True):
+        block = weights[start:end]
+        square = float(block @ block)
+        if square:
+            block *= length / math.sqrt(square)
+        start = end
+    return kept, weights.astype(np.float32)
 
 
 def trigram_columns(raw: bytes, width: int) -> Ids:

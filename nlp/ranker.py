@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from nlp import native
 from nlp.artifacts import ArtifactDamaged, load_arrays, save_arrays
 from nlp.gathering import weighted_sum
 from nlp.terms import tower_terms
@@ -67,11 +68,11 @@ class DualEncoder:
     ) -> None:
         if not len(vocabulary) == len(idf) == len(table):
             raise ArtifactDamaged(f"{_FILE}: the vocabulary and the table differ in length")
-        self._vocabulary = vocabulary
-        self._idf = idf
-        self._table = table
-        self._question = question
-        self._answer = answer
+        self._vocabulary = np.ascontiguousarray(vocabulary, np.int64)
+        self._idf = _plain(idf)
+        self._table = _plain(table)
+        self._question = Tower(_plain(question.weight), _plain(question.bias))
+        self._answer = Tower(_plain(answer.weight), _plain(answer.bias))
         self.translation = translation
 
     @property
@@ -127,6 +128,11 @@ class DualEncoder:
 
     def _encode(self, texts: Sequence[str], tower: Tower) -> Floats:
         encoded = np.zeros((len(texts), self.dimension), np.float32)
+        if native.library is not None:
+            arrays = self._vocabulary, self._idf, self._table, tower.weight, tower.bias
+            for row, text in zip(encoded, texts, strict=True):
+                native.library.encode(np.sort(tower_terms(text)[:_MAX_TERMS]), *arrays, row)
+            return encoded
         for position, text in enumerate(texts):
             places, weights = weigh(tower_terms(text), self._vocabulary, self._idf)
             if len(places):
@@ -137,6 +143,10 @@ class DualEncoder:
         encoded /= np.maximum(np.linalg.norm(encoded, axis=1, keepdims=True), 1e-9)
         encoded[~known] = 0.0
         return encoded
+
+
+def _plain(values: Floats) -> Floats:
+    return np.ascontiguousarray(values, np.float32)
 
 
 def _packed(table: Floats) -> dict[str, NDArray[np.generic]]:

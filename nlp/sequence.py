@@ -13,6 +13,7 @@ from typing import Any, Final, Literal, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from nlp import native
 from nlp.pieces import ALPHABET, HASH_VERSION, read_pieces, read_words
 
 Floats = NDArray[np.float32]
@@ -107,9 +108,15 @@ class SequenceNetwork:
             if arrays[name].shape != size:
                 raise ValueError(f"network: array '{name}' is {arrays[name].shape}, not {size}")
         self.shape = shape
-        self._arrays = {name: arrays[name] for name in shape.arrays(0)}
+        self._arrays = {
+            name: np.ascontiguousarray(arrays[name], np.float32) for name in shape.arrays(0)
+        }
         self._known: dict[str, Floats] = {}  # vectors of words seen, and what filters say of them
         self._projection = self._parts_of_filters()
+        self._widths = np.asarray(shape.widths, np.int64)
+        widths = shape.widths if shape.kind == "cnn" else ()
+        biases = [self._arrays[f"words{width}_bias"] for width in widths]
+        self._biases = np.concatenate([np.empty(0, np.float32), *biases])
 
     @property
     def outputs(self) -> int:
@@ -131,6 +138,9 @@ class SequenceNetwork:
     def logits(self, texts: Sequence[str]) -> Floats:
         """Shapes: n folded texts -> (n, outputs)."""
         out = np.empty((len(texts), self.outputs), np.float32)
+        if native.library is not None and len(texts) == 1 and self.shape.kind == "cnn":
+            self._logits_of(texts[0], out)
+            return out
         for start in range(0, len(texts), _AT_ONCE):
             part = [
                 read_words(text, self.shape.most_words) for text in texts[start : start + _AT_ONCE]
@@ -140,6 +150,15 @@ class SequenceNetwork:
             weight, bias = self._arrays["output"], self._arrays["output_bias"]
             out[start : start + len(part)] = pooled @ weight + bias
         return out
+
+    def _logits_of(self, text: str, out: Floats) -> None:
+        """One text in one call: what a customer waits for."""
+        words, arrays = read_words(text, self.shape.most_words), self._arrays
+        known = self._remembered(words)
+        native.library.read_sequence(
+            self._widths, self._biases, arrays["output"], arrays["output_bias"], out,
+            self.shape.word_size, [known[word] for word in words],
+        )  # fmt: skip
 
     def to_arrays(self, prefix: str) -> dict[str, Floats]:
         """Weights as arrays named ``<prefix>.table``, ``<prefix>.output``, ..."""
@@ -170,7 +189,12 @@ class SequenceNetwork:
         return cls(SequenceShape(**sizes), own)
 
     def _words(self, words: Sequence[str]) -> Floats:
-        """Rows of words (words, word_size + projections); the same words come again and again."""
+        """Rows of words (words, word_size + projections)."""
+        known = self._remembered(words)
+        return np.stack([known[word] for word in words])
+
+    def _remembered(self, words: Sequence[str]) -> dict[str, Floats]:
+        """Vectors of words, these among them; the same words come again and again."""
         known = self._known
         if len(known) > _MOST_REMEMBERED:
             known.clear()
@@ -178,7 +202,7 @@ class SequenceNetwork:
         if fresh:
             vectors = self._read(fresh)
             known.update(zip(fresh, np.hstack([vectors, vectors @ self._projection]), strict=True))
-        return np.stack([known[word] for word in words])
+        return known
 
     def _read(self, words: Sequence[str]) -> Floats:
         shape, arrays = self.shape, self._arrays

@@ -71,9 +71,9 @@ def tower_terms(text: str) -> Ids:
     return _join([part.stems for part in parts] + [part.trigrams for part in parts])
 
 
-def word_stems(word: str) -> frozenset[int]:
-    """Stem ids of one surface word, to say which words of a question an answer shares."""
-    return frozenset(_word(word).stems.tolist())
+def word_stems(word: str) -> tuple[int, ...]:
+    """Stem ids of one surface word, rising, to say which words of a question an answer shares."""
+    return tuple(sorted(set(_word(word).stems.tolist())))
 
 
 def _word(word: str) -> _Word:

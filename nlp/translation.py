@@ -11,6 +11,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from nlp import native
+
 Ids = NDArray[np.int64]
 Floats = NDArray[np.float32]
 
@@ -50,6 +52,13 @@ class Translation:
             answers: places of each answer's terms, distinct in each, one answer after the other.
             sizes: number of terms of each answer.
         """
+        if native.library is not None:
+            found = np.empty(len(sizes), np.float32)
+            native.library.translate(
+                self.background, self.starts, self.sources, self.probabilities,
+                question, answers.astype(np.int32, copy=False), sizes, found,
+            )  # fmt: skip
+            return found
         total = np.zeros(len(sizes), np.float64)
         some = np.flatnonzero(sizes)
         if not len(question) or not len(some):

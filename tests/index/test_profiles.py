@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from index import scoring
+from index import native
 from index.profiles import Item, ProfileIndex
 
 
@@ -24,7 +24,7 @@ def search(index, tags, k=10, **how):
 @pytest.fixture(params=["compiled", "numpy"])
 def index(request, monkeypatch):
     if request.param == "numpy":
-        monkeypatch.setattr(scoring, "_add_scores", None)
+        monkeypatch.setattr(native, "library", None)
     return ProfileIndex()
 
 

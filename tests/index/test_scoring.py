@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from index import scoring
+from index import native, scoring
 from index.lexical import LexicalIndex
 from index.postings import build_segment
 
@@ -10,8 +10,7 @@ from index.postings import build_segment
 def way(request, monkeypatch):
     """Both ways to score: what was compiled, and what there is without a compiler."""
     if request.param == "numpy":
-        monkeypatch.setattr(scoring, "_add_scores", None)
-        monkeypatch.setattr(scoring, "_best_of_groups", None)
+        monkeypatch.setattr(native, "library", None)
     elif not scoring.compiled():
         pytest.skip("no C compiler answered when the package was installed: index._native lacks")
     return request.param

@@ -1,15 +1,14 @@
 import numpy as np
 import pytest
 
-from nlp import gathering
+from nlp import gathering, native
 
 
 @pytest.fixture(params=["c", "numpy"])
 def way(request, monkeypatch):
     """Both ways to sum: what was compiled, and what there is without a compiler."""
     if request.param == "numpy":
-        monkeypatch.setattr(gathering, "_add_rows", None)
-        monkeypatch.setattr(gathering, "_hash_trigrams", None)
+        monkeypatch.setattr(native, "library", None)
     elif not gathering.compiled():
         pytest.skip("no C compiler answered when the package was installed: nlp._native lacks")
     return request.param

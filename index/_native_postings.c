@@ -1,0 +1,210 @@
+/* What postings say of documents, for one query at a time: index/scoring.py does the same in numpy.
+ */
+#include "_native.h"
+
+enum { MOST_SEGMENTS = 2, LEVELS = 256 };
+
+typedef struct {
+    const int64_t *vocabulary, *starts;
+    const int32_t *df, *rows;
+    const uint8_t *counts;
+    Py_ssize_t terms, postings;
+} Segment;
+
+typedef struct {
+    float *total;
+    const float *norms, *levels; /* levels: NULL for BM25 */
+    size_t documents;
+} Scores;
+
+static int64_t find(const int64_t *sorted, int64_t low, int64_t high, int64_t wanted)
+{
+    while (low < high) {
+        const int64_t middle = low + (high - low) / 2;
+        if (sorted[middle] < wanted)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low;
+}
+
+/* BM25 of one term: count / (count + norm). A row out of range, as of a damaged file, is passed by. */
+static void add_saturated(const Scores *s, const Segment *g, int64_t start, int64_t end, float factor)
+{
+    for (int64_t i = start; i < end; i++) {
+        const uint32_t row = (uint32_t)g->rows[i];
+        if (row < s->documents) {
+            const float count = g->counts[i];
+            s->total[row] += factor * (count / (count + s->norms[row]));
+        }
+    }
+}
+
+/* Cosine of one term: level[count] * norm. */
+static void add_levels(const Scores *s, const Segment *g, int64_t start, int64_t end, float factor)
+{
+    for (int64_t i = start; i < end; i++) {
+        const uint32_t row = (uint32_t)g->rows[i];
+        if (row < s->documents)
+            s->total[row] += factor * s->levels[g->counts[i]] * s->norms[row];
+    }
+}
+
+/* Places of sorted terms in a segment, -1 for unknown ones; adds up in how many documents they are.
+ */
+static void locate(const Segment *g, const int64_t *terms, Py_ssize_t count, int64_t *where, double *df)
+{
+    int64_t at = 0;
+    for (Py_ssize_t t = 0; t < count; t++) {
+        at = find(g->vocabulary, at, g->terms, terms[t]);
+        where[t] = at < g->terms && g->vocabulary[at] == terms[t] ? at : -1;
+        if (where[t] >= 0)
+            df[t] += g->df[at];
+    }
+}
+
+/* Idf of terms by their document counts, and what the query makes of a term's weight in a document.
+ */
+static void weigh(const Scores *s, const int64_t *repeats, Py_ssize_t count, const double *df,
+                  double k1, double scale, double living, double *idf, double *factors)
+{
+    double square = 0;
+    for (Py_ssize_t t = 0; t < count; t++) {
+        if (s->levels == NULL) {
+            idf[t] = log(1.0 + (living - df[t] + 0.5) / (df[t] + 0.5));
+            factors[t] = scale * (k1 + 1.0) * (double)repeats[t] * idf[t];
+        } else {
+            idf[t] = 1.0 + log((1.0 + living) / (1.0 + df[t]));
+            factors[t] = (1.0 + log((double)repeats[t])) * idf[t];
+            square += factors[t] * factors[t];
+        }
+    }
+    const double length = sqrt(square) > 1e-9 ? sqrt(square) : 1e-9;
+    for (Py_ssize_t t = 0; s->levels != NULL && t < count; t++)
+        factors[t] *= scale / length * idf[t];
+}
+
+/* What one term says of the documents that hold it; 0 where it lies outside the postings. */
+static int add_term(const Scores *s, const Segment *g, int64_t where, float factor)
+{
+    const int64_t start = g->starts[where], end = g->starts[where + 1];
+    if (start < 0 || end > g->postings)
+        return 0;
+    if (s->levels == NULL)
+        add_saturated(s, g, start, end, factor);
+    else
+        add_levels(s, g, start, end, factor);
+    return 1;
+}
+
+static const char OUTSIDE[] = "a term lies outside the postings";
+static const char LENGTHS[] = "scores and norms, rows and counts must have one length";
+static const char LEVELLESS[] = "there must be a level for every count";
+
+enum { TOTAL, NORMS, LEVEL, TERMS, REPEATS, IDF, DF, FIXED, PER_SEGMENT = 5 };
+
+static const char *answer(const Scores *s, Py_buffer *b, const Segment *segments, int count,
+                          const double *numbers)
+{
+    const Py_ssize_t terms = COUNT(b[TERMS], int64_t);
+    int64_t *where = malloc((size_t)(count * terms + 1) * sizeof *where);
+    double *factors = malloc((size_t)(terms + 1) * sizeof *factors), *df = b[DF].buf;
+    const char *wrong = where && factors ? NULL : "there is no memory for so long a query";
+    if (wrong == NULL) {
+        memset(df, 0, (size_t)terms * sizeof *df);
+        for (int g = 0; g < count; g++)
+            locate(&segments[g], b[TERMS].buf, terms, where + g * terms, df);
+        weigh(s, b[REPEATS].buf, terms, df, numbers[0], numbers[1], numbers[2], b[IDF].buf, factors);
+        for (int g = 0; g < count && wrong == NULL; g++)
+            for (Py_ssize_t t = 0; t < terms; t++)
+                if (where[g * terms + t] >= 0 &&
+                    !add_term(s, &segments[g], where[g * terms + t], (float)factors[t]))
+                    wrong = OUTSIDE;
+    }
+    free(where);
+    free(factors);
+    return wrong;
+}
+
+static const char *misfit(const Py_buffer *b, Segment *segments, int count)
+{
+    const Py_ssize_t terms = COUNT(b[TERMS], int64_t);
+    if (b[NORMS].len != b[TOTAL].len)
+        return LENGTHS;
+    if (COUNT(b[REPEATS], int64_t) != terms || COUNT(b[IDF], double) != terms ||
+        COUNT(b[DF], double) != terms)
+        return "every term needs its repeats and results";
+    if (b[LEVEL].len && COUNT(b[LEVEL], float) != LEVELS)
+        return LEVELLESS;
+    for (int g = 0; g < count; g++) {
+        const Py_buffer *own = b + FIXED + g * PER_SEGMENT;
+        Segment *s = &segments[g];
+        *s = (Segment){own[0].buf, own[1].buf, own[2].buf, own[3].buf, own[4].buf,
+                       COUNT(own[0], int64_t), COUNT(own[4], uint8_t)};
+        if (COUNT(own[1], int64_t) != s->terms + 1 || COUNT(own[2], int32_t) != s->terms)
+            return "every term of a vocabulary needs a start and a document count";
+        if (COUNT(own[3], int32_t) != s->postings)
+            return LENGTHS;
+    }
+    return NULL;
+}
+
+/* ask(total, norms, levels, terms, repeats, idf, df, k1, scale, living, vocabulary, starts,
+ * document counts, rows, counts, and a second segment's): levels of no length for BM25. */
+PyObject *ask(PyObject *self, PyObject *const *args, Py_ssize_t given)
+{
+    enum { NUMBERS = 3, VIEWS = FIXED + MOST_SEGMENTS * PER_SEGMENT };
+    PyObject *arrays[VIEWS];
+    Py_buffer b[VIEWS];
+    Segment segments[MOST_SEGMENTS];
+    double numbers[NUMBERS];
+    const int count = given == FIXED + NUMBERS + PER_SEGMENT ? 1 : MOST_SEGMENTS;
+    const Py_ssize_t views = FIXED + count * PER_SEGMENT;
+    (void)self;
+    if (!wanted(given, views + NUMBERS))
+        return NULL;
+    for (Py_ssize_t i = 0; i < views; i++)
+        arrays[i] = args[i < FIXED ? i : i + NUMBERS];
+    for (int i = 0; i < NUMBERS; i++)
+        numbers[i] = PyFloat_AsDouble(args[FIXED + i]);
+    if (PyErr_Occurred() || !open_arrays(arrays, count == 1 ? "FffllDDlliib" : "FffllDDlliiblliib", b))
+        return NULL;
+    const char *wrong = misfit(b, segments, count);
+    if (wrong == NULL) {
+        const Scores s = {b[TOTAL].buf, b[NORMS].buf, b[LEVEL].len ? b[LEVEL].buf : NULL,
+                          (size_t)b[TOTAL].len / sizeof(float)};
+        Py_BEGIN_ALLOW_THREADS
+        wrong = answer(&s, b, segments, count, numbers);
+        Py_END_ALLOW_THREADS
+    }
+    return closed(b, views, wrong);
+}
+
+/* add_scores(total, norms, levels, starts, rows, counts, where, factors) */
+PyObject *add_scores(PyObject *self, PyObject *const *args, Py_ssize_t given)
+{
+    enum { SUMS, NORM, LEVEL_OF, STARTS, ROWS, COUNTS, WHERE, FACTORS, VIEWS };
+    Py_buffer b[VIEWS];
+    const char *wrong = NULL;
+    (void)self;
+    if (!wanted(given, VIEWS) || !open_arrays(args, "Fffliblf", b))
+        return NULL;
+    const Scores s = {b[SUMS].buf, b[NORM].buf, b[LEVEL_OF].len ? b[LEVEL_OF].buf : NULL,
+                      (size_t)b[SUMS].len / sizeof(float)};
+    const Segment g = {NULL, b[STARTS].buf, NULL, b[ROWS].buf, b[COUNTS].buf,
+                       COUNT(b[STARTS], int64_t) - 1, COUNT(b[COUNTS], uint8_t)};
+    const int64_t *where = b[WHERE].buf;
+    const float *factors = b[FACTORS].buf;
+    const Py_ssize_t terms = COUNT(b[WHERE], int64_t);
+    if (b[NORM].len != b[SUMS].len || COUNT(b[ROWS], int32_t) != g.postings)
+        wrong = LENGTHS;
+    else if (COUNT(b[FACTORS], float) != terms)
+        wrong = "every term needs a place and a factor";
+    else if (s.levels != NULL && COUNT(b[LEVEL_OF], float) != LEVELS)
+        wrong = LEVELLESS;
+    for (Py_ssize_t t = 0; wrong == NULL && t < terms; t++)
+        if (where[t] < 0 || where[t] >= g.terms || !add_term(&s, &g, where[t], factors[t]))
+            wrong = OUTSIDE;
+    return closed(b, VIEWS, wrong);
+}

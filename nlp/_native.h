@@ -1,0 +1,16 @@
+/* What the parts of the module nlp._native share. */
+#ifndef NEUROBOT_NLP_NATIVE_H
+#define NEUROBOT_NLP_NATIVE_H
+
+#include "../native/arrays.h"
+
+PyObject *add_rows(PyObject *, PyObject *const *, Py_ssize_t);
+PyObject *hash_trigrams(PyObject *, PyObject *const *, Py_ssize_t);
+PyObject *weigh_blocks(PyObject *, PyObject *const *, Py_ssize_t);
+PyObject *encode(PyObject *, PyObject *const *, Py_ssize_t);
+PyObject *translate(PyObject *, PyObject *const *, Py_ssize_t);
+PyObject *contrast(PyObject *, PyObject *const *, Py_ssize_t);
+PyObject *rate(PyObject *, PyObject *const *, Py_ssize_t);
+PyObject *read_sequence(PyObject *, PyObject *const *, Py_ssize_t);
+
+#endif

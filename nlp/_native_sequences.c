@@ -1,0 +1,113 @@
+/* One text through a network over its words: nlp/sequence.py does the same in numpy. */
+#include "_native.h"
+
+enum { MOST_WIDTHS = 16 };
+
+typedef struct {
+    const float *const *words; /* vector of each word, and what the parts of filters take of it */
+    Py_ssize_t count, size, units, widths;
+    const int64_t *width;
+    const float *bias;
+} Text;
+
+/* The sum of the words by the root of their number, then the highest value of each filter. */
+static void pool(const Text *t, float *restrict pooled, float *restrict seen)
+{
+    const float root = 1.0f / sqrtf((float)t->count);
+    const Py_ssize_t units = t->units;
+    Py_ssize_t part = t->size;
+    memset(pooled, 0, (size_t)(t->size + t->widths * units) * sizeof *pooled);
+    for (Py_ssize_t w = 0; w < t->count; w++)
+        for (Py_ssize_t j = 0; j < t->size; j++)
+            pooled[j] += t->words[w][j];
+    for (Py_ssize_t j = 0; j < t->size; j++)
+        pooled[j] *= root;
+    for (Py_ssize_t k = 0; k < t->widths; k++) {
+        float *restrict best = pooled + t->size + k * units; /* from 0 on, as it is rectified */
+        const Py_ssize_t width = (Py_ssize_t)t->width[k], behind = (width - 1) / 2;
+        for (Py_ssize_t w = 0; w < t->count; w++) {
+            memcpy(seen, t->bias + k * units, (size_t)units * sizeof *seen);
+            for (Py_ssize_t step = 0; step < width; step++) {
+                const Py_ssize_t at = w + step - behind;
+                if (at < 0 || at >= t->count)
+                    continue;
+                const float *restrict row = t->words[at] + part + step * units;
+                for (Py_ssize_t j = 0; j < units; j++)
+                    seen[j] += row[j];
+            }
+            for (Py_ssize_t j = 0; j < units; j++)
+                best[j] = seen[j] > best[j] ? seen[j] : best[j];
+        }
+        part += width * units;
+    }
+}
+
+static void give(const float *pooled, Py_ssize_t size, const float *weight, float *restrict out,
+                 Py_ssize_t outputs)
+{
+    for (Py_ssize_t i = 0; i < size; i++) {
+        const float *restrict row = weight + i * outputs;
+        for (Py_ssize_t j = 0; pooled[i] != 0 && j < outputs; j++)
+            out[j] += pooled[i] * row[j];
+    }
+}
+
+static const char *read_words(Text *t, Py_buffer *b, float *out, Py_ssize_t outputs, Py_ssize_t length)
+{
+    enum { WIDTHS, BIAS, WEIGHT, OUTPUT_BIAS };
+    const Py_ssize_t pooled_size = t->size + t->widths * t->units;
+    Py_ssize_t parts = 0;
+    for (Py_ssize_t k = 0; k < t->widths; k++) {
+        if (t->width[k] < 1 || t->width[k] > MOST_WIDTHS)
+            return "a filter is too wide";
+        parts += (Py_ssize_t)t->width[k];
+    }
+    if (t->size < 0 || length != t->size + parts * t->units ||
+        COUNT(b[WEIGHT], float) != pooled_size * outputs || COUNT(b[OUTPUT_BIAS], float) != outputs)
+        return "words, filters and outputs do not fit each other";
+    float *pooled = malloc((size_t)(pooled_size + t->units + 1) * sizeof *pooled);
+    if (pooled == NULL)
+        return "there is no memory for so large a network";
+    pool(t, pooled, pooled + pooled_size);
+    memcpy(out, b[OUTPUT_BIAS].buf, (size_t)outputs * sizeof *out);
+    give(pooled, pooled_size, b[WEIGHT].buf, out, outputs);
+    free(pooled);
+    return NULL;
+}
+
+/* read_sequence(widths, biases of the filters, weight, bias, out, size of a word, words): words is a
+ * list of as many vectors of one length. */
+PyObject *read_sequence(PyObject *self, PyObject *const *args, Py_ssize_t given)
+{
+    enum { WIDTHS, BIAS, WEIGHT, OUTPUT_BIAS, OUT, VIEWS, MOST_WORDS = 512 };
+    Py_buffer b[VIEWS], words[MOST_WORDS];
+    const float *vectors[MOST_WORDS];
+    const char *wrong = NULL;
+    Py_ssize_t held = 0;
+    (void)self;
+    if (!wanted(given, VIEWS + 2))
+        return NULL;
+    const Py_ssize_t size = PyLong_AsSsize_t(args[VIEWS]), count = PyList_Size(args[VIEWS + 1]);
+    if (PyErr_Occurred() || !open_arrays(args, "lfffF", b))
+        return NULL;
+    for (; held < count && held < MOST_WORDS; held++) {
+        PyObject *one = PyList_GetItem(args[VIEWS + 1], held);
+        if (one == NULL || !open_arrays(&one, "f", &words[held])) {
+            close_arrays(words, held);
+            close_arrays(b, VIEWS);
+            return NULL;
+        }
+        vectors[held] = words[held].buf;
+        if (words[held].len != words[0].len)
+            wrong = "the words have vectors of different length";
+    }
+    const Py_ssize_t widths = COUNT(b[WIDTHS], int64_t);
+    if (count < 1 || count > MOST_WORDS || widths < 1 || COUNT(b[BIAS], float) % widths)
+        wrong = "a text needs words and a network filters";
+    if (wrong == NULL) {
+        Text t = {vectors, count, size, COUNT(b[BIAS], float) / widths, widths, b[WIDTHS].buf, b[BIAS].buf};
+        wrong = read_words(&t, b, b[OUT].buf, COUNT(b[OUT], float), COUNT(words[0], float));
+    }
+    close_arrays(words, held);
+    return closed(b, VIEWS, wrong);
+}
