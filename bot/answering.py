@@ -119,8 +119,11 @@ class Answerer:
         self._version = bundle.version if bundle is not None else None
         self._classifier = bundle.classifier if bundle is not None else None
         self._correction = bundle.correction if bundle is not None else None
+        self._columns: list[int] | None = None  # of the features that the correction knows
         if self._correction is not None and self._correction.feature_names != FEATURES:
-            raise ValueError("The correction was trained on other features than the index gives.")
+            if not set(self._correction.feature_names) <= set(FEATURES):
+                raise ValueError("The correction was trained on features that the index lacks.")
+            self._columns = [FEATURES.index(name) for name in self._correction.feature_names]
 
     def suggest(self, text: str, top_k: int = 5, *, language: str = "") -> Suggestions:
         """Suggestions for one question of any text; see ``suggest_many``."""
@@ -184,7 +187,8 @@ class Answerer:
         """Confidence of each candidate, and whether it may be shown as sure."""
         if self._correction is None:
             return self._cold(features)
-        proba = self._correction.predict_proba(features, [len(features)])
+        known = features if self._columns is None else features[:, self._columns]
+        proba = self._correction.predict_proba(known, [len(known)])
         return proba, np.ones(len(proba), bool)
 
     def _cold(self, features: Floats) -> tuple[Floats, NDArray[np.bool_]]:

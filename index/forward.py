@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from index import native
-from index.postings import distinct
+from index.postings import Query, distinct
 from index.ragged import RaggedRows
 from index.sieve import find, shortened
 
@@ -46,6 +46,21 @@ class Closeness:
     window: Floats
     adjacent: Floats
     length: Floats
+
+
+@dataclass(frozen=True, slots=True)
+class Others:
+    """Terms that may stand for those of a query, shape ``(n,)`` each.
+
+    Attributes:
+        place: of the query's term, rising.
+        terms: the other ones.
+        mass: what each is worth in its place, at most the idf of the query's term.
+    """
+
+    place: Ids
+    terms: Ids
+    mass: NDArray[np.float64]
 
 
 class ForwardIndex:
@@ -89,6 +104,29 @@ class ForwardIndex:
             native.library.look(*self._documents.arrays(), rows, query, order, weight, found, mean)
             return Closeness(*found)
         return self._look(rows, query, order, weight)
+
+    def replaced(self, rows: Ids, query: Query, others: Others) -> Floats:
+        """Share of a query's idf mass that documents have by other terms alone, 0..1.
+
+        Args:
+            rows: documents.
+            query: its terms.
+            others: terms that may stand for them.
+        """
+        flat, sizes = self._documents.take(rows)
+        n, width = len(rows), len(query.terms)
+        if not len(others.terms) or not len(flat):
+            return np.zeros(n, np.float32)
+        wanted = distinct(shortened(np.concatenate([query.terms, others.terms])))
+        hits, which = find(wanted, flat)
+        held = np.zeros((n, len(wanted)), bool)
+        held[np.searchsorted(np.cumsum(sizes), hits, side="right"), which] = True
+        instead = held[:, np.searchsorted(wanted, shortened(others.terms))] * others.mass
+        first = np.flatnonzero(np.append(True, np.diff(others.place) > 0))
+        best = np.zeros((n, width))
+        best[:, others.place[first]] = np.maximum.reduceat(instead, first, axis=1)
+        best[held[:, np.searchsorted(wanted, shortened(query.terms))]] = 0.0
+        return np.asarray(best.sum(axis=1) / max(float(query.idf.sum()), 1e-9), np.float32)
 
     def _look(
         self, rows: Ids, query: NDArray[np.uint32], order: Ids, weight: NDArray[np.float64]

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from index import native
-from index.forward import Closeness, ForwardIndex
+from index.forward import Closeness, ForwardIndex, Others
 from index.lexical import LexicalIndex
 from index.openings import OpeningIndex, Openness
 from index.postings import Query, count_terms
@@ -172,6 +172,25 @@ class PassageIndex:
         query = scores.query
         idf = query.idf[np.searchsorted(query.terms, stems)]
         return self._forward.look(rows, stems, idf)
+
+    def replaced(
+        self, scores: PassageScores, rows: Ids, synonyms: Mapping[int, tuple[int, ...]]
+    ) -> Floats:
+        """Share of a question's mass that passages say by synonyms alone, 0..1; shape ``(rows,)``.
+
+        A synonym counts as much as the word, or less where it is the more common one.
+        """
+        query = scores.query
+        pairs = [
+            (place, other)
+            for place, term in enumerate(query.terms.tolist())
+            for other in synonyms.get(term, ())
+        ]
+        if not pairs:
+            return np.zeros(len(rows), np.float32)
+        place, terms = np.asarray(pairs, np.int64).T
+        mass = np.minimum(self._stem.idf(terms), query.idf[place])
+        return self._forward.replaced(rows, query, Others(place, terms, mass))
 
     def look_at_openings(self, scores: PassageScores, rows: Ids) -> Openness:
         """How the beginnings of some passages are spelled beside a question."""
