@@ -90,16 +90,41 @@ class InterestTable:
     ) -> None:
         """Add what was seen; a sight older than its profile counts as faded.
 
+        Sights of one profile are added up before the weakest tags give way.
+
         Args:
-            rows: of the profiles, distinct; shape ``(n,)``.
+            rows: of the profiles, shape ``(n,)``.
             at: epoch seconds, shape ``(n,)``.
             sources: keys of the items that were seen, shape ``(n,)``.
             seen: distinct tags and their weights, of each row.
         """
+        profiles, owner = np.unique(rows, return_inverse=True)
+        latest = np.zeros(len(profiles))
+        np.maximum.at(latest, owner, at)
+        left = self._move(profiles, latest)[owner] * self._left(latest[owner] - at)
         each = np.repeat(np.arange(len(rows)), [len(tags) for tags, _ in seen])
-        weights = np.concatenate([weights for _, weights in seen]) * self._move(rows, at)[each]
         tags = np.concatenate([tags for tags, _ in seen])
-        self._take(rows, each, Interests(tags, weights, at[each], sources[each], weights))
+        weights = np.concatenate([weights for _, weights in seen]) * left[each]
+        if not len(tags):
+            return
+        # By profile and tag, of each the strongest last.
+        code = owner[each] << 32 | tags
+        order = np.lexsort((weights, code))
+        code = code[order]
+        last = np.append(code[1:] != code[:-1], True)
+        first = np.flatnonzero(np.append(True, last[:-1]))
+        strongest = order[last]
+        self._take(
+            profiles,
+            owner[each[strongest]],
+            Interests(
+                tags[strongest],
+                np.add.reduceat(weights[order], first),
+                np.maximum.reduceat(at[each[order]], first),
+                sources[each[strongest]],
+                weights[strongest],
+            ),
+        )
 
     def merge(self, row: int, other: Interests, at: float) -> None:
         """Take another profile, as it is at ``at``, into this one."""

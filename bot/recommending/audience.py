@@ -13,7 +13,7 @@ from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass, field
 from itertools import islice
-from typing import Final, NamedTuple
+from typing import Final
 
 import numpy as np
 
@@ -28,15 +28,9 @@ _MOST_SEEN: Final = 200
 _PLACES: Final = 5  # of a stored weight
 
 
-class Sight(NamedTuple):
-    """What somebody looked at or bought: an item by its key, or where that is 0 a page by name."""
-
-    at: float
-    key: int
-    bought: bool = False
-    title: str = ""
-    h1: str = ""
-    url: str = ""
+# What somebody looked at: when, the key of an item, whether it was bought; where the key is 0, the
+# page by title, h1 and address. A plain tuple: there are a thousand a second.
+Sight = tuple[float, int, bool, str, str, str]
 
 
 @dataclass(slots=True)
@@ -48,11 +42,11 @@ class _Person:
 
     def note(self, sight: Sight) -> None:
         """Remember what was seen or bought, the latest of it."""
-        self.at = max(self.at, sight.at)
-        if sight.key:
-            held = self.bought if sight.bought else self.seen
-            at = max(sight.at, held.pop(sight.key, sight.at))
-            held[sight.key] = at
+        at, key, bought, *_ = sight
+        self.at = max(self.at, at)
+        if key:
+            held = self.bought if bought else self.seen
+            held[key] = max(at, held.pop(key, at))
             if len(held) > _MOST_SEEN:
                 del held[next(iter(held))]
 
@@ -211,24 +205,22 @@ class Audience:
         return found
 
     def _settle(self, subjects: Iterable[str]) -> None:
-        """The first sight of each, then the second of each, and so on: in one table all at once."""
-        waiting = [(one, self._drop_sights(one)) for one in subjects if one in self._sights]
-        people = [(self._person(subject), sights) for subject, sights in waiting]
-        for turn in range(max((len(sights) for _, sights in people), default=0)):
-            rows, some, seen = [], [], []
-            for person, sights in people:
-                if turn < len(sights):
-                    sight = sights[turn]
-                    person.note(sight)
-                    tags = self._tags_of(sight)
-                    if tags is not None and len(tags.tags):
-                        rows.append(person.row)
-                        some.append(sight)
-                        seen.append((tags.tags, tags.weights))
-            if rows:
-                at = np.array([sight.at for sight in some])
-                sources = np.array([sight.key for sight in some])
-                self._table.observe(np.array(rows), at, sources, seen)
+        """Take what these persons saw into the table, all at once."""
+        rows, at, sources, seen = [], [], [], []
+        for subject in subjects:
+            if subject not in self._sights:
+                continue
+            sights, person = self._drop_sights(subject), self._person(subject)
+            for sight in sights:
+                person.note(sight)
+                tags = self._tags_of(sight)
+                if tags is not None and len(tags.tags):
+                    rows.append(person.row)
+                    at.append(sight[0])
+                    sources.append(sight[1])
+                    seen.append((tags.tags, tags.weights))
+        if rows:
+            self._table.observe(np.array(rows), np.array(at), np.array(sources), seen)
 
     def _drop_sights(self, subject: str) -> list[Sight]:
         sights = self._sights.pop(subject, [])

@@ -49,9 +49,14 @@ class Known:
 
 
 class Shelf:
-    """All items; knows no database."""
+    """All items; knows no database.
+
+    Attributes:
+        version: another one whenever items were added, changed or removed.
+    """
 
     def __init__(self) -> None:
+        self.version = 0
         self.reader = TagReader()
         self._index = ProfileIndex()
         self._known: dict[int, Known] = {}
@@ -116,6 +121,7 @@ class Shelf:
 
     def remove(self, keys: Collection[int]) -> None:
         """Forget items; keys that are unknown are passed over."""
+        self.version += 1
         for key in keys:
             gone = self._known.pop(key, None)
             if gone is None:
@@ -131,17 +137,18 @@ class Shelf:
 
         A page that is no item has the tags that items have too.
         """
-        if sight.key:
-            known = self._known.get(sight.key)
+        _, key, _, *name = sight
+        if key:
+            known = self._known.get(key)
             return None if known is None else known.own
-        name = sight[3:]
-        tags = self._read.get(name)
+        title, h1, url = name
+        tags = self._read.get((title, h1, url))
         if tags is None:
-            page = Page(title=sight.title, h1=sight.h1, path=path_of(sight.url))
+            page = Page(title=title, h1=h1, path=path_of(url))
             tags = self.reader.profile_tags(self.reader.read(page, known_only=True), MOST_TAGS)
             if len(self._read) >= _READ:
                 self._read.clear()
-            self._read[name] = tags
+            self._read[title, h1, url] = tags
         return tags
 
     def search(

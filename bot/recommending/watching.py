@@ -8,7 +8,7 @@ from itertools import islice
 from typing import Final
 
 from bot.event import PAGE_VIEW, Event
-from bot.recommending.audience import Audience, Sight
+from bot.recommending.audience import Audience
 from bot.recommending.shelf import Shelf, address, path_of, site_of
 from bot.settings import Settings
 from bot.store.items import Catalogue, StoredItem
@@ -17,6 +17,7 @@ from nlp.tags import MAX_TITLE
 BOUGHT: Final = frozenset({"bought", "purchase", "paid"})
 _MOST_PAGES: Final = 20_000  # learnt from views; more would only be what somebody made up
 _MOST_SHOWN: Final = 200_000
+_LATELY: Final = 4_096  # pages that are known by address and title
 _RENAMED_S: Final = 86_400.0  # a page that was learnt from views changes its name so often at most
 
 
@@ -48,6 +49,8 @@ class Watching:
         self._last_id = kept.last_id
         self._sites = _sites(settings)
         self._named_at: dict[int, float] = {}
+        self._lately: dict[str, tuple[int, str]] = {}  # key and title of pages, by address
+        self._version = shelf.version
         self._learnt = 0
         self.renewable: dict[int, StoredItem] = {}
         self.waiting: dict[tuple[str, int], None] = {}
@@ -125,21 +128,37 @@ class Watching:
         return f"c:{customer}"
 
     def _observe(self, event: Event, subject: str) -> None:
-        key = self._shelf.find(event.item) if event.item else None
+        key = self._key(event)
         if key is None:
-            key = self._shelf.find(event.url)
-        if site_of(event.url) in self._sites and event.name == PAGE_VIEW:
-            key = self._page(event, key)
-        if key is None:
-            sight = Sight(event.at, 0, False, event.title, event.h1, event.url)
+            sight = (event.at, 0, False, event.title, event.h1, event.url)
             self._audience.observe(subject, sight)
             return
-        self._audience.observe(subject, Sight(event.at, key, event.name in BOUGHT))
+        self._audience.observe(subject, (event.at, key, event.name in BOUGHT, "", "", ""))
         self._shelf.viewed(key, event.at)
         self.viewed.add(key)
         if self.waiting and (subject, key) in self.waiting:
             del self.waiting[subject, key]
             self.clicks.append((subject, key, event.at))
+
+    def _key(self, event: Event) -> int | None:
+        """Key of what was seen; a page that was seen lately is known by its address and title."""
+        if self._shelf.version != self._version:
+            self._lately.clear()
+            self._version = self._shelf.version
+        lately = self._lately.get(event.url)
+        if lately is not None and lately[1] == event.title and not event.item:
+            return lately[0]
+        key = self._shelf.find(event.item) if event.item else None
+        if key is None:
+            key = self._shelf.find(event.url)
+        if event.name != PAGE_VIEW or site_of(event.url) not in self._sites:
+            return key
+        key = self._page(event, key)
+        if key is not None and not event.item and self._shelf.version == self._version:
+            if len(self._lately) >= _LATELY:
+                self._lately.clear()
+            self._lately[event.url] = (key, event.title)
+        return key
 
     def _page(self, event: Event, key: int | None) -> int | None:
         """Key of the page that was seen; one of our sites is learnt, or learns its new name."""

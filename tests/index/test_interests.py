@@ -113,3 +113,27 @@ def test_many_are_seen_at_once_as_one_by_one() -> None:
         assert len(first) == 6
         for name in ("tags", "weights", "last_at", "sources", "given"):
             assert getattr(first, name).tolist() == getattr(second, name).tolist(), name
+
+
+def test_several_sights_of_one_profile_add_up_and_its_strongest_source_is_kept() -> None:
+    together, singly = InterestTable(most=6), InterestTable(most=6)
+    row = together.new()
+    assert singly.new() == row
+    sights = [
+        ({1: 0.5, 2: 0.2}, NOW, 7), ({1: 0.9}, NOW - HALF_LIFE_S, 8), ({1: 0.3, 3: 1.0}, NOW, 9),
+    ]  # fmt: skip
+    seen = [
+        (np.asarray(list(tags), np.int64), np.asarray(list(tags.values()), np.float32))
+        for tags, _, _ in sights
+    ]
+    at, sources = np.array([one[1] for one in sights]), np.array([one[2] for one in sights])
+    together.observe(np.full(3, row), at, sources, seen)
+    for place in (1, 0, 2):
+        one = slice(place, place + 1)
+        singly.observe(np.array([row]), at[one], sources[one], seen[one])
+    first, second = together.strongest(row, NOW), singly.strongest(row, NOW)
+    assert first.tags.tolist() == second.tags.tolist() == [1, 3, 2]
+    assert first.weights == pytest.approx([0.5 + 0.45 + 0.3, 1.0, 0.2])
+    assert first.weights == pytest.approx(second.weights)
+    assert first.sources.tolist() == second.sources.tolist() == [7, 9, 7]
+    assert first.last_at.tolist() == second.last_at.tolist() == [NOW, NOW, NOW]
