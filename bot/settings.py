@@ -245,7 +245,10 @@ def _read_toml(path: Path, *, must_exist: bool) -> dict[str, Any]:
             raise SettingsInvalid(f"The settings file {path} does not exist.") from None
         return {}
     except (tomllib.TOMLDecodeError, UnicodeDecodeError, OSError) as error:
-        raise SettingsInvalid(f"The settings file {path} cannot be read: {error}.") from error
+        raise SettingsInvalid(
+            f"The settings file {path} cannot be read: {error}.",
+            remedy="Mend it, let this user read it, or name another one in NEUROBOT_CONFIG.",
+        ) from error
 
 
 def _from_environment(environ: Mapping[str, str]) -> list[tuple[list[str], str]]:
