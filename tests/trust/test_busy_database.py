@@ -34,9 +34,13 @@ async def held(database: Path, seconds: float) -> AsyncIterator[asyncio.StreamRe
         stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE,
     )  # fmt: skip
     assert process.stdout is not None
+    assert process.stdin is not None
     assert await process.stdout.readline() == b"held\n"
-    yield process.stdout
-    await process.communicate()
+    try:
+        yield process.stdout
+    finally:
+        process.stdin.close()
+        assert await process.wait() == 0
 
 
 async def test_a_lock_of_another_program_reaches_nobody(house, sized, record_property) -> None:
