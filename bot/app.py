@@ -17,7 +17,7 @@ from typing import Any
 
 from aiohttp import web
 
-from bot import access, api, control, desk, http, logs, streams, ui
+from bot import access, api, control, desk, http, logs, memory, streams, ui
 from bot.access import Route, add_routes
 from bot.api import events as events_api
 from bot.api.event_lane import EventLanes
@@ -176,6 +176,7 @@ def serve(
     Raises:
         SettingsInvalid, AlreadyRunning: as ``running``.
     """
+    memory.keep_together()
     logs.configure(settings, context=http.REQUEST_ID.get)
     asyncio.run(_serve(settings, extra, templates, navigation))
 
