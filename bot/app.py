@@ -26,6 +26,7 @@ from bot.api.schema import describe
 from bot.catalogue import Catalogue
 from bot.channels import web as web_chat
 from bot.channels.rest import RestChannel
+from bot.clock import SteadyClock, followed
 from bot.domain import Role
 from bot.errors import SettingsInvalid
 from bot.limits import KEEPALIVE_S, Reaper
@@ -191,7 +192,13 @@ async def _serve(
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
-    async with running(settings, extra=extra, templates=templates, navigation=navigation) as server:
+    clock = SteadyClock()
+    async with (
+        running(
+            settings, extra=extra, templates=templates, navigation=navigation, clock=clock
+        ) as server,
+        followed(clock, server.services),
+    ):
         print(f"Neurobot answers on {server.url}", file=sys.stderr, flush=True)  # noqa: T201
         await _offer_first_link(server, navigation[0].href if navigation else "")
         await stop.wait()

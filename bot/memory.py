@@ -34,4 +34,5 @@ def keep_together() -> bool:
         (_M_MMAP_THRESHOLD, _LARGE_BYTES),
         (_M_TRIM_THRESHOLD, 2 * _LARGE_BYTES),
     )
-    return all([mallopt(name, value) == 1 for name, value in wishes])
+    done = [mallopt(name, value) == 1 for name, value in wishes]
+    return all(done)
