@@ -33,6 +33,7 @@ from bot.limits import KEEPALIVE_S, Reaper
 from bot.ports import Channel, Clock
 from bot.services import SERVICES, ChannelFactory, ChannelParts, Services, build, started
 from bot.settings import HttpSettings, Settings
+from bot.shedding import shedding_middleware
 
 _LOG = logging.getLogger(__name__)
 
@@ -74,6 +75,7 @@ def create_app(
         middlewares=[
             http.request_id_middleware(),
             metrics_middleware(metrics),
+            shedding_middleware(),
             http.errors_middleware(),
         ],
         client_max_size=settings.http.max_body_bytes,
