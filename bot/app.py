@@ -87,9 +87,12 @@ def create_app(
     app[http.SECURE] = bool(settings.http.tls_cert) or _is_https(settings.http.public_url)
     streams.setup(app)
     app.cleanup_ctx.append(listen)
-    app.on_response_prepare.append(http.security_headers)
-    app.on_response_prepare.append(web_chat.add_cors_headers)
-    app.on_response_prepare.append(events_api.add_cors_headers)
+    for add_headers in (
+        http.security_headers,
+        web_chat.add_cors_headers,
+        events_api.add_cors_headers,
+    ):
+        app.on_response_prepare.append(add_headers)
     app.on_shutdown.append(_end_streams)
     access.setup(app, services)
     ui.setup(
