@@ -43,6 +43,7 @@ _STATIC = Path(__file__).parent / "static"
 _SHUTDOWN_S = 8.0
 _LINGERING_S = 2.0  # how long the rest of a refused body is still read, so that the answer arrives
 _FIRST_LINK_TTL_S = 86_400.0
+_HEADERS = (http.security_headers, web_chat.add_cors_headers, events_api.add_cors_headers)
 
 
 @dataclass(frozen=True)
@@ -87,12 +88,7 @@ def create_app(
     app[http.SECURE] = bool(settings.http.tls_cert) or _is_https(settings.http.public_url)
     streams.setup(app)
     app.cleanup_ctx.append(listen)
-    for add_headers in (
-        http.security_headers,
-        web_chat.add_cors_headers,
-        events_api.add_cors_headers,
-    ):
-        app.on_response_prepare.append(add_headers)
+    app.on_response_prepare.extend(_HEADERS)
     app.on_shutdown.append(_end_streams)
     access.setup(app, services)
     ui.setup(
