@@ -138,6 +138,10 @@ class EventSettings(_Struct, frozen=True):
     requests_per_minute: Positive = 1_200  # per client address, of pages with the site key
     keep_days: Positive = 400
     export_dir: str = ""  # where they are exported to; none is removed before it is there
+    identity_secret: str = ""  # pages prove with it who their visitor is; empty: they are believed
+
+    def __repr__(self) -> str:
+        return f"EventSettings(max_waiting={self.max_waiting}, secret hidden)"
 
 
 class LogSettings(_Struct, frozen=True):
@@ -201,7 +205,7 @@ class Settings(_Struct, frozen=True):
         return self.data_path / "control.sock"
 
 
-SECRETS = ("telegram.token", "telegram.webhook_secret")
+SECRETS = ("telegram.token", "telegram.webhook_secret", "events.identity_secret")
 
 
 def load_settings(
