@@ -6,24 +6,20 @@ took half a minute, and most clients had left by then.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
 from typing import Final
 
 from aiohttp import web
+from aiohttp.typedefs import Middleware
 
 from bot.errors import Overloaded
-from bot.http import problem
+from bot.http import Handler, problem
 
 # Requests that are worked on at once: some tenths of a second of work on one core.
 MAX_WORKING: Final = 128
 _CHANGING: Final = frozenset({"POST", "PUT", "PATCH", "DELETE"})
 
-Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
-
-def shedding_middleware(
-    most: int = MAX_WORKING,
-) -> Callable[[web.Request, Handler], Awaitable[web.StreamResponse]]:
+def shedding_middleware(most: int = MAX_WORKING) -> Middleware:
     """Middleware that lets ``most`` changing requests in at once; pages and streams always.
 
     A request whose body is still on its way does not count: slow senders would shut others out.

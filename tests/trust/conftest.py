@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import sys
 from collections.abc import AsyncIterator, Callable
@@ -133,7 +134,7 @@ async def _house(settings: Settings, **sections) -> AsyncIterator[House]:
 
 
 @asynccontextmanager
-async def _serving(folder: Path) -> AsyncIterator[tuple[str, int]]:
+async def _serving(folder: Path, ends_with: int = 0) -> AsyncIterator[tuple[str, int]]:
     """Address and process id of a server."""
     process = await asyncio.create_subprocess_exec(
         sys.executable, "-m", "bot", cwd=ROOT, stderr=asyncio.subprocess.PIPE,
@@ -152,8 +153,9 @@ async def _serving(folder: Path) -> AsyncIterator[tuple[str, int]]:
     try:
         yield line.split(b"answers on ")[1].split()[0].decode(), process.pid
     finally:
-        process.terminate()
-        assert await asyncio.wait_for(process.wait(), 30) == 0
+        with contextlib.suppress(ProcessLookupError):  # killed by the test
+            process.terminate()
+        assert await asyncio.wait_for(process.wait(), 30) == ends_with
         await drain
 
 
