@@ -66,7 +66,6 @@ _DAMAGED_BODY = (
 _STARTED = secrets.token_hex(6)
 _NUMBER = count(1)
 _PROBLEM = "application/problem+json"
-_CLIENT_LEFT = 499  # nobody sees it but the metrics; Source: nginx
 _GOOD_REQUEST_ID = re.compile(r"[A-Za-z0-9_.:-]{1,64}")
 # Characters that JSON can carry and a text column or a terminal cannot: NUL and lone surrogates.
 _UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
@@ -311,7 +310,7 @@ def errors_middleware() -> Middleware:
             if request.transport is not None and not request.transport.is_closing():
                 raise
             # The client went away while it was written to: usual, and nobody's mistake.
-            return web.Response(status=_CLIENT_LEFT)
+            return web.Response(status=499)  # for the metrics; Source: nginx
         except Exception:  # noqa: BLE001 - the edge: logged once, answered as "internal"
             _LOG.exception("%s %s failed", request.method, request.path)
             return await _answer(request, NeurobotError())
