@@ -12,7 +12,7 @@ BIN := $(VENV)/bin
 FAISS := $(shell nvidia-smi >/dev/null 2>&1 && echo gpu || echo cpu)
 PIP := $(BIN)/python -m pip --disable-pip-version-check $(PIP_ARGS)
 
-.PHONY: demo test lint types contracts unit trust trust-full bench audit results picture clean help
+.PHONY: demo test lint types contracts unit trust trust-full bench audit lock sbom results picture clean help
 
 help: ## list the commands
 	@grep -E '^[a-z-]+:.*##' Makefile | sed -E 's/:.*## /\t/'
@@ -51,6 +51,14 @@ audit: $(VENV)/.dev ## known weaknesses of the installed libraries; fails where 
 	@$(BIN)/python -m pip freeze --exclude-editable | sed -E 's/[+][a-z0-9.]+$$//' > build/installed.txt
 	@$(BIN)/python -m pip_audit --strict --disable-pip --no-deps -r build/installed.txt || { echo \
 	  "Not audited: a weakness is named above, or the data of the package index was not reached." >&2; exit 1; }
+
+lock: $(VENV)/.dev ## uv.lock anew: the version and the SHA-256 of everything that is installed
+	$(UV) lock --upgrade
+
+sbom: $(VENV)/.dev ## build/sbom.json: all of uv.lock that a server installs, as CycloneDX
+	@mkdir -p build
+	$(UV) export --quiet --frozen --extra cpu --format cyclonedx1.5 -o build/sbom.json >/dev/null
+UV = $(BIN)/python -m uv --version >/dev/null 2>&1 || $(PIP) install -q 'uv>=0.9'; $(BIN)/python -m uv
 
 results: $(VENV)/.dev ## the figures of docs/results.md, an hour; DATA names a folder with the corpora
 	$(BIN)/neurobot evaluate results $(DATA) --write docs/results.md

@@ -17,7 +17,7 @@ from typing import Any
 
 from aiohttp import web
 
-from bot import access, api, control, desk, http, logs, streams, ui
+from bot import access, api, control, desk, http, logs, memory, streams, ui
 from bot.access import Route, add_routes
 from bot.api import events as events_api
 from bot.api.event_lane import EventLanes
@@ -26,12 +26,14 @@ from bot.api.schema import describe
 from bot.catalogue import Catalogue
 from bot.channels import web as web_chat
 from bot.channels.rest import RestChannel
+from bot.clock import SteadyClock, followed
 from bot.domain import Role
 from bot.errors import SettingsInvalid
 from bot.limits import KEEPALIVE_S, Reaper
 from bot.ports import Channel, Clock
 from bot.services import SERVICES, ChannelFactory, ChannelParts, Services, build, started
 from bot.settings import HttpSettings, Settings
+from bot.shedding import shedding_middleware
 
 _LOG = logging.getLogger(__name__)
 
@@ -41,6 +43,7 @@ _STATIC = Path(__file__).parent / "static"
 _SHUTDOWN_S = 8.0
 _LINGERING_S = 2.0  # how long the rest of a refused body is still read, so that the answer arrives
 _FIRST_LINK_TTL_S = 86_400.0
+_HEADERS = (http.security_headers, web_chat.add_cors_headers, events_api.add_cors_headers)
 
 
 @dataclass(frozen=True)
@@ -73,6 +76,7 @@ def create_app(
         middlewares=[
             http.request_id_middleware(),
             metrics_middleware(metrics),
+            shedding_middleware(),
             http.errors_middleware(),
         ],
         client_max_size=settings.http.max_body_bytes,
@@ -84,9 +88,7 @@ def create_app(
     app[http.SECURE] = bool(settings.http.tls_cert) or _is_https(settings.http.public_url)
     streams.setup(app)
     app.cleanup_ctx.append(listen)
-    app.on_response_prepare.append(http.security_headers)
-    app.on_response_prepare.append(web_chat.add_cors_headers)
-    app.on_response_prepare.append(events_api.add_cors_headers)
+    app.on_response_prepare.extend(_HEADERS)
     app.on_shutdown.append(_end_streams)
     access.setup(app, services)
     ui.setup(
@@ -176,6 +178,7 @@ def serve(
     Raises:
         SettingsInvalid, AlreadyRunning: as ``running``.
     """
+    memory.keep_together()
     logs.configure(settings, context=http.REQUEST_ID.get)
     asyncio.run(_serve(settings, extra, templates, navigation))
 
@@ -190,7 +193,13 @@ async def _serve(
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
-    async with running(settings, extra=extra, templates=templates, navigation=navigation) as server:
+    clock = SteadyClock()
+    async with (
+        running(
+            settings, extra=extra, templates=templates, navigation=navigation, clock=clock
+        ) as server,
+        followed(clock, server.services),
+    ):
         print(f"Neurobot answers on {server.url}", file=sys.stderr, flush=True)  # noqa: T201
         await _offer_first_link(server, navigation[0].href if navigation else "")
         await stop.wait()

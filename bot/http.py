@@ -306,8 +306,11 @@ def errors_middleware() -> Middleware:
             return await _answer(
                 request, BadRequest("The text holds characters that cannot be stored.")
             )
-        except ConnectionResetError:  # the client went away while it was written to
-            raise
+        except ConnectionResetError:
+            if request.transport is not None and not request.transport.is_closing():
+                raise
+            # The client went away while it was written to: usual, and nobody's mistake.
+            return web.Response(status=499)  # for the metrics; Source: nginx
         except Exception:  # noqa: BLE001 - the edge: logged once, answered as "internal"
             _LOG.exception("%s %s failed", request.method, request.path)
             return await _answer(request, NeurobotError())

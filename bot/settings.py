@@ -138,6 +138,10 @@ class EventSettings(_Struct, frozen=True):
     requests_per_minute: Positive = 1_200  # per client address, of pages with the site key
     keep_days: Positive = 400
     export_dir: str = ""  # where they are exported to; none is removed before it is there
+    identity_secret: str = ""  # pages prove with it who their visitor is; empty: they are believed
+
+    def __repr__(self) -> str:
+        return f"EventSettings(max_waiting={self.max_waiting}, secret hidden)"
 
 
 class LogSettings(_Struct, frozen=True):
@@ -201,7 +205,7 @@ class Settings(_Struct, frozen=True):
         return self.data_path / "control.sock"
 
 
-SECRETS = ("telegram.token", "telegram.webhook_secret")
+SECRETS = ("telegram.token", "telegram.webhook_secret", "events.identity_secret")
 
 
 def load_settings(
@@ -245,7 +249,10 @@ def _read_toml(path: Path, *, must_exist: bool) -> dict[str, Any]:
             raise SettingsInvalid(f"The settings file {path} does not exist.") from None
         return {}
     except (tomllib.TOMLDecodeError, UnicodeDecodeError, OSError) as error:
-        raise SettingsInvalid(f"The settings file {path} cannot be read: {error}.") from error
+        raise SettingsInvalid(
+            f"The settings file {path} cannot be read: {error}.",
+            remedy="Mend it, let this user read it, or name another one in NEUROBOT_CONFIG.",
+        ) from error
 
 
 def _from_environment(environ: Mapping[str, str]) -> list[tuple[list[str], str]]:

@@ -9,6 +9,7 @@ from aiohttp import web
 
 from bot.access import ACCESS, Route, need_token
 from bot.api.event_body import NewEvent, envelope, events_of
+from bot.api.proofs import proven
 from bot.errors import NotSignedIn, TooLarge
 from bot.http import read_body
 from bot.services import SERVICES, Services
@@ -58,7 +59,7 @@ async def _from_page(request: web.Request, services: Services) -> bytes:
             "The site's key is missing or wrong.",
             remedy=f"Copy the script from the Channels page, or send a token with '{SCOPE}'.",
         )
-    return body
+    return proven(body, services.settings.events.identity_secret)
 
 
 async def _body(request: web.Request, limit: int) -> bytes:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import unicodedata
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -35,6 +36,13 @@ _NEVER_LEFT = (
     httpx.UnsupportedProtocol,
 )
 _NO_PICTURE = ("photo", "image")  # in a refusal, e.g. PHOTO_INVALID_DIMENSIONS
+_JOINER = "\u200d"
+# Joiners, skin tones, and the tags that spell a flag.
+_BINDING = frozenset("\u200c\u200d") | {
+    chr(code) for code in (*range(0x1F3FB, 0x1F400), *range(0xE0020, 0xE0080))
+}
+_MARKS = frozenset({"Mn", "Mc", "Me"})  # variation selectors among them
+_REGIONAL = "".join(map(chr, range(0x1F1E6, 0x1F200)))  # two make a flag
 # Best place to cut first: paragraph, line, sentence, word.
 _CUTS = (("\n\n",), ("\n",), (". ", "! ", "? ", "… ", ".\n"), (" ",))
 
@@ -145,7 +153,8 @@ def _call(method: Callable[..., Any], **arguments: Any) -> Callable[[], Any]:
 def split_text(text: str, limit: int = MAX_TEXT) -> list[str]:
     """``text`` in pieces of at most ``limit`` UTF-16 units, cut between sentences or words.
 
-    A character is never cut in two; white space at a cut is dropped.
+    What is read as one character is never cut in two, however many code points it has, unless it
+    alone is longer than a message; white space at a cut is dropped.
     """
     pieces = []
     rest = text.strip()
@@ -176,7 +185,24 @@ def _cut(text: str, end: int) -> int:
         best = max(text.rfind(mark, 0, end + 1) + len(mark.rstrip()) for mark in marks)
         if max(end // 2, 1) <= best <= end:
             return best
-    return end
+    whole = end
+    while whole and _is_inside(text, whole):
+        whole -= 1
+    return whole or end
+
+
+def _is_inside(text: str, place: int) -> bool:
+    """Whether the characters beside ``place`` are drawn as one.
+
+    Source: UAX #29, rules GB9, GB9a, GB11 and GB12, wider: a joiner binds whatever stands there.
+    """
+    before, after = text[place - 1], text[place]
+    if after in _BINDING or before == _JOINER or unicodedata.category(after) in _MARKS:
+        return True
+    if after not in _REGIONAL:
+        return False
+    flags = place - len(text[:place].rstrip(_REGIONAL))
+    return flags % 2 == 1
 
 
 def keyboard(

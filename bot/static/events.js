@@ -2,7 +2,8 @@
  *
  * Sends page views by itself (title, first h1, address without its query), and what the site says:
  *   neurobot.track("bought", { items: 2, sum: 990 }, "goods-17");
- *   neurobot.identify("customer-42", "company-7");   // at sign-in; identify("") at sign-out
+ *   neurobot.identify("customer-42", "company-7");   // at sign-in; identify("") at sign-out; a third
+ *                                                       value proves it (docs/events.md)
  * Before it is loaded: (window.neurobot ||= []).push(["track", "bought"]);
  * Events wait in localStorage, each under a key of its own, until the server has stored them; tabs
  * share them and a repeat is ignored by its id. Visitors who ask not to be tracked are not.
@@ -58,7 +59,7 @@
     return Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
   }
 
-  const me = { visitor: "", customer: "", company: "", ...parse(who) };
+  const me = { visitor: "", customer: "", company: "", proof: "", ...parse(who) };
   me.visitor ||= random();
   write(who, JSON.stringify(me));
 
@@ -147,9 +148,10 @@
     track(name, counters, item) {
       if (name) add(name, { counters: numbers(counters), item: text(item && String(item), 200) });
     },
-    identify(customer, company) {
+    identify(customer, company, proof) {
       if (!customer && me.customer) me.visitor = random(); // somebody else may come
-      Object.assign(me, { customer: text(String(customer || ""), 200), company: text(String(company || ""), 200) });
+      Object.assign(me, { customer: text(String(customer || ""), 200), company: text(String(company || ""), 200),
+        proof: text(String(proof || ""), 64) });
       write(who, JSON.stringify(me));
       if (customer) add("identify", {});
     },

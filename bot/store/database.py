@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import queue
 import sqlite3
 import threading
@@ -66,6 +67,8 @@ def connect(
         connection.execute("PRAGMA foreign_keys=ON")
         if read_only:
             connection.execute("PRAGMA query_only=ON")
+        elif not os.access(path, os.W_OK):  # SQLite would tell with the first message
+            raise sqlite3.OperationalError("it may only be read")
     except sqlite3.Error as error:
         raise StorageUnavailable(
             f"The database {path} cannot be opened: {error}.",

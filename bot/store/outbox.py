@@ -9,7 +9,7 @@ from bot.domain import Author, ConversationState, Delivery, OutboxRow
 from bot.errors import Conflict, NotFound
 from bot.handover import bot_may_speak
 from bot.ports import BLOCKED
-from bot.store import rows
+from bot.store import rows, waits
 from bot.store.part import Part
 from bot.store.replying import cancel
 
@@ -137,12 +137,21 @@ class Outbox(Part):
         )
 
     async def recover(self) -> int:
-        """Number of rows in flight at the last crash, now UNCERTAIN; call before sending."""
-        return await self._set(
-            """UPDATE outbox SET state = 'uncertain', error = 'crash', updated_at = ? WHERE state =
-                'sending'""",
-            (self._clock(),),
-        )
+        """Number of rows in flight at the last crash, now UNCERTAIN; call before sending.
+
+        What waits for a time that a clock which was set back would keep far away waits from now.
+        """
+        now = self._clock()
+
+        def mark(connection: sqlite3.Connection) -> int:
+            waits.settle(connection, now)
+            return connection.execute(
+                """UPDATE outbox SET state = 'uncertain', error = 'crash', updated_at = ?
+                   WHERE state = 'sending'""",
+                (now,),
+            ).rowcount
+
+        return await self._db.write(mark)
 
     async def recover_exactly_once(self, channel: str) -> int:
         """Number of rows of ``channel`` in flight at the last crash, QUEUED again.

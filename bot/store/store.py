@@ -11,7 +11,7 @@ from typing import Any
 
 from bot.ports import Clock
 from bot.settings import Settings
-from bot.store import search_index
+from bot.store import search_index, waits
 from bot.store.backup import back_up, check
 from bot.store.canaries import Canaries
 from bot.store.conversations import Conversations
@@ -104,6 +104,14 @@ class Store:
             _LOG.warning("damaged search tables are made anew: %s", ", ".join(report.search))
             await self.db.write(search_index.renew)
         return report
+
+    async def shift_waits(self, seconds: float) -> None:
+        """Move what waits for a time by ``seconds``, as the clock was: replies, webhooks, sessions.
+
+        Raises:
+            StorageUnavailable: nothing was moved.
+        """
+        await self.db.write(lambda connection: waits.shift(connection, seconds))
 
     async def check(self) -> CheckReport:
         """What is damaged: SQLite's own check, row digests, the audit chain."""

@@ -104,6 +104,18 @@ async def test_every_route_is_declared_with_a_right(server: Running) -> None:
     assert None not in routes
 
 
+async def test_a_new_server_has_no_account_that_anybody_could_know(server: Running) -> None:
+    assert await server.services.store.people.agents() == []
+    assert server.url.startswith("http://127.0.0.1:")  # for this machine alone, unless told
+    async with aiohttp.ClientSession(server.url) as client:
+        for login, password in (("owner", "owner"), ("admin", "admin"), ("root", "changeme")):
+            fields = {"login": login, "password": password}
+            async with client.post("/sign-in", data=fields, allow_redirects=False) as reply:
+                assert reply.status == 403
+                assert "Set-Cookie" not in reply.headers
+    assert await server.services.store.people.agents() == []
+
+
 async def test_starts_twice_on_the_same_data(server_settings: Settings) -> None:
     for _ in range(2):
         async with (

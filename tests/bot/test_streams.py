@@ -5,9 +5,11 @@ from __future__ import annotations
 import asyncio
 
 import aiohttp
+from aiohttp import web
 
 from bot.app import Running
 from bot.domain import Role
+from bot.http import errors_middleware
 from bot.streams import STREAMS
 
 
@@ -43,3 +45,32 @@ async def test_the_desks_stream_ends_with_its_page(server: Running, sign_in) -> 
     assert len(server.app[STREAMS]) == 1
     stream.close()
     await _left(server)
+
+
+async def test_a_client_that_leaves_while_it_is_written_to_is_no_error(caplog) -> None:
+    ended = asyncio.Event()
+
+    async def handler(request: web.Request) -> web.StreamResponse:
+        stream = web.StreamResponse()
+        await stream.prepare(request)
+        try:
+            while True:
+                await stream.write(b"news")
+                await asyncio.sleep(0)
+        finally:
+            ended.set()
+
+    app = web.Application(middlewares=[errors_middleware()])
+    app.router.add_get("/", handler)
+    runner = web.AppRunner(app)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    url = f"http://127.0.0.1:{runner.addresses[0][1]}/"
+    async with aiohttp.ClientSession() as client:
+        stream = await client.get(url)
+        await stream.content.readany()
+        stream.close()
+        async with asyncio.timeout(10):
+            await ended.wait()
+    await runner.cleanup()
+    assert not [record for record in caplog.records if record.levelname == "ERROR"]

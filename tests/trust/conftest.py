@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import os
+import sys
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import aiohttp
 import msgspec
@@ -18,6 +22,7 @@ from bot.domain import Agent, Role
 from bot.limits import RateLimiter
 from bot.settings import Settings
 
+ROOT = Path(__file__).resolve().parents[2]
 PROFILE = os.environ.get("TRUST_PROFILE", "")
 
 
@@ -126,6 +131,43 @@ async def _house(settings: Settings, **sections) -> AsyncIterator[House]:
     ):
         server.app[ACCESS].bad_tokens = RateLimiter(10_000_000, 60.0)
         yield House(server, stack)
+
+
+@asynccontextmanager
+async def _serving(folder: Path, ends_with: int = 0) -> AsyncIterator[tuple[str, int]]:
+    """Address and process id of a server."""
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "bot", cwd=ROOT, stderr=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.DEVNULL,
+        env={
+            "NEUROBOT_DATA_DIR": str(folder), "NEUROBOT_HTTP__PORT": "0", "PYTHONUNBUFFERED": "1",
+            "NEUROBOT_HTTP__REQUESTS_PER_MINUTE": "100000000", "NEUROBOT_LOG__LEVEL": "ERROR",
+            "PYTHONPATH": str(ROOT), "NEUROBOT_EVENTS__REQUESTS_PER_MINUTE": "100000000",
+        },
+    )  # fmt: skip
+    assert process.stderr is not None
+    async with asyncio.timeout(60):
+        while b"answers on " not in (line := await process.stderr.readline()):
+            assert line, "the server did not start"
+    drain = asyncio.create_task(_drain(process.stderr))
+    try:
+        yield line.split(b"answers on ")[1].split()[0].decode(), process.pid
+    finally:
+        with contextlib.suppress(ProcessLookupError):  # killed by the test
+            process.terminate()
+        assert await asyncio.wait_for(process.wait(), 30) == ends_with
+        await drain
+
+
+async def _drain(stream: asyncio.StreamReader) -> None:
+    while await stream.read(65_536):
+        pass
+
+
+@pytest.fixture
+def serving() -> object:
+    """``async with serving(folder) as (url, pid)``: a server as a process of its own."""
+    return _serving
 
 
 @pytest.fixture

@@ -9,10 +9,7 @@ import asyncio
 import itertools
 import random
 import statistics
-import sys
 import time
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from pathlib import Path
 from uuid import uuid4
 
@@ -23,7 +20,6 @@ from bot.domain import Role
 from bot.settings import Settings
 from bot.store import Store
 
-ROOT = Path(__file__).resolve().parents[2]
 WORDS = (
     "order", "parcel", "refund", "invoice", "password", "seat", "account", "delivery", "late",
     "broken", "card", "change", "cancel", "заказ", "посылка", "возврат", "счёт", "пароль", "место",
@@ -50,36 +46,6 @@ async def seeded(settings: Settings) -> tuple[str, str, str]:
         return cookie, found[1].csrf_token, token
     finally:
         await store.close()
-
-
-@asynccontextmanager
-async def serving(folder: Path) -> AsyncIterator[tuple[str, int]]:
-    """Address and process id of a server."""
-    process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "bot", cwd=ROOT, stderr=asyncio.subprocess.PIPE,
-        stdout=asyncio.subprocess.DEVNULL,
-        env={
-            "NEUROBOT_DATA_DIR": str(folder), "NEUROBOT_HTTP__PORT": "0", "PYTHONUNBUFFERED": "1",
-            "NEUROBOT_HTTP__REQUESTS_PER_MINUTE": "100000000", "NEUROBOT_LOG__LEVEL": "ERROR",
-            "PYTHONPATH": str(ROOT), "NEUROBOT_EVENTS__REQUESTS_PER_MINUTE": "100000000",
-        },
-    )  # fmt: skip
-    assert process.stderr is not None
-    async with asyncio.timeout(60):
-        while b"answers on " not in (line := await process.stderr.readline()):
-            assert line, "the server did not start"
-    drain = asyncio.create_task(_drain(process.stderr))
-    try:
-        yield line.split(b"answers on ")[1].split()[0].decode(), process.pid
-    finally:
-        process.terminate()
-        assert await asyncio.wait_for(process.wait(), 30) == 0
-        await drain
-
-
-async def _drain(stream: asyncio.StreamReader) -> None:
-    while await stream.read(65_536):
-        pass
 
 
 class Load:
@@ -159,7 +125,7 @@ def resident_mib(pid: int) -> float:
 
 
 @pytest.mark.timeout(900)
-async def test_memory_stays_under_mixed_load(tmp_path, sized, record_property) -> None:
+async def test_memory_stays_under_mixed_load(tmp_path, serving, sized, record_property) -> None:
     settings = Settings(data_dir=str(tmp_path))
     secrets = await seeded(settings)
     lasting_s = sized(8, 120, 600)
