@@ -101,6 +101,7 @@ async def build(
         stack.push_async_callback(intake.close)
         bus = stack.enter_context(closing(Bus()))
         serving = Serving(settings, store, clock)
+        stack.push_async_callback(serving.stop)
         await serving.start()
         private = networks(settings.webhooks.private_networks)
         pipeline = Pipeline(settings, store, serving, bus, clock)

@@ -119,7 +119,7 @@ def merge_segments(main: Segment, recent: Segment) -> Segment:
     Recent rows are always higher: of each term first come the postings of the one, then of the
     other.
     """
-    parts = [_living(main), _living(recent)]
+    parts = [compacted(main), compacted(recent)]
     vocabulary = distinct(np.concatenate([part.vocabulary for part in parts]))
     sizes = np.zeros((len(vocabulary), 2), np.int64)
     for column, part in enumerate(parts):
@@ -133,7 +133,7 @@ def merge_segments(main: Segment, recent: Segment) -> Segment:
     return _segment(vocabulary, sizes.sum(axis=1), rows, counts)
 
 
-def _living(segment: Segment) -> Segment:
+def compacted(segment: Segment) -> Segment:
     """The segment without the postings of removed rows and the terms that only they had."""
     living = segment.counts > 0
     if living.all():

@@ -6,7 +6,7 @@ Vectors are unit rows; similarity is the inner product. Ids are the caller's, ``
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -45,6 +45,9 @@ class VectorIndex(Protocol):
 
     def products(self, ids: Ids, vector: Floats) -> Floats:
         """Inner products ``(n,)`` of stored rows with a vector; 0 for unknown ids."""
+
+    def to_arrays(self) -> dict[str, NDArray[Any]]:
+        """Everything needed to go on, as plain arrays."""
 
 
 class ExactIndex:

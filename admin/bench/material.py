@@ -19,7 +19,7 @@ import numpy as np
 
 from admin.bench.dense import KnownAnswer, load_models, read_answers
 from admin.bench.texts import Source, TextMaker
-from bot.candidates import KnowledgeItem
+from bot.entries import KnowledgeItem
 from bot.learning.bundle import train_bundle
 from bot.learning.dataset import CategoryRow, Dataset, QuestionRow
 from bot.settings import Preset, Settings, load_settings
