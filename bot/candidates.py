@@ -17,7 +17,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bot.dense import NEAREST_ANSWERS, DenseIndex
-from bot.entries import Entry, KnowledgeItem, decode_entry, encode_entry, entry_of
+from bot.entries import (
+    Entry,
+    KnowledgeItem,
+    asked_of,
+    decode_entry,
+    encode_entry,
+    entry_of,
+    full_text,
+)
 from bot.stored_rows import StoredRows
 from index.ann import Device, open_index
 from index.passages import FLOORS, PassageIndex, PassageScores
@@ -240,11 +248,14 @@ class CandidateIndex:
         index._entries.load(parts["entries"])
         index._texts.load(parts["texts"])
         index._translated = RaggedRows.from_arrays(parts["translated"])
-        if not index._passages.rows == len(index._entries) == len(ids):
+        lengths = (index._passages.rows, len(index._passages), len(parts["passages"]["owner"]))
+        if (len(index._entries), len(index), len(index._texts)) != lengths:
             raise ValueError("passages and their texts do not fit each other")
         if encoder is not None:
             index._encoder = encoder
             index._dense, index.device = DenseIndex.from_parts(parts, encoder, device)
+            if len(index._dense.answers) != len(index):
+                raise ValueError("passages and their vectors do not fit each other")
         return index
 
     def search(
@@ -311,8 +322,8 @@ class CandidateIndex:
         return vector if vector.any() else None
 
     def _append(self, items: Sequence[KnowledgeItem]) -> None:
-        bodies = [read_terms(_full_text(item), limit=_ARTICLE_CHARS) for item in items]
-        asked = [_questions(item) for item in items]
+        bodies = [read_terms(full_text(item), limit=_ARTICLE_CHARS) for item in items]
+        asked = [asked_of(item) for item in items]
         past = [[read_terms(text, limit=MAX_CHARS) for text in texts] for texts in asked]
         rows = self._passages.add(bodies, past)
         self._texts.extend([text for texts in asked for text in texts])
@@ -325,7 +336,7 @@ class CandidateIndex:
             self._translated.add([table.places(body.stems) for body in bodies])
         if self._dense is not None:
             texts = [text for texts in asked for text in texts]
-            full = [_full_text(item) for item in items]
+            full = [full_text(item) for item in items]
             self._dense.add(rows, full, self._passages.questions(rows)[0], texts)
 
     def _choose(
@@ -389,12 +400,3 @@ def _telling(text: str) -> tuple[tuple[str, tuple[int, ...]], ...]:
         for word in dict.fromkeys(words(text))
         if len(word) > 1 and word not in FUNCTION_WORDS and (ids := word_stems(word))
     )
-
-
-def _full_text(item: KnowledgeItem) -> str:
-    return f"{item.title}\n{item.text}"
-
-
-def _questions(item: KnowledgeItem) -> list[str]:
-    """Distinct past questions; a title is one of them."""
-    return list(dict.fromkeys(text for text in (item.title, *item.questions) if text.strip()))

@@ -45,6 +45,16 @@ class Entry:
     stems: NDArray[np.uint32]
 
 
+def full_text(item: KnowledgeItem) -> str:
+    """Title and text."""
+    return f"{item.title}\n{item.text}"
+
+
+def asked_of(item: KnowledgeItem) -> list[str]:
+    """Distinct past questions; a title is one of them."""
+    return list(dict.fromkeys(text for text in (item.title, *item.questions) if text.strip()))
+
+
 class _Record(msgspec.Struct, array_like=True):
     """An entry on its way to a file."""
 

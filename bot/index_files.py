@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import logging
+import os
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -30,6 +31,7 @@ from nlp.terms import read_terms
 
 _LOG = logging.getLogger(__name__)
 
+_MOST: Final = 4  # files: live, previous, challenger, and one to come
 WORTH_FROM: Final = 100  # articles; fewer are read in less time than a file takes to write
 _COLD: Final = "cold"
 _STAMPS: Final = "stamps"
@@ -91,10 +93,10 @@ class IndexFiles:
                 return await asyncio.to_thread(self._written, bundle, found.index, stamps)
         return Indexed(found.index, stamps, len(changed))
 
-    async def keep(self, bundles: Sequence[Bundle | None], newest: int = 0) -> None:
-        """Remove the files of all models but these and those with the newest files."""
+    async def keep_only(self, bundles: Sequence[Bundle | None]) -> None:
+        """Remove the files of all other models."""
         async with self._busy:
-            await asyncio.to_thread(self._keep, {_name(bundle) for bundle in bundles}, newest)
+            await asyncio.to_thread(self._keep, {_name(bundle) for bundle in bundles}, 0)
 
     def _open(self, bundle: Bundle | None) -> Indexed | None:
         folder = self._folder / _name(bundle)
@@ -107,6 +109,7 @@ class IndexFiles:
             ids, values = (parts[_STAMPS][name].tolist() for name in ("ids", "values"))
             stamps = dict(zip(ids, values, strict=True))
             index.search(PROBE)
+            os.utime(folder)  # those that are used are kept
         except (
             SnapshotDamaged, SnapshotStale, KeyError, ValueError, IndexError, TypeError, OSError,
             msgspec.MsgspecError,
@@ -133,6 +136,7 @@ class IndexFiles:
             for left in self._folder.glob(".*"):  # half written by a process that was killed
                 shutil.rmtree(left, ignore_errors=True)
             save_snapshot(folder, _parts(index, stamps), _key(bundle))
+            self._keep(set(), _MOST)
         except (OSError, SafetensorError, ValueError) as error:
             shutil.rmtree(folder, ignore_errors=True)  # it may hold what was erased meanwhile
             _LOG.warning("The index is not kept, the next start reads every text: %s", error)

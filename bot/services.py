@@ -101,7 +101,6 @@ async def build(
         stack.push_async_callback(intake.close)
         bus = stack.enter_context(closing(Bus()))
         serving = Serving(settings, store, clock)
-        stack.push_async_callback(serving.stop)
         await serving.start()
         private = networks(settings.webhooks.private_networks)
         pipeline = Pipeline(settings, store, serving, bus, clock)
@@ -143,6 +142,7 @@ async def started(services: Services) -> AsyncIterator[Services]:
     A channel that cannot start is logged and shown by its ``health``; the others go on.
     """
     async with AsyncExitStack() as stack:
+        stack.push_async_callback(services.serving.stop)
         for part in (
             services.jobs, services.shadow, services.pipeline, services.delivery, services.webhooks,
             services.recommending, services.intake,

@@ -38,7 +38,6 @@ _MANY = 500
 
 # Changes after which the file of the index is written anew, or a fiftieth of all if more.
 _EDITS = 200
-_MOST_FILES = 4  # of indexes: live, previous, challenger, and one to come
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -140,8 +139,6 @@ class Serving:
             self.answerer = self._answerer(live, revision)
         if problem:
             _LOG.error("%s", problem)
-        if version is not None:
-            await self._files.keep([each.bundle for each in self._warmed()], _MOST_FILES)
 
     async def prepare(self, version: str) -> None:
         """Load a version and index the articles for it, so that ``reload`` takes no time.
@@ -207,7 +204,7 @@ class Serving:
     async def forget(self) -> None:
         """After an erasure: no file of an index holds what the database holds no longer."""
         await self._renew()
-        await self._files.keep([live.bundle for live in self._warmed()])
+        await self._files.keep_only([live.bundle for live in self._warmed()])
 
     def _edited(self, count: int) -> None:
         """Have the files written anew in the background once they are far behind."""
