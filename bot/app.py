@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import ipaddress
 import logging
 import signal
@@ -191,6 +192,8 @@ async def _serve(
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
     async with running(settings, extra=extra, templates=templates, navigation=navigation) as server:
+        gc.freeze()
+        gc.enable()
         print(f"Neurobot answers on {server.url}", file=sys.stderr, flush=True)  # noqa: T201
         await _offer_first_link(server, navigation[0].href if navigation else "")
         await stop.wait()
