@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from index.ann import Device, load_index
+from index.ann import Device, load_index, stored
 from index.passages import PassageIndex
 from index.scoring import best_of_groups
 from index.vectors import VectorIndex
@@ -45,8 +45,8 @@ class DenseIndex:
 
     def to_parts(self) -> Iterator[tuple[str, dict[str, NDArray[Any]]]]:
         """The encodings as plain arrays, one part after the other."""
-        yield "answer_vectors", self.answers.to_arrays()
-        yield "question_vectors", self.questions.to_arrays()
+        yield "answer_vectors", stored(self.answers)
+        yield "question_vectors", stored(self.questions)
 
     @classmethod
     def from_parts(

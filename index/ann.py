@@ -19,7 +19,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from index.inverted import build, lists_of
+from index.inverted import build, listed_for, lists_of
 from index.listed import ListedIndex
 from index.vectors import ExactIndex, VectorIndex, checked
 
@@ -319,10 +319,22 @@ def open_index(dimension: int, requested: str = "auto") -> tuple[VectorIndex, De
     return FaissIndex(dimension, gpu=device.name == "gpu"), device
 
 
+def stored(index: VectorIndex) -> dict[str, NDArray[Any]]:
+    """The index as plain arrays, with lists made anew where it has outgrown them."""
+    arrays = index.to_arrays()
+    size, lists = len(arrays["ids"]), len(arrays.get("starts", (0, 0))) - 1
+    if size <= max(FLAT_UP_TO, 2 * listed_for(lists)) or not importlib.util.find_spec("faiss"):
+        return arrays
+    renewed = FaissIndex(int(arrays["vectors"].shape[1]))
+    renewed.add(arrays["ids"], arrays["vectors"])
+    renewed.search(arrays["vectors"][:1], 1)
+    return renewed.to_arrays()
+
+
 def load_index(
     arrays: Mapping[str, NDArray[Any]], requested: str = "auto"
 ) -> tuple[VectorIndex, Device]:
-    """The index whose ``to_arrays`` gave the arrays, and the device with its reason.
+    """The index whose arrays ``stored`` gave, and the device with its reason.
 
     On the CPU it goes on without FAISS; for a GPU, where it is worth one, it is built anew.
     """

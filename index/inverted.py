@@ -57,6 +57,11 @@ def build(ids: Ids, rows: Floats, queries: Floats, flat_up_to: int) -> tuple[Any
     return built, _tune(built, rows, queries)
 
 
+def listed_for(lists: int) -> float:
+    """For about how many vectors ``build`` makes so many lists."""
+    return (lists / _LISTS) ** 2
+
+
 def lists_of(built: Any) -> dict[str, NDArray[Any]]:
     """Vectors list after list, with the lists: what ``index.listed`` goes on with."""
     faiss: Any = importlib.import_module("faiss")

@@ -13,7 +13,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from index.vectors import ExactIndex, checked
+from index.vectors import ExactIndex, checked, inner_products
 
 Ids = NDArray[np.int64]
 Floats = NDArray[np.float32]
@@ -49,16 +49,12 @@ class ListedIndex:
         self._fresh = ExactIndex(self.dimension)
         self._gone = np.zeros(len(ids), bool)
         self._some_gone = False
-        self._place = np.full(int(ids.max(initial=-1)) + 1, -1, np.int32)
-        self._place[ids] = np.arange(len(ids))
+        self._every = np.arange(len(ids))
+        self._place = np.full(int(ids.max(initial=-1)) + 1, -1, np.int64)
+        self._place[ids] = self._every
 
     def __len__(self) -> int:
         return len(self._ids) - int(self._gone.sum()) + len(self._fresh)
-
-    @property
-    def fresh(self) -> int:
-        """Number of vectors that no list holds."""
-        return len(self._fresh)
 
     def add(self, ids: Ids, vectors: Floats) -> None:
         """Add rows ``(n, dimension)``; a known id gets the new vector."""
@@ -104,6 +100,15 @@ class ListedIndex:
         found[stored] = self._rows[places[stored]]
         return found
 
+    def products(self, ids: Ids, vector: Floats) -> Floats:
+        """Inner products ``(n,)`` of stored rows with a vector; 0 for unknown ids."""
+        places = self._places(np.asarray(ids, np.int64))
+        found = inner_products(self._rows, places, vector)
+        if len(self._fresh):
+            fresh = np.flatnonzero(places < 0)
+            found[fresh] = self._fresh.products(ids[fresh], vector)
+        return found
+
     def to_arrays(self) -> dict[str, NDArray[Any]]:
         """Everything needed to go on, as plain arrays; fresh vectors are in the lists."""
         kept = np.flatnonzero(~self._gone)
@@ -137,29 +142,25 @@ class ListedIndex:
         ids = arrays["ids"].astype(np.int64, copy=False)
         return cls(ids, rows, starts.astype(np.int64), centroids, probes)
 
-    def _places(self, ids: Ids) -> NDArray[np.int32]:
+    def _places(self, ids: Ids) -> Ids:
         """Places of ids among the stored vectors, -1 for none."""
         if len(ids) and int(ids.max()) < len(self._place) and int(ids.min()) >= 0:
             return self._place[ids]
         known = (ids >= 0) & (ids < len(self._place))
-        places = np.full(len(ids), -1, np.int32)
+        places = np.full(len(ids), -1, np.int64)
         places[known] = self._place[ids[known]]
         return places
 
     def _probe(self, query: Floats) -> tuple[Floats, Ids]:
         """Inner products with what the nearest lists hold, and the places of it."""
-        count, lists = self._probes, np.arange(len(self._centroids))
-        if count < len(lists):
-            lists = np.argpartition(-(self._centroids @ query), count - 1)[:count]
-        spans = list(
-            zip(self._starts[lists].tolist(), self._starts[lists + 1].tolist(), strict=True)
-        )
-        values = np.concatenate([self._rows[start:end] @ query for start, end in spans])
-        places = np.concatenate([np.arange(start, end) for start, end in spans])
+        places = self._every
+        if self._probes < len(self._centroids):
+            near = np.argpartition(-(self._centroids @ query), self._probes - 1)[: self._probes]
+            starts, ends = self._starts[near].tolist(), self._starts[near + 1].tolist()
+            places = np.concatenate([places[a:b] for a, b in zip(starts, ends, strict=True)])
         if self._some_gone:
-            living = ~self._gone[places]
-            values, places = values[living], places[living]
-        return values, places
+            places = places[~self._gone[places]]
+        return inner_products(self._rows, places, query), places
 
     def _nearest_lists(self, rows: Floats) -> Ids:
         parts = [
