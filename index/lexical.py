@@ -33,7 +33,7 @@ Floats = NDArray[np.float32]
 Weighting = Literal["bm25", "cosine"]
 
 _EXACT_BELOW = 2000  # up to so many documents every change refreshes all weights
-_BLOCK = 4_000_000  # postings measured at once
+_BLOCK = 1_000_000  # postings measured at once
 _MOST_WAITING = 16_000_000  # terms kept apart, searched or not: they are eight bytes each
 _RECENT = 256  # documents kept apart before a merge, or a fiftieth of all if more
 

@@ -138,11 +138,9 @@ def compacted(segment: Segment) -> Segment:
     living = segment.counts > 0
     if living.all():
         return segment
-    kept = np.append(0, np.cumsum(living))[segment.starts]
-    df = np.diff(kept)
-    some = df > 0
+    some = segment.df > 0
     return _segment(
-        segment.vocabulary[some], df[some], segment.rows[living], segment.counts[living]
+        segment.vocabulary[some], segment.df[some], segment.rows[living], segment.counts[living]
     )
 
 
