@@ -101,7 +101,7 @@ def build_segment(rows: Sequence[int], documents: Sequence[Ids]) -> Segment:
 
 
 def _segment(
-    vocabulary: Ids, df: Ids, rows: NDArray[np.int32], counts: NDArray[np.uint8]
+    vocabulary: Ids, df: NDArray[np.integer], rows: NDArray[np.int32], counts: NDArray[np.uint8]
 ) -> Segment:
     """Postings sorted by (term, row), one a pair, and how many each term has."""
     return Segment(
