@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import gc
 import ipaddress
 import logging
 import signal
@@ -18,7 +17,7 @@ from typing import Any
 
 from aiohttp import web
 
-from bot import access, api, control, desk, http, logs, streams, ui
+from bot import access, api, control, desk, http, logs, memory, streams, ui
 from bot.access import Route, add_routes
 from bot.api import events as events_api
 from bot.api.event_lane import EventLanes
@@ -192,8 +191,7 @@ async def _serve(
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
     async with running(settings, extra=extra, templates=templates, navigation=navigation) as server:
-        gc.freeze()
-        gc.enable()
+        memory.settle()
         print(f"Neurobot answers on {server.url}", file=sys.stderr, flush=True)  # noqa: T201
         await _offer_first_link(server, navigation[0].href if navigation else "")
         await stop.wait()

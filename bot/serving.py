@@ -21,6 +21,7 @@ from bot.entries import KnowledgeItem
 from bot.errors import ArtefactDamaged, NotFound
 from bot.index_files import WORTH_FROM, Indexed, IndexFiles, changes
 from bot.items import read_items
+from bot.memory import give_back
 from bot.ports import Clock
 from bot.settings import Settings
 from bot.store import Store
@@ -230,6 +231,8 @@ class Serving:
             # With those that came meanwhile, and with what was edited meanwhile.
             revisions = [await self._catch_up(live) for live in self._warmed()]
             self.answerer = self._answerer(self._live, revisions[0])
+        del known, renewed, previous, challenger
+        give_back()
 
     def past_questions(self) -> set[str]:
         """Every question that the live index, or the warm one of the previous version, leads by."""
