@@ -209,10 +209,7 @@ class CandidateIndex:
             self._dense.questions.remove(self._passages.questions(rows)[0])
 
     def to_parts(self) -> Iterator[tuple[str, dict[str, NDArray[Any]]]]:
-        """Everything but the encoder as plain arrays, one part after the other.
-
-        Of what was removed there is nothing left in them.
-        """
+        """Everything but the encoder and what was removed, as plain arrays, part after part."""
         answers = np.full(self._passages.rows, -1, np.int64)
         answers[list(self._row_of.values())] = list(self._row_of)
         yield "answers", {"ids": answers}
@@ -232,13 +229,8 @@ class CandidateIndex:
     ) -> CandidateIndex:
         """The index that ``to_parts`` described; arrays are not copied, and may be written to.
 
-        Args:
-            parts: as they were given.
-            encoder: the same as then.
-            device: for the dense index.
-
         Raises:
-            ValueError: the parts do not fit each other.
+            ValueError: the parts do not fit each other, or are none of this encoder.
             KeyError: one is missing.
         """
         index = cls(None, device)
