@@ -7,6 +7,7 @@ and anew when enough has changed since. One that is damaged or of another model 
 from __future__ import annotations
 
 import asyncio
+import errno
 import hashlib
 import logging
 import os
@@ -33,6 +34,8 @@ _LOG = logging.getLogger(__name__)
 
 _MOST: Final = 4  # files: live, previous, challenger, and one to come
 WORTH_FROM: Final = 100  # articles; fewer are read in less time than a file takes to write
+_EACH_BYTES: Final = 30_000  # of an article with five past questions, in a file
+_SPARE_BYTES: Final = 200_000_000  # left for messages in any case
 _COLD: Final = "cold"
 _STAMPS: Final = "stamps"
 _FORMAT: Final = "1"
@@ -132,9 +135,7 @@ class IndexFiles:
             return Indexed(index, stamps)
         folder = self._folder / _name(bundle)
         try:
-            self._folder.mkdir(parents=True, exist_ok=True)
-            for left in self._folder.glob(".*"):  # half written by a process that was killed
-                shutil.rmtree(left, ignore_errors=True)
+            self._make_room(len(index))
             save_snapshot(folder, _parts(index, stamps), _key(bundle))
             self._keep(set(), _MOST)
         except (OSError, SafetensorError, ValueError) as error:
@@ -142,6 +143,18 @@ class IndexFiles:
             _LOG.warning("The index is not kept, the next start reads every text: %s", error)
             return Indexed(index, stamps, len(stamps))
         return self._open(bundle) or Indexed(index, stamps, len(stamps))
+
+    def _make_room(self, articles: int) -> None:
+        """Have a folder with room for an index of so many articles.
+
+        Raises:
+            OSError: there is none.
+        """
+        self._folder.mkdir(parents=True, exist_ok=True)
+        for left in self._folder.glob(".*"):  # half written by a process that was killed
+            shutil.rmtree(left, ignore_errors=True)
+        if shutil.disk_usage(self._folder).free < _SPARE_BYTES + articles * _EACH_BYTES:
+            raise OSError(errno.ENOSPC, "messages need the room that is left on the disk")
 
     def _keep(self, names: set[str], newest: int) -> None:
         if self._folder.is_dir():

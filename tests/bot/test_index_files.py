@@ -6,6 +6,7 @@ import asyncio
 import dataclasses
 import json
 import logging
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -158,7 +159,7 @@ async def test_a_file_of_another_training_is_stale(shop, settings, caplog):
     assert "built anew" in caplog.text
 
 
-@pytest.mark.parametrize("part", ["passages", "texts", "answers", "answer_vectors"])
+@pytest.mark.parametrize("part", ["passages", "texts", "answer_vectors"])
 async def test_whole_parts_that_do_not_fit_are_not_used(shop, settings, caplog, part):
     """As by a mistake of ours: every checksum is right."""
     files = IndexFiles(settings, shop)
@@ -188,6 +189,17 @@ async def test_a_folder_that_cannot_be_written_costs_the_file_alone(shop, settin
         found = await IndexFiles(settings, shop).index(BUNDLE)
     assert "every text" in caplog.text
     assert len(found.index) == 104
+
+
+async def test_the_last_room_of_a_disk_is_for_messages(shop, settings, caplog, monkeypatch):
+    usage = shutil.disk_usage(settings.data_path)
+    left = usage._replace(free=201_000_000)
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: left)
+    with caplog.at_level(logging.WARNING):
+        found = await IndexFiles(settings, shop).index(BUNDLE)
+    assert "room" in caplog.text
+    assert len(found.index) == 104
+    assert _files(settings) == []
 
 
 async def test_few_articles_get_no_file(store, settings):
