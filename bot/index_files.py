@@ -7,6 +7,7 @@ and anew when enough has changed since. One that is damaged or of another model 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import errno
 import hashlib
 import logging
@@ -33,7 +34,7 @@ from nlp.terms import read_terms
 _LOG = logging.getLogger(__name__)
 
 _MOST: Final = 4  # files: live, previous, challenger, and one to come
-WORTH_FROM: Final = 100  # articles; fewer are read in less time than a file takes to write
+_WORTH_FROM: Final = 100  # articles; fewer are read in less time than a file takes to write
 _EACH_BYTES: Final = 30_000  # of an article with five past questions, in a file
 _SPARE_BYTES: Final = 200_000_000  # left for messages in any case
 _COLD: Final = "cold"
@@ -48,11 +49,13 @@ class Indexed:
     Attributes:
         index: of all articles.
         stamps: of each article as it was indexed, or older.
-        changed: number of articles that its file holds in another form, or not at all.
+        kept: it has a file.
+        changed: number of articles that the file holds in another form, or not at all.
     """
 
     index: CandidateIndex
     stamps: Mapping[int, int]
+    kept: bool = False
     changed: int = 0
 
 
@@ -94,7 +97,7 @@ class IndexFiles:
             await asyncio.to_thread(_take, found.index, fresh, gone)
             if write:
                 return await asyncio.to_thread(self._written, bundle, found.index, stamps)
-        return Indexed(found.index, stamps, len(changed))
+        return Indexed(found.index, stamps, kept=True, changed=len(changed))
 
     async def keep_only(self, bundles: Sequence[Bundle | None]) -> None:
         """Remove the files of all other models."""
@@ -112,14 +115,15 @@ class IndexFiles:
             ids, values = (parts[_STAMPS][name].tolist() for name in ("ids", "values"))
             stamps = dict(zip(ids, values, strict=True))
             index.search(PROBE)
-            os.utime(folder)  # those that are used are kept
         except (
             SnapshotDamaged, SnapshotStale, KeyError, ValueError, IndexError, TypeError, OSError,
             msgspec.MsgspecError,
         ) as error:  # fmt: skip
             _LOG.warning("The index of '%s' is built anew: %s", folder.name, error)
             return None
-        return Indexed(index, stamps)
+        with contextlib.suppress(OSError):  # where nothing may be written
+            os.utime(folder)  # those that are used are kept
+        return Indexed(index, stamps, kept=True)
 
     def _build(self, bundle: Bundle | None, items: Sequence[KnowledgeItem]) -> CandidateIndex:
         index = CandidateIndex(bundle.encoder if bundle is not None else None, self._device)
@@ -131,7 +135,7 @@ class IndexFiles:
         self, bundle: Bundle | None, index: CandidateIndex, stamps: Mapping[int, int]
     ) -> Indexed:
         """The index from the file that it was written to; where that fails, as it is."""
-        if len(index) < WORTH_FROM:
+        if len(index) < _WORTH_FROM:
             return Indexed(index, stamps)
         folder = self._folder / _name(bundle)
         try:
@@ -141,8 +145,8 @@ class IndexFiles:
         except (OSError, SafetensorError, ValueError) as error:
             shutil.rmtree(folder, ignore_errors=True)  # it may hold what was erased meanwhile
             _LOG.warning("The index is not kept, the next start reads every text: %s", error)
-            return Indexed(index, stamps, len(stamps))
-        return self._open(bundle) or Indexed(index, stamps, len(stamps))
+            return Indexed(index, stamps)
+        return self._open(bundle) or Indexed(index, stamps)
 
     def _make_room(self, articles: int) -> None:
         """Have a folder with room for an index of so many articles.

@@ -19,7 +19,7 @@ from bot.candidates import CandidateIndex
 from bot.domain import Suggestions
 from bot.entries import KnowledgeItem
 from bot.errors import ArtefactDamaged, NotFound
-from bot.index_files import WORTH_FROM, Indexed, IndexFiles, changes
+from bot.index_files import Indexed, IndexFiles, changes
 from bot.items import read_items
 from bot.memory import give_back
 from bot.ports import Clock
@@ -204,15 +204,19 @@ class Serving:
 
     async def forget(self) -> None:
         """After an erasure: no file of an index holds what the database holds no longer."""
-        await self._renew()
-        await self._files.keep_only([live.bundle for live in self._warmed()])
+        renewed: list[Bundle | None] = []
+        try:
+            await self._renew()
+            renewed = [live.bundle for live in self._warmed()]
+        finally:
+            await self._files.keep_only(renewed)
 
     def _edited(self, count: int) -> None:
         """Have the files written anew in the background once they are far behind."""
         self._edits += count
-        size = len(self._live.index)
+        most = max(_EDITS, len(self._live.index) // 50)
         idle = self._writing is None or self._writing.done()
-        if idle and size >= WORTH_FROM and self._edits > max(_EDITS, size // 50):
+        if idle and self._live.indexed.kept and self._edits > most:
             self._writing = asyncio.create_task(self._renew())
 
     async def _renew(self) -> None:
@@ -291,8 +295,8 @@ class Serving:
         """Articles that changed while the index was made; edits wait for the same lock."""
         revision = await self._store.knowledge.revision()
         stamps = await self._store.knowledge.stamps()
-        changed = changes(live.indexed.stamps, stamps)
-        await self._put(live.index, *await read_items(self._store, changed))
+        if changed := changes(live.indexed.stamps, stamps):
+            await self._put(live.index, *await read_items(self._store, changed))
         live.indexed.stamps = stamps
         return revision
 
