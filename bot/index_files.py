@@ -49,12 +49,14 @@ class Indexed:
     Attributes:
         index: of all articles.
         stamps: of each article as it was indexed, or older.
+        commits: of the database before the stamps were read: while it has no more, nothing changed.
         kept: it has a file.
         changed: number of articles that the file holds in another form, or not at all.
     """
 
     index: CandidateIndex
     stamps: Mapping[int, int]
+    commits: int = -1
     kept: bool = False
     changed: int = 0
 
@@ -81,7 +83,10 @@ class IndexFiles:
             write: renew the file where it does not hold just that.
         """
         async with self._busy:
-            return await self._index(bundle, write=write)
+            commits = self._store.db.health().commits
+            found = await self._index(bundle, write=write)
+            found.commits = commits
+            return found
 
     async def _index(self, bundle: Bundle | None, *, write: bool) -> Indexed:
         # Before the articles: one that changes in between is read again, and none is missed.

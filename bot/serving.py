@@ -294,6 +294,8 @@ class Serving:
     async def _catch_up(self, live: _Live) -> int:
         """Articles that changed while the index was made; edits wait for the same lock."""
         revision = await self._store.knowledge.revision()
+        if self._store.db.health().commits == live.indexed.commits:
+            return revision
         stamps = await self._store.knowledge.stamps()
         if changed := changes(live.indexed.stamps, stamps):
             await self._put(live.index, *await read_items(self._store, changed))
