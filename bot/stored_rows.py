@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 T = TypeVar("T")
 
-_KEPT: Final = 1024  # decoded ones, for those that are found again and again
+_KEPT: Final = 4096  # decoded ones, for those that are found again and again
 
 
 class StoredRows(Generic[T]):
