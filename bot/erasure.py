@@ -106,6 +106,7 @@ async def erase(services: Services, reference: str, *, actor: str) -> ErasureRep
             **await services.intake.erase(_in_events(customer)),
         }
         trace = replace(trace, counts=counts)
+    services.serving.expect_erasure()
     changed = await store.erasing.erase(customer)
     await services.recommending.forget(subjects)
     await services.serving.apply_articles(changed)

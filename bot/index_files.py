@@ -37,6 +37,7 @@ _MOST: Final = 4  # files: live, previous, challenger, and one to come
 _WORTH_FROM: Final = 100  # articles; fewer are read in less time than a file takes to write
 _EACH_BYTES: Final = 30_000  # of an article with five past questions, in a file
 _SPARE_BYTES: Final = 200_000_000  # left for messages in any case
+_UNCLEAN: Final = "unclean"
 _COLD: Final = "cold"
 _STAMPS: Final = "stamps"
 _FORMAT: Final = "1"
@@ -104,10 +105,21 @@ class IndexFiles:
                 return await asyncio.to_thread(self._written, bundle, found.index, stamps)
         return Indexed(found.index, stamps, kept=True, changed=len(changed))
 
+    @property
+    def unclean(self) -> bool:
+        """True from ``expect_erasure`` to ``keep_only``, also if the process ends in between."""
+        return (self._folder / _UNCLEAN).exists()
+
+    def expect_erasure(self) -> None:
+        """Note that the files will hold what is no longer to be held; not a coroutine."""
+        if self._folder.is_dir():
+            (self._folder / _UNCLEAN).touch()
+
     async def keep_only(self, bundles: Sequence[Bundle | None]) -> None:
-        """Remove the files of all other models."""
+        """Remove the files of all other models; these are clean."""
         async with self._busy:
             await asyncio.to_thread(self._keep, {_name(bundle) for bundle in bundles}, 0)
+            (self._folder / _UNCLEAN).unlink(missing_ok=True)
 
     def _open(self, bundle: Bundle | None) -> Indexed | None:
         folder = self._folder / _name(bundle)
@@ -167,7 +179,7 @@ class IndexFiles:
 
     def _keep(self, names: set[str], newest: int) -> None:
         if self._folder.is_dir():
-            files = sorted(self._folder.iterdir(), key=lambda path: -path.stat().st_mtime)
+            files = sorted(self._folder.glob("*/"), key=lambda path: -path.stat().st_mtime)
             for path in files[newest:]:
                 if path.name not in names:
                     shutil.rmtree(path, ignore_errors=True)

@@ -102,7 +102,10 @@ class Serving:
     async def start(self) -> None:
         """Load the champion, or what can be loaded instead."""
         await self.reload()
-        self._edited(self._live.indexed.changed)
+        if self._files.unclean:
+            self._writing = asyncio.create_task(self.forget())
+        else:
+            self._edited(self._live.indexed.changed)
 
     async def stop(self) -> None:
         """End what goes on in the background."""
@@ -201,6 +204,10 @@ class Serving:
                 await self._put(live.index, fresh, gone)
             self.answerer = self._answerer(self._live, revision)
         self._edited(len(ids))
+
+    def expect_erasure(self) -> None:
+        """Before an erasure: should the process end meanwhile, the next start will ``forget``."""
+        self._files.expect_erasure()
 
     async def forget(self) -> None:
         """After an erasure: no file of an index holds what the database holds no longer."""

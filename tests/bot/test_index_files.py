@@ -191,6 +191,24 @@ async def test_a_folder_that_cannot_be_written_costs_the_file_alone(shop, settin
     assert len(found.index) == 104
 
 
+async def test_an_erasure_that_was_cut_short_is_finished_by_the_next_start(shop, settings, clock):
+    serving = Serving(settings, shop, clock)
+    await serving.start()
+    [article, *_] = await shop.knowledge.all_items()
+    file = settings.index_path / "cold" / "entries.safetensors"
+    serving.expect_erasure()
+    await shop.knowledge.save(article_id=article.id, text="Nothing is said here.")
+    shutil.copytree(file.parent, settings.index_path / "v0")
+    assert article.text.encode() in file.read_bytes()
+    again = Serving(settings, shop, clock)
+    await again.start()
+    async with asyncio.timeout(10):
+        while (settings.index_path / "unclean").exists():
+            await asyncio.sleep(0.02)
+    assert _files(settings) == ["cold"]
+    assert article.text.encode() not in file.read_bytes()
+
+
 async def test_the_last_room_of_a_disk_is_for_messages(shop, settings, caplog, monkeypatch):
     usage = shutil.disk_usage(settings.data_path)
     left = usage._replace(free=201_000_000)
