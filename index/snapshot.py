@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import json
 import mmap
-import os
 import shutil
 import tempfile
 import zlib
@@ -46,6 +45,9 @@ def save_snapshot(
 ) -> None:
     """Write indexes as one snapshot, in place of an older one.
 
+    Nothing waits for the disk, as the messages of a desk would wait with it: what a power failure
+    leaves half written is found by its checksum, and can be made again.
+
     Args:
         folder: where; its parent must exist.
         parts: name and arrays of each index; the name can be a file name. One is in memory at a
@@ -58,17 +60,14 @@ def save_snapshot(
         for name, arrays in parts:
             path = made / f"{name}.safetensors"
             save_file({k: np.ascontiguousarray(v) for k, v in arrays.items()}, path)
-            _sync(path)
             files[path.name] = _checksum(path)
         manifest = made / _MANIFEST
         about = {"format": _FORMAT, "key": dict(key), "files": files}
         manifest.write_text(json.dumps(about, ensure_ascii=False, indent=1), encoding="utf-8")
-        _sync(manifest)
         old = made.with_name(f"{made.name}.old")
         if folder.exists():
             folder.rename(old)
         made.rename(folder)
-        _sync(folder.parent)
         shutil.rmtree(old, ignore_errors=True)
     finally:
         shutil.rmtree(made, ignore_errors=True)
@@ -138,11 +137,3 @@ def _checksum(path: Path) -> str:
             value = zlib.crc32(memoryview(part)[:count], value)
             size += count
     return f"{size}-{value:08x}"
-
-
-def _sync(path: Path) -> None:
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
