@@ -14,8 +14,9 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from bot.candidates import FEATURES, CandidateIndex, Candidates, Entry, KnowledgeItem
+from bot.candidates import FEATURES, CandidateIndex, Candidates
 from bot.domain import CategoryGuess, Reasons, Suggestion, Suggestions
+from bot.entries import Entry, KnowledgeItem
 from nlp.correction import Correction, weighted_sum
 from nlp.terms import MAX_CHARS
 from nlp.text import guess_language

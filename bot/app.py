@@ -200,6 +200,7 @@ async def _serve(
         ) as server,
         followed(clock, server.services),
     ):
+        memory.settle()
         print(f"Neurobot answers on {server.url}", file=sys.stderr, flush=True)  # noqa: T201
         await _offer_first_link(server, navigation[0].href if navigation else "")
         await stop.wait()

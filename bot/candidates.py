@@ -7,15 +7,26 @@ features in the server and in training. Ranking and probabilities are in ``bot.a
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from types import MappingProxyType
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from bot.dense import NEAREST_ANSWERS, DenseIndex
+from bot.entries import (
+    Entry,
+    KnowledgeItem,
+    asked_of,
+    decode_entry,
+    encode_entry,
+    entry_of,
+    full_text,
+)
+from bot.stored_rows import StoredRows
 from index.ann import Device, open_index
 from index.passages import FLOORS, PassageIndex, PassageScores
 from index.ragged import RaggedRows
@@ -25,7 +36,7 @@ from nlp.encoders import Encoder
 from nlp.function_words import FUNCTION_WORDS
 from nlp.synonyms import synonyms
 from nlp.terms import MAX_CHARS, Terms, read_terms, word_stems
-from nlp.text import normalise, words
+from nlp.text import words
 
 Ids = NDArray[np.int64]
 Floats = NDArray[np.float32]
@@ -88,21 +99,6 @@ _ARTICLE_CHARS = 20_000  # of an article, read by the lexical rankers
 
 
 @dataclass(frozen=True, slots=True)
-class KnowledgeItem:
-    """An article as the ranker sees it; ``questions`` are all its known past questions."""
-
-    answer_id: int
-    text: str
-    title: str = ""
-    category: str = ""
-    language: str = ""
-    questions: tuple[str, ...] = ()
-    twin_id: int | None = None
-    accepted: int = 0
-    shown: int = 0
-
-
-@dataclass(frozen=True, slots=True)
 class Candidates:
     """Articles worth ranking for one question, best by the fixed sum first.
 
@@ -118,21 +114,6 @@ class Candidates:
     def answer_ids(self) -> tuple[int, ...]:
         """Ids of the articles."""
         return tuple(entry.item.answer_id for entry in self.entries)
-
-
-@dataclass(frozen=True, slots=True)
-class Entry:
-    """An article that can be found.
-
-    Attributes:
-        item: as it was put.
-        key: its text in normal form: equal keys are the same answer to a reader.
-        stems: of the article and its past questions, sorted.
-    """
-
-    item: KnowledgeItem
-    key: str
-    stems: NDArray[np.uint32]
 
 
 class CandidateIndex:
@@ -218,12 +199,56 @@ class CandidateIndex:
         row = self._row_of.pop(answer_id, None)
         if row is None:
             return
-        self._entries[row] = None
+        self._entries.clear(row)
         rows = np.asarray([row], np.int64)
+        for question in self._passages.questions(rows)[0].tolist():
+            self._texts.clear(question)
         self._passages.remove(row)
         if self._dense is not None:
             self._dense.answers.remove(rows)
             self._dense.questions.remove(self._passages.questions(rows)[0])
+
+    def to_parts(self) -> Iterator[tuple[str, dict[str, NDArray[Any]]]]:
+        """Everything but the encoder and what was removed, as plain arrays, part after part."""
+        answers = np.full(self._passages.rows, -1, np.int64)
+        answers[list(self._row_of.values())] = list(self._row_of)
+        yield "answers", {"ids": answers}
+        yield from self._passages.to_parts()
+        if self._dense is not None:
+            yield from self._dense.to_parts()
+        yield "entries", self._entries.to_arrays()
+        yield "texts", self._texts.to_arrays()
+        yield "translated", self._translated.to_arrays()
+
+    @classmethod
+    def from_parts(
+        cls,
+        parts: Mapping[str, Mapping[str, NDArray[Any]]],
+        encoder: Encoder | None = None,
+        device: str = "auto",
+    ) -> CandidateIndex:
+        """The index that ``to_parts`` described; arrays are not copied, and may be written to.
+
+        Raises:
+            ValueError: the parts do not fit each other, or are none of this encoder.
+            KeyError: one is missing.
+        """
+        index = cls(None, device)
+        index._passages = PassageIndex.from_parts(parts)
+        ids = parts["answers"]["ids"].tolist()
+        index._row_of = {answer_id: row for row, answer_id in enumerate(ids) if answer_id >= 0}
+        index._entries.load(parts["entries"])
+        index._texts.load(parts["texts"])
+        index._translated = RaggedRows.from_arrays(parts["translated"])
+        lengths = (index._passages.rows, len(index._passages), len(parts["passages"]["owner"]))
+        if (len(index._entries), len(index), len(index._texts)) != lengths:
+            raise ValueError("passages and their texts do not fit each other")
+        if encoder is not None:
+            index._encoder = encoder
+            index._dense, index.device = DenseIndex.from_parts(parts, encoder, device)
+            if len(index._dense.answers) != len(index):
+                raise ValueError("passages and their vectors do not fit each other")
+        return index
 
     def search(
         self,
@@ -271,9 +296,9 @@ class CandidateIndex:
 
     def _reset(self) -> None:
         self._passages = PassageIndex()
-        self._entries: list[Entry | None] = []  # by passage row
+        self._entries = StoredRows(encode_entry, decode_entry)  # by passage row
         self._row_of: dict[int, int] = {}
-        self._texts: list[str] = []  # by question row
+        self._texts = StoredRows(str.encode, bytes.decode)  # by question row
         self._translated = RaggedRows(np.int32)  # terms in the translation table, by passage row
         self._dense: DenseIndex | None = None
         if self._encoder is not None:
@@ -289,22 +314,21 @@ class CandidateIndex:
         return vector if vector.any() else None
 
     def _append(self, items: Sequence[KnowledgeItem]) -> None:
-        bodies = [read_terms(_full_text(item), limit=_ARTICLE_CHARS) for item in items]
-        asked = [_questions(item) for item in items]
+        bodies = [read_terms(full_text(item), limit=_ARTICLE_CHARS) for item in items]
+        asked = [asked_of(item) for item in items]
         past = [[read_terms(text, limit=MAX_CHARS) for text in texts] for texts in asked]
         rows = self._passages.add(bodies, past)
-        self._texts += [text for texts in asked for text in texts]
+        self._texts.extend([text for texts in asked for text in texts])
         for item, body, questions, row in zip(items, bodies, past, rows.tolist(), strict=True):
-            stems = np.concatenate([body.stems, *(question.stems for question in questions)])
-            known = np.unique(stems.astype(np.uint32))
             self._row_of[item.answer_id] = row
-            self._entries.append(Entry(item, normalise(item.text), known))
+            stems = (body.stems, *(question.stems for question in questions))
+            self._entries.extend([entry_of(item, stems)])
         if self._encoder is not None and self._encoder.translation is not None:
             table = self._encoder.translation
             self._translated.add([table.places(body.stems) for body in bodies])
         if self._dense is not None:
             texts = [text for texts in asked for text in texts]
-            full = [_full_text(item) for item in items]
+            full = [full_text(item) for item in items]
             self._dense.add(rows, full, self._passages.questions(rows)[0], texts)
 
     def _choose(
@@ -368,12 +392,3 @@ def _telling(text: str) -> tuple[tuple[str, tuple[int, ...]], ...]:
         for word in dict.fromkeys(words(text))
         if len(word) > 1 and word not in FUNCTION_WORDS and (ids := word_stems(word))
     )
-
-
-def _full_text(item: KnowledgeItem) -> str:
-    return f"{item.title}\n{item.text}"
-
-
-def _questions(item: KnowledgeItem) -> list[str]:
-    """Distinct past questions; a title is one of them."""
-    return list(dict.fromkeys(text for text in (item.title, *item.questions) if text.strip()))

@@ -127,6 +127,8 @@ def _checked(where: str, forms: Any) -> Mapping[str, Text]:
 def _parameters(where: str, value: Text) -> frozenset[str]:
     names: set[str] = set()
     for form in (value,) if isinstance(value, str) else value:
+        if "{" not in form and "}" not in form:
+            continue
         try:
             names |= {name for _, name, _, _ in string.Formatter().parse(form) if name}
         except ValueError as error:

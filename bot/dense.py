@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from index.ann import Device, load_index, stored
 from index.passages import PassageIndex
 from index.scoring import best_of_groups
 from index.vectors import VectorIndex
@@ -40,6 +42,27 @@ class DenseIndex:
         known = past[np.linspace(0, len(past) - 1, min(len(past), 200)).astype(np.int64)]
         self.answers.search(known if len(known) else encoded[:1], 1)
         self.questions.search(known, 1)
+
+    def to_parts(self) -> Iterator[tuple[str, dict[str, NDArray[Any]]]]:
+        """The encodings as plain arrays, one part after the other."""
+        yield "answer_vectors", stored(self.answers)
+        yield "question_vectors", stored(self.questions)
+
+    @classmethod
+    def from_parts(
+        cls, parts: Mapping[str, Mapping[str, NDArray[Any]]], encoder: Encoder, device: str
+    ) -> tuple[DenseIndex, Device]:
+        """What ``to_parts`` described, and where it is searched.
+
+        Raises:
+            ValueError: the encodings are none of this encoder.
+        """
+        (answers, found), (questions, _) = (
+            load_index(parts[name], device) for name in ("answer_vectors", "question_vectors")
+        )
+        if {answers.dimension, questions.dimension} != {encoder.dimension}:
+            raise ValueError("the encoder gives vectors of another length")
+        return cls(encoder, answers, questions), found
 
     def finds(self, vector: Floats, passages: PassageIndex) -> list[Ids]:
         """Rows of the nearest articles, and of the articles of the nearest past questions."""

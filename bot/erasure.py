@@ -106,9 +106,11 @@ async def erase(services: Services, reference: str, *, actor: str) -> ErasureRep
             **await services.intake.erase(_in_events(customer)),
         }
         trace = replace(trace, counts=counts)
+    services.serving.expect_erasure()
     changed = await store.erasing.erase(customer)
     await services.recommending.forget(subjects)
     await services.serving.apply_articles(changed)
+    await services.serving.forget()
     await store.db.compact()
     await store.people.audit(actor, "customer.erased", str(customer.id), dict(trace.counts))
     found = await _look(services, needles)
@@ -165,7 +167,7 @@ def _places(settings: Settings) -> Iterable[Path]:
     for database in (settings.database_path, settings.events_path):
         yield database
         yield database.with_name(database.name + "-wal")
-    for folder in (settings.artefacts_path, settings.data_path / "jobs"):
+    for folder in (settings.artefacts_path, settings.index_path, settings.data_path / "jobs"):
         yield from (path for path in sorted(folder.rglob("*")) if path.is_file())
 
 

@@ -6,8 +6,8 @@ import asyncio
 from collections.abc import Mapping, Sequence
 from typing import Final
 
-from bot.candidates import KnowledgeItem
 from bot.domain import Article
+from bot.entries import KnowledgeItem
 from bot.store import Store
 
 _LEARNED: Final = 200  # newest questions that people answered with an article, kept as its own
@@ -56,15 +56,6 @@ async def tied_questions(store: Store, ids: Sequence[int] | None = None) -> list
     ]
     rows = await store.feedback.training_rows(ids)
     return tied + [(row.answer_id, row.question) for row in rows]
-
-
-def differing(
-    items: Sequence[KnowledgeItem], indexed: Sequence[KnowledgeItem]
-) -> tuple[list[KnowledgeItem], list[int]]:
-    """Items that are not indexed as they are, and ids that are indexed and gone."""
-    known = {item.answer_id: item for item in indexed}
-    fresh = [item for item in items if known.pop(item.answer_id, None) != item]
-    return fresh, list(known)
 
 
 def _items(

@@ -1,4 +1,4 @@
-"""How the C library keeps the memory of the server: in few places, so that holes are used again.
+"""Memory of the server: in few places of the C library, and given back when it is not needed.
 
 By default it opens up to eight arenas a core, one for each thread that finds the others busy. What
 a thread frees is then no use to the others, and blocks that live long pin pages that are nearly
@@ -9,7 +9,9 @@ objects. Large blocks go back to the system as soon as they are free.
 from __future__ import annotations
 
 import ctypes
+import gc
 import os
+from collections.abc import Callable
 
 # Source: malloc.h of the GNU C library.
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD, _M_ARENA_MAX = -1, -3, -8
@@ -25,9 +27,8 @@ def keep_together() -> bool:
     """
     if any(name.startswith("MALLOC_") for name in os.environ):
         return False
-    try:
-        mallopt = ctypes.CDLL(None).mallopt
-    except (AttributeError, OSError, TypeError):
+    mallopt = _function("mallopt")
+    if mallopt is None:
         return False
     wishes = (
         (_M_ARENA_MAX, _ARENAS),
@@ -36,3 +37,25 @@ def keep_together() -> bool:
     )
     done = [mallopt(name, value) == 1 for name, value in wishes]
     return all(done)
+
+
+def settle() -> None:
+    """After a start: what is there stays and is not looked through for garbage again."""
+    give_back()
+    gc.freeze()
+    gc.enable()
+
+
+def give_back() -> None:
+    """Hand memory that was freed back, which glibc keeps for later where nobody asks for it."""
+    trim = _function("malloc_trim")
+    if trim is not None:
+        trim(0)
+
+
+def _function(name: str) -> Callable[..., int] | None:
+    try:
+        found: Callable[..., int] | None = getattr(ctypes.CDLL(None), name, None)
+    except (OSError, TypeError):  # no C library of that kind
+        return None
+    return found

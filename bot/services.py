@@ -142,6 +142,7 @@ async def started(services: Services) -> AsyncIterator[Services]:
     A channel that cannot start is logged and shown by its ``health``; the others go on.
     """
     async with AsyncExitStack() as stack:
+        stack.push_async_callback(services.serving.stop)
         for part in (
             services.jobs, services.shadow, services.pipeline, services.delivery, services.webhooks,
             services.recommending, services.intake,

@@ -10,34 +10,26 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Any, TypeVar
-
-import numpy as np
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 
 from bot.answering import Answerer
-from bot.candidates import CandidateIndex, KnowledgeItem
+from bot.bundles import PROBE, Bundle, load_bundle
+from bot.candidates import CandidateIndex
 from bot.domain import Suggestions
+from bot.entries import KnowledgeItem
 from bot.errors import ArtefactDamaged, NotFound
-from bot.items import differing, read_items
+from bot.index_files import Indexed, IndexFiles, changes
+from bot.items import read_items
+from bot.memory import give_back
 from bot.ports import Clock
 from bot.settings import Settings
 from bot.store import Store
 from bot.turns import Turns
 from index.ann import Device
-from nlp.artifacts import MANIFEST, ArtifactDamaged, load_json, seal_of, verify
-from nlp.classifier import TicketClassifier
-from nlp.correction import Correction
-from nlp.encoders import Encoder, load_encoder
 
 _LOG = logging.getLogger(__name__)
 
-_Part = TypeVar("_Part")
-
-BUNDLE_FILE = "bundle.json"
-_PROBE = "как вернуть деньги за заказ? how do I get a refund?"
 # Articles put into the index before messages get their turn again.
 _CHUNK = 20
 # Changes of more articles than this, and than a tenth of all, are indexed anew in a thread: merging
@@ -45,91 +37,24 @@ _CHUNK = 20
 _MANY = 500
 
 
-@dataclass(frozen=True, slots=True)
-class Bundle:
-    """Models of one training; a part that could not be trained is None."""
-
-    version: str
-    classifier: TicketClassifier | None
-    encoder: Encoder | None
-    correction: Correction | None
-    metrics: Mapping[str, Any] = field(default_factory=dict)
-    created_at: float = 0.0
+# Changes after which the file of the index is written anew, or a fiftieth of all if more.
+_EDITS = 200
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class _Live:
     """A bundle (None: cold) with the index built by its encoder."""
 
     bundle: Bundle | None
-    index: CandidateIndex
+    indexed: Indexed
+
+    @property
+    def index(self) -> CandidateIndex:
+        return self.indexed.index
 
     @property
     def version(self) -> str | None:
         return self.bundle.version if self.bundle is not None else None
-
-
-def load_bundle(folder: Path, seal: str | None = None) -> Bundle:
-    """The verified models of a folder, shown to answer.
-
-    Args:
-        folder: of the bundle.
-        seal: digest of its manifest when it was registered, where that is known.
-
-    Raises:
-        ArtefactDamaged: a file is missing, foreign, changed or of another format; names it.
-    """
-    try:
-        verify(folder)
-        _check_seal(folder, seal)
-        about = load_json(folder / BUNDLE_FILE)
-        bundle = Bundle(
-            version=str(about["version"]),
-            classifier=_part(folder / "classifier", TicketClassifier.load),
-            encoder=_part(folder / "ranker", load_encoder),
-            correction=_part(folder / "correction", Correction.load),
-            metrics=about.get("metrics", {}),
-            created_at=float(about["created_at"]),
-        )
-        _prove(bundle)
-    except (ArtifactDamaged, KeyError, ValueError, IndexError, OSError) as error:
-        raise _damaged(folder.name, error) from error
-    return bundle
-
-
-def _check_seal(folder: Path, seal: str | None) -> None:
-    if seal is not None and seal_of(folder) != seal:
-        raise ArtifactDamaged(f"{MANIFEST}: is not the one of the training", "changed")
-
-
-def _prove(bundle: Bundle) -> None:
-    """Let every part read one text: what loads may still not fit together."""
-    found = []
-    if bundle.classifier is not None:
-        found.append(bundle.classifier.predict_proba([_PROBE]))
-    if bundle.encoder is not None:
-        found += [
-            bundle.encoder.encode_questions([_PROBE]),
-            bundle.encoder.encode_answers([_PROBE]),
-        ]
-    if bundle.correction is not None:
-        width = len(bundle.correction.feature_names)
-        found.append(bundle.correction.predict_proba(np.ones((2, width), np.float32), [2]))
-    if not all(np.isfinite(array).all() for array in found):
-        raise ArtifactDamaged("weights: give what is no number", "numbers")
-
-
-def _damaged(name: str, error: Exception) -> ArtefactDamaged:
-    damaged = ArtefactDamaged(
-        f"The model {name} is damaged: {error}.", remedy="Promote another version or train again."
-    )
-    damaged.fault = error.fault if isinstance(error, ArtifactDamaged) else "unfit"
-    damaged.place = str(error).split(":", maxsplit=1)[0]
-    return damaged
-
-
-def _part(folder: Path, load: Callable[[Path], _Part]) -> _Part | None:
-    return load(folder) if folder.is_dir() else None
 
 
 class Serving:
@@ -149,7 +74,10 @@ class Serving:
         self._changing = asyncio.Lock()
         self.swapping = asyncio.Lock()
         self.turns = Turns()
-        self._live = _Live(None, CandidateIndex(None, settings.answers.device))
+        self._files = IndexFiles(settings, store)
+        self._edits = 0  # that the files of the indexes do not hold
+        self._writing: asyncio.Task[None] | None = None
+        self._live = _Live(None, Indexed(CandidateIndex(None, settings.answers.device), {}))
         self._previous: _Live | None = None
         self._challenger: _Live | None = None
         self._ready: _Live | None = None  # does not follow the knowledge base yet
@@ -174,6 +102,16 @@ class Serving:
     async def start(self) -> None:
         """Load the champion, or what can be loaded instead."""
         await self.reload()
+        if self._files.unclean:
+            self._writing = asyncio.create_task(self.forget())
+        else:
+            self._edited(self._live.indexed.changed)
+
+    async def stop(self) -> None:
+        """End what goes on in the background."""
+        if self._writing is not None:
+            self._writing.cancel()
+            await asyncio.gather(self._writing, return_exceptions=True)
 
     async def reload(self, version: str | None = None) -> None:
         """Make a version live; None: the champion of the database.
@@ -193,7 +131,7 @@ class Serving:
             live = self._at_hand(live.version) or live
             # Who is at hand has followed every edit already.
             followed = any(live is warm for warm in self._warmed())
-            revision = self.answerer.revision if followed else await self._catch_up(live.index)
+            revision = self.answerer.revision if followed else await self._catch_up(live)
             if live is self._challenger:
                 self._challenger = None
             self._ready = None
@@ -231,7 +169,7 @@ class Serving:
         async with self._changing:
             known = self._at_hand(version)
             if known is None:
-                await self._catch_up(live.index)
+                await self._catch_up(live)
                 self._challenger = known = live
             return self._answerer(known, self.answerer.revision)
 
@@ -250,7 +188,7 @@ class Serving:
             return
         async with self._changing:
             if self._previous is None and self._at_hand(version) is None:
-                await self._catch_up(previous.index)
+                await self._catch_up(previous)
                 self._previous = previous
 
     async def apply_articles(self, changed: Iterable[int]) -> None:
@@ -265,19 +203,47 @@ class Serving:
             for live in self._warmed():
                 await self._put(live.index, fresh, gone)
             self.answerer = self._answerer(self._live, revision)
+        self._edited(len(ids))
+
+    def expect_erasure(self) -> None:
+        """Before an erasure: should the process end meanwhile, the next start will ``forget``."""
+        self._files.expect_erasure()
+
+    async def forget(self) -> None:
+        """After an erasure: no file of an index holds what the database holds no longer."""
+        renewed: list[Bundle | None] = []
+        try:
+            await self._renew()
+            renewed = [live.bundle for live in self._warmed()]
+        finally:
+            await self._files.keep_only(renewed)
+
+    def _edited(self, count: int) -> None:
+        """Have the files written anew in the background once they are far behind."""
+        self._edits += count
+        most = max(_EDITS, len(self._live.index) // 50)
+        idle = self._writing is None or self._writing.done()
+        if idle and self._live.indexed.kept and self._edits > most:
+            self._writing = asyncio.create_task(self._renew())
 
     async def _renew(self) -> None:
-        """Index all articles anew for every version at hand; what answers changes at the end."""
+        """Index what changed for every version at hand, also in their files.
+
+        What answers changes at the end.
+        """
+        self._edits = 0
         known = self._warmed()  # kept to the end, so that no number below is given again
-        renewed = {id(live): await self._warm(live.bundle) for live in known}
+        renewed = {id(live): await self._warm(live.bundle, write=True) for live in known}
         async with self._changing:
             previous, challenger = self._previous, self._challenger
             self._live = renewed.get(id(self._live), self._live)
             self._previous = previous and renewed.get(id(previous), previous)
             self._challenger = challenger and renewed.get(id(challenger), challenger)
             # With those that came meanwhile, and with what was edited meanwhile.
-            revisions = [await self._catch_up(live.index) for live in self._warmed()]
+            revisions = [await self._catch_up(live) for live in self._warmed()]
             self.answerer = self._answerer(self._live, revisions[0])
+        del known, renewed, previous, challenger
+        give_back()
 
     def past_questions(self) -> set[str]:
         """Every question that the live index, or the warm one of the previous version, leads by."""
@@ -323,12 +289,8 @@ class Serving:
         warmed = (self._live, self._previous, self._challenger)
         return [live for live in warmed if live is not None]
 
-    async def _warm(self, bundle: Bundle | None) -> _Live:
-        items, _ = await read_items(self._store)
-        device = self._settings.answers.device
-        encoder = bundle.encoder if bundle is not None else None
-        index = await asyncio.to_thread(_build, encoder, device, items)
-        live = _Live(bundle, index)
+    async def _warm(self, bundle: Bundle | None, *, write: bool = False) -> _Live:
+        live = _Live(bundle, await self._files.index(bundle, write=write))
         try:
             self._answerer(live, 0)
         except ValueError as error:
@@ -336,11 +298,15 @@ class Serving:
             raise ArtefactDamaged(f"The model {name} does not fit this server: {error}") from error
         return live
 
-    async def _catch_up(self, index: CandidateIndex) -> int:
-        """Articles that changed while the index was built; edits wait for the same lock."""
+    async def _catch_up(self, live: _Live) -> int:
+        """Articles that changed while the index was made; edits wait for the same lock."""
         revision = await self._store.knowledge.revision()
-        items, _ = await read_items(self._store)
-        await self._put(index, *await asyncio.to_thread(differing, items, index.items()))
+        if self._store.db.health().commits == live.indexed.commits:
+            return revision
+        stamps = await self._store.knowledge.stamps()
+        if changed := changes(live.indexed.stamps, stamps):
+            await self._put(live.index, *await read_items(self._store, changed))
+        live.indexed.stamps = stamps
         return revision
 
     async def _put(
@@ -353,7 +319,7 @@ class Serving:
             await asyncio.sleep(0)
         if fresh or gone:
             # What the next search would prepare, also of a model that is not live.
-            index.search(_PROBE)
+            index.search(PROBE)
 
     async def _must_exist(self, version: str) -> None:
         if version not in {row.version for row in await self._store.models.bundles()}:
@@ -362,10 +328,3 @@ class Serving:
     def _answerer(self, live: _Live, revision: int) -> Answerer:
         sure_from = self._settings.answers.sure_from
         return Answerer(live.bundle, live.index, revision, sure_from=sure_from)
-
-
-def _build(encoder: Encoder | None, device: str, items: Sequence[KnowledgeItem]) -> CandidateIndex:
-    index = CandidateIndex(encoder, device)
-    index.put(items)
-    index.search(_PROBE)  # what a first search prepares is not for a customer to wait for
-    return index

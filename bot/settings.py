@@ -190,6 +190,11 @@ class Settings(_Struct, frozen=True):
         return self.data_path / "artefacts"
 
     @property
+    def index_path(self) -> Path:
+        """Folder of the indexes of the bundles; they can be made again."""
+        return self.data_path / "index"
+
+    @property
     def insights_path(self) -> Path:
         """Folder of the models about customers."""
         return self.data_path / "insights"

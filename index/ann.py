@@ -11,14 +11,16 @@ import importlib
 import importlib.util
 import threading
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from pathlib import Path
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from index.inverted import build
+from index.inverted import build, listed_for, lists_of
+from index.listed import ListedIndex
 from index.vectors import ExactIndex, VectorIndex, checked
 
 Ids = NDArray[np.int64]
@@ -27,6 +29,9 @@ Floats = NDArray[np.float32]
 FLAT_UP_TO = 4_000
 GPU_FROM = 100_000  # below, one query is bound by transfer and launch
 _THREADED_FROM = 20  # queries that are worth threads
+# What the drivers of NVIDIA and, in a virtual machine of Windows, of DirectX are reached by: to ask
+# FAISS, it has to be loaded, which takes 40 MB.
+_GPUS: Final = (Path("/dev/nvidiactl"), Path("/dev/dxg"))
 _QUERIES = 256  # newest ones kept, to choose the number of probed lists on
 
 
@@ -189,6 +194,11 @@ class FaissIndex:
         """Inner products ``(n,)`` of stored rows with a vector; 0 for unknown ids."""
         return self._exact.products(ids, vector)
 
+    def to_arrays(self) -> dict[str, NDArray[Any]]:
+        """Everything needed to go on, as plain arrays: with the lists where FAISS has some."""
+        self.settle()
+        return lists_of(self._built) if self.lists else self._exact.to_arrays()
+
     def settle(self) -> None:
         """Wait for what is being built and let it serve."""
         if self._renewal is not None:
@@ -286,12 +296,14 @@ def choose_device(requested: str = "auto") -> Device:
         return Device("cpu", "FAISS is not installed: the exact NumPy index serves")
     if requested == "cpu":
         return Device("cpu", "FAISS on the CPU: asked for in the settings")
-    try:
-        faiss: Any = importlib.import_module("faiss")
-        gpus = int(faiss.get_num_gpus()) if hasattr(faiss, "StandardGpuResources") else 0
-        supported = hasattr(faiss, "StandardGpuResources")
-    except (ImportError, RuntimeError) as error:
-        return Device("cpu", f"FAISS cannot be used, the exact NumPy index serves: {error}")
+    gpus, supported = 0, True
+    if any(path.exists() for path in _GPUS):
+        try:
+            faiss: Any = importlib.import_module("faiss")
+            supported = hasattr(faiss, "StandardGpuResources")
+            gpus = int(faiss.get_num_gpus()) if supported else 0
+        except (ImportError, RuntimeError) as error:
+            return Device("cpu", f"FAISS cannot be used, the exact NumPy index serves: {error}")
     if gpus:
         return Device("gpu", f"FAISS finds {gpus} GPU(s); used from {GPU_FROM:,} vectors on")
     if not supported:
@@ -305,3 +317,30 @@ def open_index(dimension: int, requested: str = "auto") -> tuple[VectorIndex, De
     if "NumPy" in device.reason:
         return ExactIndex(dimension), device
     return FaissIndex(dimension, gpu=device.name == "gpu"), device
+
+
+def stored(index: VectorIndex) -> dict[str, NDArray[Any]]:
+    """The index as plain arrays, with lists made anew where it has outgrown them."""
+    arrays = index.to_arrays()
+    size, lists = len(arrays["ids"]), len(arrays.get("starts", (0, 0))) - 1
+    if size <= max(FLAT_UP_TO, 2 * listed_for(lists)) or not importlib.util.find_spec("faiss"):
+        return arrays
+    renewed = FaissIndex(int(arrays["vectors"].shape[1]))
+    renewed.add(arrays["ids"], arrays["vectors"])
+    renewed.search(arrays["vectors"][:1], 1)
+    return renewed.to_arrays()
+
+
+def load_index(
+    arrays: Mapping[str, NDArray[Any]], requested: str = "auto"
+) -> tuple[VectorIndex, Device]:
+    """The index whose arrays ``stored`` gave, and the device with its reason.
+
+    On the CPU it goes on without FAISS; for a GPU, where it is worth one, it is built anew.
+    """
+    device = choose_device(requested)
+    if device.name == "cpu" or len(arrays["ids"]) < GPU_FROM:
+        return ListedIndex.from_arrays(arrays), device
+    index, device = open_index(int(arrays["vectors"].shape[1]), requested)
+    index.add(arrays["ids"], arrays["vectors"])
+    return index, device

@@ -6,7 +6,7 @@ document is seen here. The cost of a look grows with the documents looked at, no
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -81,6 +81,18 @@ class ForwardIndex:
         """Forget a document that is there."""
         self._total -= min(self._documents.clear(row), _MOST_TERMS)
         self._living -= 1
+
+    def to_arrays(self) -> dict[str, NDArray[np.generic]]:
+        """Everything needed to go on, as plain arrays."""
+        return self._documents.to_arrays() | {"counts": np.asarray([self._total, self._living])}
+
+    @classmethod
+    def from_arrays(cls, arrays: Mapping[str, NDArray[np.generic]]) -> ForwardIndex:
+        """The index that ``to_arrays`` described."""
+        index = cls()
+        index._documents = RaggedRows.from_arrays(arrays)
+        index._total, index._living = map(int, arrays["counts"].tolist())
+        return index
 
     def look(self, rows: Ids, terms: Ids, idf: NDArray[np.float64]) -> Closeness:
         """How a query stands in some documents.

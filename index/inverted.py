@@ -57,6 +57,30 @@ def build(ids: Ids, rows: Floats, queries: Floats, flat_up_to: int) -> tuple[Any
     return built, _tune(built, rows, queries)
 
 
+def listed_for(lists: int) -> float:
+    """For about how many vectors ``build`` makes so many lists."""
+    return (lists / _LISTS) ** 2
+
+
+def lists_of(built: Any) -> dict[str, NDArray[Any]]:
+    """Vectors list after list, with the lists: what ``index.listed`` goes on with."""
+    faiss: Any = importlib.import_module("faiss")
+    lists, dimension = built.invlists, built.d
+    ids, rows = [], []
+    for number in range(built.nlist):
+        size = lists.list_size(number)
+        ids.append(faiss.rev_swig_ptr(lists.get_ids(number), size).copy())
+        codes = faiss.rev_swig_ptr(lists.get_codes(number), 4 * size * dimension)
+        rows.append(codes.copy().view(np.float32).reshape(size, dimension))
+    return {
+        "ids": np.concatenate(ids),
+        "vectors": np.concatenate(rows),
+        "starts": np.append(0, np.cumsum([len(each) for each in ids])),
+        "centroids": built.quantizer.reconstruct_n(0, built.nlist),
+        "probes": np.asarray([built.nprobe]),
+    }
+
+
 def _tune(built: Any, rows: Floats, queries: Floats) -> float:
     """Set the least number of probed lists that keeps recall; gives the recall reached."""
     wanted = _RECALL

@@ -18,6 +18,7 @@ from index.postings import (
     Query,
     Segment,
     build_segment,
+    compacted,
     count_terms,
     document_counts,
     erase,
@@ -32,7 +33,7 @@ Floats = NDArray[np.float32]
 Weighting = Literal["bm25", "cosine"]
 
 _EXACT_BELOW = 2000  # up to so many documents every change refreshes all weights
-_BLOCK = 4_000_000  # postings measured at once
+_BLOCK = 1_000_000  # postings measured at once
 _MOST_WAITING = 16_000_000  # terms kept apart, searched or not: they are eight bytes each
 _RECENT = 256  # documents kept apart before a merge, or a fiftieth of all if more
 
@@ -147,34 +148,37 @@ class LexicalIndex:
     def to_arrays(self) -> dict[str, NDArray[np.generic]]:
         """Everything needed to go on, as plain arrays."""
         self._settle(merge=True)
+        main = compacted(self._main)
+        is_bm25 = float(self.weighting == "bm25")
         return {
-            "vocabulary": self._main.vocabulary,
-            "starts": self._main.starts,
-            "df": self._main.df,
-            "rows": self._main.rows,
-            "counts": self._main.counts,
+            "vocabulary": main.vocabulary,
+            "starts": main.starts,
+            "df": main.df,
+            "rows": main.rows,
+            "counts": main.counts,
             "lengths": self._lengths,
             "alive": self._alive.astype(np.uint8),
-            "parameters": np.asarray([self._k1, self._b, float(self.weighting == "bm25")]),
+            "norms": self._norms,
+            "parameters": np.asarray([self._k1, self._b, is_bm25, float(self._measured_at)]),
         }
 
     @classmethod
     def from_arrays(cls, arrays: Mapping[str, NDArray[np.generic]]) -> LexicalIndex:
-        """The index that ``to_arrays`` described."""
-        k1, b, is_bm25 = (float(value) for value in arrays["parameters"].tolist())
+        """The index that ``to_arrays`` described; arrays are not copied, and may be written to."""
+        k1, b, is_bm25, measured_at = (float(value) for value in arrays["parameters"].tolist())
         index = cls("bm25" if is_bm25 else "cosine", k1=k1, b=b)
-        index._lengths = arrays["lengths"].astype(np.float32)
+        index._lengths = arrays["lengths"].astype(np.float32, copy=False)
         index._alive = arrays["alive"].astype(bool)
         index._living = int(index._alive.sum())
         index._main = Segment(
-            arrays["vocabulary"].astype(np.int64),
-            arrays["starts"].astype(np.int64),
-            arrays["df"].astype(np.int32),
-            arrays["rows"].astype(np.int32),
-            arrays["counts"].astype(np.uint8),
+            arrays["vocabulary"].astype(np.int64, copy=False),
+            arrays["starts"].astype(np.int64, copy=False),
+            arrays["df"].astype(np.int32, copy=False),
+            arrays["rows"].astype(np.int32, copy=False),
+            arrays["counts"].astype(np.uint8, copy=False),
         )
-        index._stale = True
-        index._measured_at = -len(index) - 1
+        index._norms = arrays["norms"].astype(np.float32, copy=False)
+        index._measured_at = int(measured_at)
         return index
 
     def _settle(self, *, merge: bool = False) -> None:

@@ -6,7 +6,7 @@ character n-grams share with the first words says more than the same share of th
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -62,6 +62,18 @@ class OpeningIndex:
     def remove(self, row: int) -> None:
         """Forget a document that is there."""
         self._documents.clear(row)
+
+    def to_arrays(self) -> dict[str, NDArray[np.generic]]:
+        """Everything needed to go on, as plain arrays."""
+        return self._documents.to_arrays() | {"cuts": self._cuts}
+
+    @classmethod
+    def from_arrays(cls, arrays: Mapping[str, NDArray[np.generic]]) -> OpeningIndex:
+        """The index that ``to_arrays`` described."""
+        index = cls()
+        index._documents = RaggedRows.from_arrays(arrays)
+        index._cuts = arrays["cuts"].astype(np.int32, copy=False)
+        return index
 
     def look(self, rows: Ids, terms: Ids, idf: NDArray[np.float64]) -> Openness:
         """What some documents share with a query.

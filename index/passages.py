@@ -6,10 +6,10 @@ their past questions. Passages and questions are rows; a removed row scores 0 an
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,6 +30,11 @@ FLOORS: Mapping[str, float] = MappingProxyType({
 })  # fmt: skip
 _NEIGHBOURS = 10  # past questions that vote
 _MOST_PAST = 5.0  # weight of past questions in the fixed sum where each passage has many
+_TABLES: Mapping[str, type[LexicalIndex | ForwardIndex | OpeningIndex]] = MappingProxyType({
+    "stem": LexicalIndex, "char": LexicalIndex, "pair": LexicalIndex,
+    "past_stem": LexicalIndex, "past_char": LexicalIndex,
+    "forward": ForwardIndex, "openings": OpeningIndex,
+})  # fmt: skip
 
 
 class TermSet(Protocol):
@@ -132,6 +137,33 @@ class PassageIndex:
             table.remove(np.arange(self._starts[row], self._starts[row + 1]))
         self._asked[row] = 0
         self._count()
+
+    def to_parts(self) -> Iterator[tuple[str, dict[str, NDArray[Any]]]]:
+        """Everything needed to go on, as plain arrays, one part after the other."""
+        for name in _TABLES:
+            yield name, getattr(self, f"_{name}").to_arrays()
+        yield "passages", {"owner": self._owner, "asked": self._asked, "starts": self._starts}
+
+    @classmethod
+    def from_parts(cls, parts: Mapping[str, Mapping[str, NDArray[Any]]]) -> PassageIndex:
+        """The index that ``to_parts`` described; arrays are not copied, and may be written to.
+
+        Raises:
+            ValueError: the parts do not fit each other.
+            KeyError: one is missing.
+        """
+        index, own = cls(), parts["passages"]
+        for name, kind in _TABLES.items():
+            setattr(index, f"_{name}", kind.from_arrays(parts[name]))
+        index._owner, index._asked, index._starts = (
+            own[name].astype(np.int64, copy=False) for name in ("owner", "asked", "starts")
+        )
+        index._count()
+        lengths = {table.rows for table in (index._stem, index._char, index._pair)}
+        asked = {table.rows for table in (index._past_stem, index._past_char)}
+        if lengths != {index.rows} or asked != {len(index._owner)}:
+            raise ValueError("passages, questions and their terms do not fit each other")
+        return index
 
     def questions(self, rows: Ids) -> tuple[Ids, Ids]:
         """Question rows of some passages end to end, and how many each has."""

@@ -101,7 +101,7 @@ def build_segment(rows: Sequence[int], documents: Sequence[Ids]) -> Segment:
 
 
 def _segment(
-    vocabulary: Ids, df: Ids, rows: NDArray[np.int32], counts: NDArray[np.uint8]
+    vocabulary: Ids, df: NDArray[np.integer], rows: NDArray[np.int32], counts: NDArray[np.uint8]
 ) -> Segment:
     """Postings sorted by (term, row), one a pair, and how many each term has."""
     return Segment(
@@ -119,7 +119,7 @@ def merge_segments(main: Segment, recent: Segment) -> Segment:
     Recent rows are always higher: of each term first come the postings of the one, then of the
     other.
     """
-    parts = [_living(main), _living(recent)]
+    parts = [compacted(main), compacted(recent)]
     vocabulary = distinct(np.concatenate([part.vocabulary for part in parts]))
     sizes = np.zeros((len(vocabulary), 2), np.int64)
     for column, part in enumerate(parts):
@@ -133,16 +133,14 @@ def merge_segments(main: Segment, recent: Segment) -> Segment:
     return _segment(vocabulary, sizes.sum(axis=1), rows, counts)
 
 
-def _living(segment: Segment) -> Segment:
+def compacted(segment: Segment) -> Segment:
     """The segment without the postings of removed rows and the terms that only they had."""
     living = segment.counts > 0
     if living.all():
         return segment
-    kept = np.append(0, np.cumsum(living))[segment.starts]
-    df = np.diff(kept)
-    some = df > 0
+    some = segment.df > 0
     return _segment(
-        segment.vocabulary[some], df[some], segment.rows[living], segment.counts[living]
+        segment.vocabulary[some], segment.df[some], segment.rows[living], segment.counts[living]
     )
 
 

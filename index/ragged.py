@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
@@ -46,6 +46,27 @@ class RaggedRows:
         size = int(self._sizes[row])
         self._sizes[row] = 0
         return size
+
+    def to_arrays(self) -> dict[str, NDArray[np.generic]]:
+        """Everything needed to go on, as plain arrays; of a cleared row nothing."""
+        values, sizes = self.take(np.arange(len(self._sizes)))
+        return {"values": values, "sizes": sizes.astype(np.int32)}
+
+    @classmethod
+    def from_arrays(cls, arrays: Mapping[str, NDArray[np.generic]]) -> RaggedRows:
+        """The rows that ``to_arrays`` described; the arrays are not copied.
+
+        Raises:
+            ValueError: the sizes do not fit the numbers.
+        """
+        rows = cls(arrays["values"].dtype)
+        rows._values = arrays["values"]
+        rows._sizes = arrays["sizes"].astype(np.int64)
+        rows._used = len(rows._values)
+        rows._starts = np.cumsum(rows._sizes) - rows._sizes
+        if int(rows._sizes.sum()) != rows._used or int(rows._sizes.min(initial=0)) < 0:
+            raise ValueError("sizes and numbers do not fit each other")
+        return rows
 
     def row(self, row: int) -> NDArray[np.integer]:
         """One row; a view."""

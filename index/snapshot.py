@@ -1,29 +1,35 @@
 """Indexes on disk: named arrays, a key that says what they reflect, a checksum of each file.
 
 A snapshot is written beside its place and renamed into it, so a reader sees the old one or the new
-one. Loading checks every byte: a flipped bit in an index would only show as worse answers.
+one. Loading checks every byte: a flipped bit in an index would only show as worse answers. What is
+loaded lies in the file until it is looked at; writing to it changes this process's copy alone.
 """
 
 from __future__ import annotations
 
-import hashlib
 import json
-import os
+import mmap
 import shutil
 import tempfile
-from collections.abc import Mapping
+import zlib
+from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
-from safetensors import SafetensorError
-from safetensors.numpy import load_file, save_file
+from safetensors.numpy import save_file
 
 Arrays = Mapping[str, NDArray[Any]]
 
-_MANIFEST = "snapshot.json"
-_FORMAT = 1
+_MANIFEST: Final = "snapshot.json"
+_FORMAT: Final = 2
+_CHUNK_BYTES: Final = 1 << 20
+_LENGTH_BYTES: Final = 8  # of the header, which stands before it
+_KINDS: Final = {
+    "F32": np.float32, "F64": np.float64, "I64": np.int64, "I32": np.int32, "U8": np.uint8,
+    "U16": np.uint16, "U32": np.uint32,
+}  # fmt: skip
 
 
 class SnapshotDamaged(ValueError):
@@ -34,26 +40,30 @@ class SnapshotStale(ValueError):
     """A snapshot is whole but reflects something else than was asked for."""
 
 
-def save_snapshot(folder: Path, parts: Mapping[str, Arrays], key: Mapping[str, str]) -> None:
+def save_snapshot(
+    folder: Path, parts: Iterable[tuple[str, Arrays]], key: Mapping[str, str]
+) -> None:
     """Write indexes as one snapshot, in place of an older one.
+
+    Nothing waits for the disk, as the messages of a desk would wait with it: what a power failure
+    leaves half written is found by its checksum, and can be made again.
 
     Args:
         folder: where; its parent must exist.
-        parts: arrays of each index, by a name that can be a file name.
+        parts: name and arrays of each index; the name can be a file name. One is in memory at a
+            time.
         key: what the snapshot reflects, e.g. bundle and knowledge revision.
     """
     made = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
     try:
         files = {}
-        for name, arrays in parts.items():
+        for name, arrays in parts:
             path = made / f"{name}.safetensors"
             save_file({k: np.ascontiguousarray(v) for k, v in arrays.items()}, path)
-            _sync(path)
-            files[path.name] = _digest(path)
+            files[path.name] = _checksum(path)
         manifest = made / _MANIFEST
         about = {"format": _FORMAT, "key": dict(key), "files": files}
         manifest.write_text(json.dumps(about, ensure_ascii=False, indent=1), encoding="utf-8")
-        _sync(manifest)
         old = made.with_name(f"{made.name}.old")
         if folder.exists():
             folder.rename(old)
@@ -64,7 +74,7 @@ def save_snapshot(folder: Path, parts: Mapping[str, Arrays], key: Mapping[str, s
 
 
 def load_snapshot(folder: Path, key: Mapping[str, str]) -> dict[str, dict[str, NDArray[Any]]]:
-    """Arrays of each index of a snapshot.
+    """Arrays of each index of a snapshot, mapped; the file may be removed meanwhile.
 
     Raises:
         SnapshotStale: it was written with another key.
@@ -79,14 +89,30 @@ def load_snapshot(folder: Path, key: Mapping[str, str]) -> dict[str, dict[str, N
     if about["key"] != dict(key):
         raise SnapshotStale(f"the snapshot reflects {about['key']}, not {dict(key)}")
     parts = {}
-    for name, digest in files.items():
-        if _digest(folder / name) != digest:
-            raise SnapshotDamaged(f"{name}: the content changed (SHA-256 differs)")
+    for name, checksum in files.items():
+        if _checksum(folder / name) != checksum:
+            raise SnapshotDamaged(f"{name}: the content changed (its checksum differs)")
         try:
-            parts[name.removesuffix(".safetensors")] = dict(load_file(folder / name))
-        except (SafetensorError, OSError) as error:
+            parts[name.removesuffix(".safetensors")] = _mapped(folder / name)
+        except (OSError, ValueError, KeyError, TypeError) as error:
             raise SnapshotDamaged(f"{name}: cannot be read ({error})") from error
     return parts
+
+
+def _mapped(path: Path) -> dict[str, NDArray[Any]]:
+    """Arrays of a safetensors file as views of its mapping; pages are read when looked at."""
+    with path.open("rb") as file:
+        content = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_COPY)
+    start = _LENGTH_BYTES + int.from_bytes(content[:_LENGTH_BYTES], "little")
+    header = json.loads(content[_LENGTH_BYTES:start])
+    header.pop("__metadata__", None)
+    arrays = {}
+    for name, about in header.items():
+        first, end = about["data_offsets"]
+        kind = np.dtype(_KINDS[about["dtype"]])
+        flat = np.frombuffer(content, kind, (end - first) // kind.itemsize, start + first)
+        arrays[name] = flat.reshape(about["shape"])
+    return arrays
 
 
 def _manifest(folder: Path) -> dict[str, Any]:
@@ -100,11 +126,14 @@ def _manifest(folder: Path) -> dict[str, Any]:
     return dict(about)
 
 
-def _digest(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+def _checksum(path: Path) -> str:
+    """Size and CRC-32: found in passing, as a whole index is read in a fraction of a second.
 
-
-def _sync(path: Path) -> None:
-    with path.open("rb") as file:
-        os.fsync(file.fileno())
+    It is against a disk that fails. Who may write into the data folder can rewrite both.
+    """
+    value, size, part = 0, 0, bytearray(_CHUNK_BYTES)
+    with path.open("rb", buffering=0) as file:
+        while count := file.readinto(part):
+            value = zlib.crc32(memoryview(part)[:count], value)
+            size += count
+    return f"{size}-{value:08x}"

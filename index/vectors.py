@@ -6,7 +6,7 @@ Vectors are unit rows; similarity is the inner product. Ids are the caller's, ``
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -45,6 +45,9 @@ class VectorIndex(Protocol):
 
     def products(self, ids: Ids, vector: Floats) -> Floats:
         """Inner products ``(n,)`` of stored rows with a vector; 0 for unknown ids."""
+
+    def to_arrays(self) -> dict[str, NDArray[Any]]:
+        """Everything needed to go on, as plain arrays."""
 
 
 class ExactIndex:
@@ -135,11 +138,7 @@ class ExactIndex:
 
     def products(self, ids: Ids, vector: Floats) -> Floats:
         """Inner products ``(n,)`` of stored rows with a vector; 0 for unknown ids."""
-        if native.library is None:
-            return np.asarray(self.vectors(ids) @ vector, np.float32)
-        found = np.empty(len(ids), np.float32)
-        native.library.products(self._rows, self._places(ids), vector, found)
-        return found
+        return inner_products(self._rows, self._places(ids), vector)
 
     def _places(self, ids: Ids) -> Ids:
         """Rows that hold some ids, -1 for unknown ones."""
@@ -174,6 +173,17 @@ class ExactIndex:
         rows = np.zeros((room, self.dimension), np.float32)
         rows[: self._size] = self._rows[: self._size]
         self._rows = rows
+
+
+def inner_products(rows: Floats, places: Ids, vector: Floats) -> Floats:
+    """Inner products ``(n,)`` of the rows at some places with a vector; 0 for a place below 0."""
+    found = np.zeros(len(places), np.float32)
+    if native.library is not None:
+        native.library.products(rows, places, vector, found)
+        return found
+    known = places >= 0
+    found[known] = rows[places[known]] @ vector
+    return found
 
 
 def nearest(rows: Floats, queries: Floats, k: int) -> tuple[Floats, Ids]:

@@ -34,10 +34,19 @@ class Speller:
         words: every known word.
         counts: (words,) how many texts hold each.
         beside: (pairs,) sorted hashes of the pairs of neighbours that several texts hold.
+        slips: sorted hashes of what is left of the words that are offered, and which word each is
+            of, as ``to_arrays`` gives them; None: they are made, which takes a moment.
+
+    Raises:
+        ValueError: a slip is of no word.
     """
 
     def __init__(
-        self, words: Sequence[str], counts: NDArray[np.int32], beside: NDArray[np.int64]
+        self,
+        words: Sequence[str],
+        counts: NDArray[np.int32],
+        beside: NDArray[np.int64],
+        slips: tuple[NDArray[np.int64], NDArray[np.int64]] | None = None,
     ) -> None:
         self._counts = dict(zip(words, counts.tolist(), strict=True))
         self._beside = beside
@@ -45,11 +54,12 @@ class Speller:
             (-n, word) for word, n in self._counts.items() if n >= _LEAST_COUNT and word.isalpha()
         )
         self._offered = [word for _, word in common[:_MOST_WORDS]]
-        parts = [_hashes(word) for word in self._offered]
-        owners = np.repeat(np.arange(len(parts)), [len(part) for part in parts])
-        hashes = np.concatenate([*parts, np.empty(0, np.int64)])
-        order = np.argsort(hashes, kind="stable")
-        self._hashes, self._owners = hashes[order], owners[order]
+        self._hashes, self._owners = slips or _slips(self._offered)
+        among = self._owners if len(self._owners) else np.zeros(1, np.int64)
+        if len(self._hashes) != len(self._owners) or not (
+            0 <= among.min() <= among.max() < max(len(self._offered), 1)
+        ):
+            raise ValueError("spelling: the slips are of other words")
         self._remembered: dict[str, tuple[str, ...]] = {}
 
     @classmethod
@@ -78,12 +88,14 @@ class Speller:
         return read
 
     def to_arrays(self) -> dict[str, NDArray[Any]]:
-        """``spelling_words`` (UTF-8, line feeds between), ``spelling_counts``, ``..._beside``."""
+        """``spelling_words`` (UTF-8, line feeds between), ``..._counts``, ``..._beside``, slips."""
         joined = "\n".join(self._counts).encode("utf-8")
         return {
             "spelling_words": np.frombuffer(joined, np.uint8),
             "spelling_counts": np.fromiter(self._counts.values(), np.int32, len(self._counts)),
             "spelling_beside": self._beside,
+            "spelling_slips": self._hashes.astype(np.uint32),
+            "spelling_owners": self._owners.astype(np.int32),
         }
 
     @classmethod
@@ -101,7 +113,11 @@ class Speller:
         words = joined.split("\n") if joined else []
         if len(words) != len(counts):
             raise ValueError(f"spelling: {len(words)} words and {len(counts)} counts")
-        return cls(words, counts.astype(np.int32), beside.astype(np.int64))
+        slips = None
+        if "spelling_slips" in arrays and "spelling_owners" in arrays:  # not in older files
+            hashes, owners = arrays["spelling_slips"], arrays["spelling_owners"]
+            slips = hashes.astype(np.int64), owners.astype(np.int64)
+        return cls(words, counts.astype(np.int32), beside.astype(np.int64), slips)
 
     def _weight(self, before: str, word: str, after: str) -> float:
         """How likely the word is here, up to a factor."""
@@ -143,6 +159,15 @@ class Speller:
             if distance == reach:
                 nearest.append(self._offered[owner])
         return tuple(sorted(nearest))
+
+
+def _slips(words: Sequence[str]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Sorted hashes of the words with letters dropped, and the place of the word of each."""
+    parts = [_hashes(word) for word in words]
+    owners = np.repeat(np.arange(len(parts)), [len(part) for part in parts])
+    hashes = np.concatenate([*parts, np.empty(0, np.int64)])
+    order = np.argsort(hashes, kind="stable")
+    return hashes[order], owners[order]
 
 
 def _hashes(word: str) -> NDArray[np.int64]:

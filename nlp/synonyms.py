@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 from functools import lru_cache
 from importlib import resources
 
-from nlp.terms import word_stems
+from nlp.terms import stem_ids
 
 _FILE = "synonyms.txt"
 
@@ -25,7 +25,7 @@ def read_groups(lines: Iterable[str]) -> dict[int, tuple[int, ...]]:
     others: defaultdict[int, set[int]] = defaultdict(set)
     for line in lines:
         if not line.startswith("#"):
-            stems = {stem for word in line.split() for stem in word_stems(word)}
+            stems = {stem for word in line.split() for stem in stem_ids(word)}
             for stem in stems:
                 others[stem] |= stems - {stem}
     return {stem: tuple(sorted(found)) for stem, found in others.items() if found}

@@ -76,6 +76,11 @@ def word_stems(word: str) -> tuple[int, ...]:
     return tuple(sorted(set(_word(word).stems.tolist())))
 
 
+def stem_ids(word: str) -> tuple[int, ...]:
+    """``word_stems`` of a word that may never be met in a text, without what else it holds."""
+    return tuple(sorted({_hash(f"s{stem}") for stem in stems(word)}))
+
+
 def _word(word: str) -> _Word:
     return _known_word(word) if len(word) <= _LONGEST_KNOWN else _read_word(word)
 

@@ -24,7 +24,7 @@ from admin.bench.measuring import (
 )
 from admin.bench.texts import Source, TextMaker
 from admin.evaluate.judging import rounded
-from bot.candidates import KnowledgeItem
+from bot.entries import KnowledgeItem
 from index.ann import Device, FaissIndex, choose_device
 from index.vectors import nearest
 from nlp.ranker import DualEncoder

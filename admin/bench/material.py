@@ -19,10 +19,12 @@ import numpy as np
 
 from admin.bench.dense import KnownAnswer, load_models, read_answers
 from admin.bench.texts import Source, TextMaker
-from bot.candidates import KnowledgeItem
+from bot.bundles import load_bundle
+from bot.entries import KnowledgeItem
+from bot.index_files import IndexFiles
 from bot.learning.bundle import train_bundle
 from bot.learning.dataset import CategoryRow, Dataset, QuestionRow
-from bot.settings import Preset, Settings, load_settings
+from bot.settings import Preset, Settings
 from bot.store import ArticleRow
 from bot.store.store import Store
 
@@ -108,13 +110,19 @@ class Material:
     def server_files(self, size: int, durable: str, port: int) -> tuple[Path, str]:
         """Settings file of a server that knows ``answers(size)`` by the default preset, a token.
 
-        With a size of 0 it knows nothing and has no model.
+        With a size of 0 it knows nothing and has no model. Else it is one that ran before: the file
+        of its index is there.
 
-        The data are made anew each time, as a run adds messages to them.
+        The data are copied anew each time, as a run adds messages to them.
         """
-        folder = self.folder / f"server-{size}"
+        folder, known = self.folder / f"server-{size}", self.folder / f"known-{size}"
+        if not (known / "token").exists():
+            shutil.rmtree(known, ignore_errors=True)
+            settings = Settings(data_dir=str(known / "data"))
+            token = asyncio.run(self._fill(settings, size))
+            (known / "token").write_text(token, encoding="ascii")
         shutil.rmtree(folder, ignore_errors=True)
-        folder.mkdir(parents=True)
+        shutil.copytree(known, folder)
         config = folder / "settings.toml"
         config.write_text(
             f'data_dir = "{folder / "data"}"\n[http]\nport = {port}\n'
@@ -122,9 +130,7 @@ class Material:
             f'[store]\nsynchronous = "{durable}"\n[log]\nlevel = "ERROR"\n',
             encoding="utf-8",
         )
-        settings = load_settings(config, environ={})
-        token = asyncio.run(self._fill(settings, size))
-        return config, token
+        return config, (folder / "token").read_text(encoding="ascii")
 
     async def _fill(self, settings: Settings, size: int) -> str:
         store = Store.open(settings, time.time)
@@ -149,6 +155,8 @@ class Material:
             await store.knowledge.import_articles(rows[at : at + _AT_ONCE])
         await store.models.add_bundle(models.name, str(path), {})
         await store.models.promote(models.name)
+        self.tell(f"indexing {size:,} answers")
+        await IndexFiles(settings, store).index(load_bundle(path))
 
 
 def _known(item: KnowledgeItem) -> KnownAnswer:

@@ -18,9 +18,9 @@ from admin.bench.measuring import peak_bytes, percentiles
 from admin.bench.texts import Source, TextMaker
 from admin.evaluate.judging import rounded
 from bot.answering import Answerer
+from bot.bundles import Bundle, load_bundle
 from bot.candidates import CandidateIndex
 from bot.learning.bundle import train_bundle
-from bot.serving import Bundle, load_bundle
 
 Tell = Callable[[str], None]
 

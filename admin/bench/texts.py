@@ -16,7 +16,7 @@ from typing import Final
 import numpy as np
 
 from admin.evaluate.corpus import Corpus
-from bot.candidates import KnowledgeItem
+from bot.entries import KnowledgeItem
 
 SUPPORT_WORDS: Final = (60, 150)  # length of a support article
 _INVENTED: Final = 200_000  # words that may be invented

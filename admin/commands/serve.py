@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+
 import click
 
 from admin.commands.invocation import Invocation
@@ -21,6 +23,7 @@ def command(invocation: Invocation, *, host: str | None, port: int | None) -> No
     Example:
       neurobot serve --port 8080
     """
+    gc.disable()  # until it answers: what a start makes stays, and none of it is to be looked for
     from admin import panel
     from admin.operations import register
     from bot import app

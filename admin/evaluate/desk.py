@@ -21,12 +21,13 @@ from admin.evaluate.judging import acceptance, calibration_figures, latency, rou
 from admin.importers.rows import KnowledgeRow, TicketRow
 from admin.importers.tickets import same_text
 from bot.answering import Answerer
-from bot.candidates import CandidateIndex, KnowledgeItem
+from bot.bundles import Bundle, load_bundle
+from bot.candidates import CandidateIndex
 from bot.domain import Suggestions
+from bot.entries import KnowledgeItem
 from bot.errors import BadData
 from bot.learning.bundle import NothingToTrain, train_bundle
 from bot.learning.dataset import CategoryRow, Dataset, QuestionRow
-from bot.serving import Bundle, load_bundle
 from bot.settings import Preset
 from nlp.calibration import threshold_for
 

@@ -31,9 +31,10 @@ from admin.evaluate.pooled import PooledIndex
 from admin.evaluate.retrieval import Peer, Searcher, Shelf, build_peers, engine
 from admin.evaluate.task import Asked, Task, build_task
 from bot.answering import Answerer
-from bot.candidates import FEATURES, RANKERS, KnowledgeItem
+from bot.bundles import Bundle
+from bot.candidates import FEATURES, RANKERS
+from bot.entries import KnowledgeItem
 from bot.learning.ranking import train_ranking
-from bot.serving import Bundle
 from bot.settings import Preset
 from nlp.calibration import threshold_for
 from nlp.correction import Correction, Evidence, weighted_sum

@@ -102,6 +102,7 @@ async def recommend(request: web.Request) -> web.Response:
     if bool(wish.customer) == bool(wish.item):
         raise BadRequest("Name a customer or an item.", remedy="?customer=… or ?item=…")
     if wish.item:
+        await recommending.ready()
         offers = recommending.beside(wish.item, wish.limit)
     else:
         subject = await recommending.named(wish.customer)

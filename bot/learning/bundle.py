@@ -12,10 +12,10 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Final, Literal
 
+from bot.bundles import BUNDLE_FILE
 from bot.learning.dataset import Dataset
 from bot.learning.frozen import training_texts
 from bot.learning.seen import save_seen
-from bot.serving import BUNDLE_FILE
 from bot.settings import Preset
 from nlp.artifacts import load_json, publish, save_json, seal_of, verify, write_manifest
 

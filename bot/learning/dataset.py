@@ -14,8 +14,8 @@ from typing import Any, Final, Literal
 
 import msgspec
 
-from bot.candidates import KnowledgeItem
 from bot.domain import Article, Ticket
+from bot.entries import KnowledgeItem
 from bot.items import knowledge_item
 from bot.store import Store
 from bot.store.records import TrainingRow

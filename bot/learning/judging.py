@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
+from bot.bundles import Bundle, load_bundle
 from bot.errors import ArtefactDamaged
 from bot.learning import gate
 from bot.learning.dataset import Dataset
@@ -19,7 +20,6 @@ from bot.learning.gate import Check, Ruling
 from bot.learning.poison import Suspicion
 from bot.learning.scoring import Candidate, Kept, folder_bytes, latencies_ms
 from bot.learning.seen import unseen
-from bot.serving import Bundle, load_bundle
 from bot.store.records import Canary
 
 _TICKETS_ASKED: Final = 4000  # whose labels the live model is asked about

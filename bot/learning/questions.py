@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from bot.candidates import KnowledgeItem
+from bot.entries import KnowledgeItem
 from nlp.text import normalise
 
 

@@ -13,7 +13,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from bot.candidates import FEATURES, RANKERS, KnowledgeItem
+from bot.candidates import FEATURES, RANKERS
+from bot.entries import KnowledgeItem
 from bot.learning.questions import Asked, merge_questions, with_questions
 from bot.learning.ranking_encoders import FitEncoder, choose_encoder
 from bot.learning.ranking_lists import all_asked_once, draw_folds, out_of_fold

@@ -13,7 +13,8 @@ from collections.abc import Callable, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from bot.candidates import FEATURES, CandidateIndex, KnowledgeItem
+from bot.candidates import FEATURES, CandidateIndex
+from bot.entries import KnowledgeItem
 from bot.learning.questions import Asked, same_answers, with_questions
 from nlp.encoders import Encoder
 from nlp.text import normalise

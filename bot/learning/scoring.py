@@ -15,10 +15,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bot.answering import Answerer
+from bot.bundles import Bundle
 from bot.candidates import CandidateIndex
 from bot.learning.dataset import CategoryRow, Dataset, QuestionRow
 from bot.learning.questions import merge_questions, same_answers, with_questions
-from bot.serving import Bundle
 from bot.store.records import Canary
 
 Bools = NDArray[np.bool_]

@@ -11,6 +11,7 @@ from typing import Any, Final
 
 import msgspec
 
+from bot.bundles import load_bundle
 from bot.bus import Bus
 from bot.errors import BadRequest
 from bot.learning.dataset import collect
@@ -18,7 +19,7 @@ from bot.learning.promotion import go_live, ruling_on
 from bot.learning.threads import to_the_end
 from bot.learning.training_set import TrainingSet
 from bot.learning.work import Ending
-from bot.serving import Serving, load_bundle
+from bot.serving import Serving
 from bot.settings import PRESETS, Settings
 from bot.store import Store
 from bot.store.records import Job

@@ -11,11 +11,12 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+from bot.bundles import Bundle
 from bot.domain import Article
 from bot.learning.dataset import MOST_REPEATS, repeat_key
 from bot.learning.doubts import Examination, Labelled, examine, very_sure_otherwise
 from bot.ports import Clock
-from bot.serving import Bundle, Serving
+from bot.serving import Serving
 from bot.settings import Settings
 from bot.store import Store
 from bot.store.training import SourceRow

@@ -1,8 +1,9 @@
 """Recommendations of the running server: fed by events, articles and the catalogue, kept in rows.
 
 Profiles change in memory with each event and are stored every few minutes and at the end; after a
-crash the events since then are learnt anew. Until the catalogue is read at the start, nothing is
-recommended and events wait.
+crash the events since then are learnt anew. Until the catalogue is read, nothing is recommended and
+events wait. It is read at the start, or by the first need where it is large and nothing is known of
+anybody yet: what nobody uses costs neither time nor memory.
 """
 
 from __future__ import annotations
@@ -34,6 +35,7 @@ _FLUSH_S: Final = 2.0
 # What a person looks at comes in many events, and storing a profile costs more than twenty of them.
 _PROFILES_EVERY: Final = 150  # times that changes are stored
 _PRUNE_EVERY: Final = 300
+_MANY: Final = 500  # articles, which take a third of a second to read
 _CHUNK: Final = 50  # items tagged before the loop does something else
 _AT_ONCE: Final = 200  # events; a millisecond
 _MOST_UNSETTLED: Final = 100_000  # sights that are not in their profiles; 15 MB
@@ -83,6 +85,7 @@ class Recommending:
         self._watching = Watching(settings, self.shelf, self.audience, people.identity, nothing)
         self._queue: deque[Event] = deque()
         self._news = asyncio.Event()
+        self._wanted = asyncio.Event()
         self._ready = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
 
@@ -104,6 +107,7 @@ class Recommending:
 
     async def ready(self) -> None:
         """Wait until the catalogue is read; where nothing was started, read it now."""
+        self._wanted.set()
         if not self._tasks and not self._ready.is_set():
             await self._open()
         await self._ready.wait()
@@ -120,6 +124,7 @@ class Recommending:
 
     def observe(self, events: Sequence[Event]) -> None:
         """Learn from events that are stored; a few at once, more when others had their turn."""
+        self._wanted.set()
         if len(self._queue) < _MOST_WAITING:
             self._queue += events
             if self._ready.is_set():
@@ -127,7 +132,8 @@ class Recommending:
                 self._news.set()
 
     async def settled(self) -> None:
-        """Wait until all that was seen is in the profiles."""
+        """Wait until all that was seen is in the profiles; have the catalogue read."""
+        self._wanted.set()
         while self._queue:
             self._learn()
             await asyncio.sleep(0)
@@ -232,6 +238,8 @@ class Recommending:
         await keep(self._store, self.shelf, self.audience, self._watching)
 
     async def _run(self) -> None:
+        if not await self._used():
+            await self._wanted.wait()
         await self._open()
         self._tasks += [
             asyncio.create_task(self._follow_articles(), name="recommending-articles"),
@@ -249,6 +257,15 @@ class Recommending:
                 _LOG.warning("Profiles wait to be stored: %s", error)
             except Exception:  # noqa: BLE001 - the loop must outlive a bad row
                 _LOG.exception("Profiles were not stored")
+
+    async def _used(self) -> bool:
+        """True where anything but many articles is there to be read."""
+        profiles = self._store.profiles
+        return (
+            (await self._store.knowledge.articles(per_page=1)).total < _MANY
+            or await profiles.any()
+            or bool(await self._people.after(await profiles.learnt(), 1))
+        )
 
     async def _open(self) -> None:
         """Read everything; what arrived meanwhile is observed after it."""

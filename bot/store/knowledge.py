@@ -16,6 +16,7 @@ from bot.store.imports import Imports
 from bot.store.part import PER_PAGE
 from bot.store.records import ArticleVersion
 from bot.store.search import match
+from bot.store.stamps import stamps
 from bot.store.texts import answer_key
 
 ArticleState = Literal["live", "removed", "all", "unused"]
@@ -253,6 +254,10 @@ class Knowledge(Imports, Canned):
     async def revision(self) -> int:
         """Number of changes so far; another number means another knowledge base."""
         return await self._db.read(articles.revision)
+
+    async def stamps(self) -> dict[int, int]:
+        """For each article that is not removed a number that changes with what is indexed of it."""
+        return await self._db.read(stamps)
 
     async def _bin(self, article_id: int, *, removed: bool, actor: str) -> Article:
         now = self._clock()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
 
 from bot.errors import StorageUnavailable
 from bot.store import (
@@ -15,9 +16,11 @@ from bot.store import (
     schema_operations,
     training_schema,
 )
-from bot.store.steps import Database, Migrations
 
-Step = Callable[[Database], None]
+if TYPE_CHECKING:
+    from bot.store.steps import Database
+
+Step = Callable[["Database"], None]
 
 _SET = "neurobot"
 _EVENTS_SET = "neurobot-events"
@@ -96,10 +99,15 @@ def migrate_events(connection: sqlite3.Connection) -> None:
 
 
 def _apply(connection: sqlite3.Connection, name: str, wanted: Sequence[tuple[str, Step]]) -> None:
-    steps = Migrations(name)
-    for step_name, step in wanted:
-        steps(name=step_name)(step)
     try:
+        connection.execute("PRAGMA recursive_triggers = on")  # as sqlite-utils has it
+        if _made(connection, name) == {step_name for step_name, _ in wanted}:
+            return
+        from bot.store.steps import Database, Migrations  # noqa: PLC0415 - a tenth of a second
+
+        steps = Migrations(name)
+        for step_name, step in wanted:
+            steps(name=step_name)(step)
         db = Database(connection)
         unknown = {step.name for step in steps.applied(db)} - {known for known, _ in wanted}
         if unknown:
@@ -113,3 +121,14 @@ def _apply(connection: sqlite3.Connection, name: str, wanted: Sequence[tuple[str
             f"The database cannot be prepared: {error}.",
             remedy="A damaged file is replaced by 'neurobot restore'.",
         ) from error
+
+
+def _made(connection: sqlite3.Connection, name: str) -> set[str]:
+    """Names of the steps of a set that were made, as sqlite-utils keeps them."""
+    table = "SELECT 1 FROM sqlite_master WHERE name = '_sqlite_migrations'"
+    if connection.execute(table).fetchone() is None:
+        return set()
+    found = connection.execute(
+        "SELECT name FROM _sqlite_migrations WHERE migration_set = ?", (name,)
+    )
+    return {row[0] for row in found}

@@ -95,6 +95,18 @@ class Profiles(Part):
 
         await self._db.write(write)
 
+    async def any(self) -> bool:
+        """True where something is known that no article says: an item, a profile, a view."""
+
+        def find(connection: sqlite3.Connection) -> bool:
+            [known] = connection.execute(
+                """SELECT EXISTS (SELECT 1 FROM profiles) OR EXISTS (SELECT 1 FROM items)
+                   OR EXISTS (SELECT 1 FROM item_heat) OR EXISTS (SELECT 1 FROM offers)"""
+            ).fetchone()
+            return bool(known)
+
+        return await self._db.read(find)
+
     async def learnt(self) -> tuple[float, str] | None:
         """Time and id of the last event that the profiles have learnt from."""
 

@@ -7,7 +7,7 @@ from admin.bench import query
 from admin.bench.measuring import cpu_bandwidth, gpu_bandwidth, percentiles
 from admin.bench.texts import Source, TextMaker
 from admin.cli import run
-from bot.serving import Bundle
+from bot.bundles import Bundle
 from index.ann import choose_device
 
 SOURCES = [

@@ -17,7 +17,8 @@ from admin.evaluate.pooled import PooledIndex
 from admin.evaluate.ranker import evaluate
 from admin.evaluate.retrieval import Shelf, build_peers
 from admin.evaluate.task import MOST_JUDGED, build_task
-from bot.candidates import RANKERS, KnowledgeItem
+from bot.candidates import RANKERS
+from bot.entries import KnowledgeItem
 
 KEYS = {
     "acc_at_1", "recall_at_5", "recall_at_10", "mrr", "ece", "ece_low", "ece_high",

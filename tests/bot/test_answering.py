@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from bot.answering import Answerer
-from bot.candidates import FEATURES, CandidateIndex, KnowledgeItem
+from bot.candidates import FEATURES, CandidateIndex
+from bot.entries import KnowledgeItem
 from nlp.correction import Calibration, Correction, weighted_sum
 
 RU = KnowledgeItem(

@@ -3,7 +3,8 @@ import time
 import numpy as np
 import pytest
 
-from bot.candidates import FEATURES, RANKERS, CandidateIndex, KnowledgeItem
+from bot.candidates import FEATURES, RANKERS, CandidateIndex
+from bot.entries import KnowledgeItem
 from nlp.train.ranker import EncoderSettings, fit_encoder
 
 ITEMS = (

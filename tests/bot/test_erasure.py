@@ -1,6 +1,7 @@
 """After an erasure nothing of the person is left but numbers, and what is left is named."""
 
 import asyncio
+import shutil
 
 import msgspec
 import pytest
@@ -20,7 +21,7 @@ from bot.domain import (
 from bot.errors import Conflict, NotFound
 from bot.event import PAGE_VIEW, Event
 from bot.learning.dataset import collect
-from bot.store import Reply
+from bot.store import ArticleRow, Reply
 from bot.store.items import StoredItem
 
 SECRET = "my parrot Kesha chewed the blue router of flat twelve"
@@ -84,6 +85,21 @@ async def lived(server):
     await store.conversations.add_note(talk.id, agent.id, f"note: {SECRET}")
     await services.serving.apply_articles([article.id])
     return services, person, article
+
+
+async def test_the_file_of_the_index_is_written_anew(lived):
+    services, person, _ = lived
+    rows = [ArticleRow(f"Shelf {number} stands in the hall.") for number in range(120)]
+    await services.store.knowledge.import_articles(rows)
+    await services.serving.forget()
+    folder = services.settings.index_path / "cold"
+    assert SECRET.encode() in (folder / "entries.safetensors").read_bytes()
+    shutil.copytree(folder, folder.with_name("v-of-old"))
+    report = await erasure.erase(services, person.public_id, actor="olga")
+    assert report.found == {}
+    assert [path.name for path in folder.parent.iterdir()] == ["cold"]
+    for path in folder.iterdir():
+        assert b"parrot" not in path.read_bytes()
 
 
 async def test_nothing_is_left_but_numbers(lived):

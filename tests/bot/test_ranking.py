@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from bot.answering import Answerer
-from bot.candidates import FEATURES, CandidateIndex, KnowledgeItem
+from bot.candidates import FEATURES, CandidateIndex
+from bot.entries import KnowledgeItem
 from bot.learning.questions import Asked
 from bot.learning.ranking import LEAST_QUESTIONS, _train_correction, train_ranking
 from bot.learning.ranking_encoders import compare

@@ -1,7 +1,8 @@
 import numpy as np
 import pytest
 
-from bot.candidates import FEATURES, KnowledgeItem
+from bot.candidates import FEATURES
+from bot.entries import KnowledgeItem
 from bot.learning.questions import Asked, merge_questions, same_answers
 from bot.learning.ranking_lists import all_asked_once, draw_folds, out_of_fold
 

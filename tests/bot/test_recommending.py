@@ -12,6 +12,7 @@ from bot.bus import Bus
 from bot.errors import NotFound
 from bot.event import PAGE_VIEW, Event
 from bot.recommending import Recommending
+from bot.store import ArticleRow
 from bot.store.items import StoredItem
 from index.interests import MOST_TAGS
 
@@ -243,6 +244,18 @@ async def test_articles_are_items_and_follow_the_knowledge_base(recommending, st
     await store.knowledge.remove(article.id)
     recommending.bus.publish("desk", "knowledge.changed", {"revision": 2})
     await until(lambda: recommending.shelf.find(f"article:{article.id}") is None)
+
+
+async def test_many_articles_are_read_by_the_first_need(settings, store, clock, names):
+    await store.knowledge.import_articles([ArticleRow(f"Полка {n} в зале.") for n in range(500)])
+    found = Recommending(settings, store, Bus(), clock, names)
+    await found.start()
+    await asyncio.sleep(0.2)
+    assert (found.is_ready, len(found.shelf)) == (False, 0)
+    found.observe([event(visitor="v1", url=f"{SITE}/u1")])
+    await found.ready()
+    assert len(found.shelf) == 500
+    await found.stop()
 
 
 async def test_a_restart_loses_nothing(recommending, open_recommending) -> None:

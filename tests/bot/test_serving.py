@@ -11,12 +11,13 @@ from pathlib import Path
 
 import pytest
 
-from bot.candidates import KnowledgeItem
+from bot.bundles import load_bundle
 from bot.domain import Ticket
+from bot.entries import KnowledgeItem
 from bot.errors import ArtefactDamaged, NotFound
 from bot.learning.bundle import train_bundle
 from bot.learning.dataset import CategoryRow, Dataset, QuestionRow
-from bot.serving import Serving, load_bundle
+from bot.serving import Serving
 from bot.settings import Settings
 from bot.store import ArticleRow, Store
 from nlp.artifacts import load_json, save_json, write_manifest

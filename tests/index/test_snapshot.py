@@ -13,7 +13,7 @@ KEY = {"bundle": "7", "revision": "12"}
 def folder(tmp_path):
     index = LexicalIndex()
     index.add([np.asarray([1, 2]), np.asarray([3])])
-    save_snapshot(tmp_path / "snap", {"stem": index.to_arrays()}, KEY)
+    save_snapshot(tmp_path / "snap", [("stem", index.to_arrays())], KEY)
     return tmp_path / "snap"
 
 
@@ -59,6 +59,6 @@ def test_the_index_comes_back(folder):
 
 
 def test_a_newer_snapshot_takes_the_place(folder):
-    save_snapshot(folder, {"stem": LexicalIndex().to_arrays()}, {"bundle": "8"})
+    save_snapshot(folder, [("stem", LexicalIndex().to_arrays())], {"bundle": "8"})
     assert len(LexicalIndex.from_arrays(load_snapshot(folder, {"bundle": "8"})["stem"])) == 0
     assert [path.name for path in folder.parent.iterdir()] == ["snap"]

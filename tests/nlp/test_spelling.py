@@ -81,3 +81,14 @@ def test_damaged_arrays_are_refused() -> None:
         Speller.from_arrays({})
     with pytest.raises(ValueError, match="words and"):
         Speller.from_arrays(arrays | {"spelling_counts": np.ones(2, np.int32)})
+    with pytest.raises(ValueError, match="slips"):
+        Speller.from_arrays(arrays | {"spelling_owners": arrays["spelling_owners"] + 99})
+    with pytest.raises(ValueError, match="slips"):
+        Speller.from_arrays(arrays | {"spelling_owners": arrays["spelling_owners"][1:]})
+
+
+def test_a_speller_of_an_older_file_reads_the_same() -> None:
+    arrays = SPELLER.to_arrays()
+    del arrays["spelling_slips"], arrays["spelling_owners"]
+    typed = ["frogot", "my", "pasword", "carx", "is", "lost", "nowhere"]
+    assert Speller.from_arrays(arrays).correct(typed) == SPELLER.correct(typed)

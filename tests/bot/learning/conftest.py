@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import pytest
 
-from bot.candidates import KnowledgeItem
+from bot.entries import KnowledgeItem
 from bot.learning.challenge import train_challenger
 from bot.learning.dataset import CategoryRow, Dataset, QuestionRow
 from bot.learning.frozen import FrozenSlice, hold_out_frozen

@@ -10,12 +10,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from bot.bundles import load_bundle
 from bot.errors import ArtefactDamaged
 from bot.learning import gate
 from bot.learning.gate import Ruling
 from bot.learning.judging import Evidence, judge
 from bot.learning.seen import unseen
-from bot.serving import load_bundle
 from bot.store.records import Canary
 from nlp.artifacts import (
     load_arrays,
