@@ -3,7 +3,7 @@
 strace ends the process at its N-th write or sync, or makes that call fail, for N = 1, 2, ... until
 the cycle survives: nothing is left to chance. The child says what was acknowledged, as a server
 would, only after the store has returned. ``TRUST_PROFILE=full`` tries every call, ``short`` every
-third, the ordinary test run a few.
+sixth, the ordinary test run a few.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ import pytest
 from bot.settings import Settings
 from bot.store import Store
 
-STRIDE = {"full": 1, "short": 4}.get(os.environ.get("TRUST_PROFILE", ""), 29)
+STRIDE = {"full": 1, "short": 6}.get(os.environ.get("TRUST_PROFILE", ""), 29)
 CALLS = "pwrite64,fdatasync,ftruncate"
 MOST = 400  # a cycle makes far fewer calls
 pytestmark = [
