@@ -8,6 +8,7 @@
 #define METHOD(name, arguments) {#name, (PyCFunction)(void (*)(void))name, METH_FASTCALL, #name arguments}
 
 static PyMethodDef METHODS[] = {
+    METHOD(count_terms, "(sorted, distinct, repeats) -> int"),
     METHOD(ask, "(total, norms, levels, terms, repeats, idf, df, k1, scale, living, *segments)"),
     METHOD(add_scores, "(total, norms, levels, starts, rows, counts, where, factors)"),
     METHOD(best_of_groups, "(best, values, starts)"),

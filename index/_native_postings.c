@@ -2,7 +2,7 @@
  */
 #include "_native.h"
 
-enum { MOST_SEGMENTS = 2, LEVELS = 256 };
+enum { MOST_SEGMENTS = 2, LEVELS = 256, AHEAD = 4 };
 
 typedef struct {
     const int64_t *vocabulary, *starts;
@@ -16,18 +16,6 @@ typedef struct {
     const float *norms, *levels; /* levels: NULL for BM25 */
     size_t documents;
 } Scores;
-
-static int64_t find(const int64_t *sorted, int64_t low, int64_t high, int64_t wanted)
-{
-    while (low < high) {
-        const int64_t middle = low + (high - low) / 2;
-        if (sorted[middle] < wanted)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    return low;
-}
 
 /* BM25 of one term: count / (count + norm). A row out of range, as of a damaged file, is passed by. */
 static void add_saturated(const Scores *s, const Segment *g, int64_t start, int64_t end, float factor)
@@ -51,16 +39,21 @@ static void add_levels(const Scores *s, const Segment *g, int64_t start, int64_t
     }
 }
 
-/* Places of sorted terms in a segment, -1 for unknown ones; adds up in how many documents they are.
- */
+/* Places of terms in a segment, -1 for unknown ones; adds up in how many documents they are. All are
+ * sought together, a halving at a time, so that they wait for memory together. */
 static void locate(const Segment *g, const int64_t *terms, Py_ssize_t count, int64_t *where, double *df)
 {
-    int64_t at = 0;
+    memset(where, 0, (size_t)count * sizeof *where);
+    for (Py_ssize_t length = g->terms, half; length > 1; length -= half) {
+        half = length / 2;
+        for (Py_ssize_t t = 0; t < count; t++)
+            where[t] += g->vocabulary[where[t] + half - 1] < terms[t] ? half : 0;
+    }
     for (Py_ssize_t t = 0; t < count; t++) {
-        at = find(g->vocabulary, at, g->terms, terms[t]);
-        where[t] = at < g->terms && g->vocabulary[at] == terms[t] ? at : -1;
-        if (where[t] >= 0)
-            df[t] += g->df[at];
+        if (g->terms && g->vocabulary[where[t]] == terms[t])
+            df[t] += g->df[where[t]];
+        else
+            where[t] = -1;
     }
 }
 
@@ -85,6 +78,17 @@ static void weigh(const Scores *s, const int64_t *repeats, Py_ssize_t count, con
         factors[t] *= scale / length * idf[t];
 }
 
+/* The postings of a term lie all over memory: those of a few are asked for before they are needed. */
+static void fetch(const Segment *g, int64_t where)
+{
+    const int64_t start = where < 0 ? 0 : g->starts[where];
+    if (where >= 0 && start >= 0 && start < g->postings) {
+        FETCH(g->rows + start);
+        FETCH((const char *)(g->rows + start) + 64);
+        FETCH(g->counts + start);
+    }
+}
+
 /* What one term says of the documents that hold it; 0 where it lies outside the postings. */
 static int add_term(const Scores *s, const Segment *g, int64_t where, float factor)
 {
@@ -104,6 +108,20 @@ static const char LEVELLESS[] = "there must be a level for every count";
 
 enum { TOTAL, NORMS, LEVEL, TERMS, REPEATS, IDF, DF, FIXED, PER_SEGMENT = 5 };
 
+static const char *add_terms(const Scores *s, const Segment *g, const int64_t *where,
+                             const double *factors, Py_ssize_t count)
+{
+    for (Py_ssize_t t = 0; t < count && t < AHEAD; t++)
+        fetch(g, where[t]);
+    for (Py_ssize_t t = 0; t < count; t++) {
+        if (t + AHEAD < count)
+            fetch(g, where[t + AHEAD]);
+        if (where[t] >= 0 && !add_term(s, g, where[t], (float)factors[t]))
+            return OUTSIDE;
+    }
+    return NULL;
+}
+
 static const char *answer(const Scores *s, Py_buffer *b, const Segment *segments, int count,
                           const double *numbers)
 {
@@ -117,10 +135,7 @@ static const char *answer(const Scores *s, Py_buffer *b, const Segment *segments
             locate(&segments[g], b[TERMS].buf, terms, where + g * terms, df);
         weigh(s, b[REPEATS].buf, terms, df, numbers[0], numbers[1], numbers[2], b[IDF].buf, factors);
         for (int g = 0; g < count && wrong == NULL; g++)
-            for (Py_ssize_t t = 0; t < terms; t++)
-                if (where[g * terms + t] >= 0 &&
-                    !add_term(s, &segments[g], where[g * terms + t], (float)factors[t]))
-                    wrong = OUTSIDE;
+            wrong = add_terms(s, &segments[g], where + g * terms, factors, terms);
     }
     free(where);
     free(factors);
@@ -207,4 +222,26 @@ PyObject *add_scores(PyObject *self, PyObject *const *args, Py_ssize_t given)
         if (where[t] < 0 || where[t] >= g.terms || !add_term(&s, &g, where[t], factors[t]))
             wrong = OUTSIDE;
     return closed(b, VIEWS, wrong);
+}
+
+/* count_terms(sorted terms, distinct terms, repeats); gives how many are distinct. */
+PyObject *count_terms(PyObject *self, PyObject *const *args, Py_ssize_t given)
+{
+    Py_buffer b[3];
+    Py_ssize_t kept = 0;
+    (void)self;
+    if (!wanted(given, 3) || !open_arrays(args, "lLL", b))
+        return NULL;
+    const Py_ssize_t count = COUNT(b[0], int64_t);
+    const int64_t *terms = b[0].buf;
+    int64_t *distinct = b[1].buf, *repeats = b[2].buf;
+    if (COUNT(b[1], int64_t) < count || COUNT(b[2], int64_t) < count)
+        kept = -1;
+    for (Py_ssize_t i = 0, next; kept >= 0 && i < count; i = next) {
+        for (next = i + 1; next < count && terms[next] == terms[i];)
+            next++;
+        distinct[kept] = terms[i];
+        repeats[kept++] = next - i;
+    }
+    return closed_with(b, 3, kept, "there is no room for so many terms");
 }

@@ -133,7 +133,7 @@ class LexicalIndex:
             total, self._segments(), terms, repeats, norms=self._norms, living=len(self),
             k1=self._k1 if self.weighting == "bm25" else None, scale=scale,
         )  # fmt: skip
-        return Query(terms, idf, df > 0)
+        return Query(terms, idf, df)
 
     def search(self, terms: Ids, k: int) -> tuple[Ids, Floats]:
         """Rows of the best ``k`` documents with a positive score, best first, and the scores."""

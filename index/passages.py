@@ -240,7 +240,7 @@ class PassageIndex:
         spelling = self._char.ask(chars, char)
         self._pair.ask(count_terms(terms.pairs), pair)
         words, total = self._sums(stem=stem, char=char, pair=pair, past=past)
-        familiar = query.known | past_query.known
+        familiar = query.df + past_query.df > 0
         return PassageScores(
             stem=stem,
             char=char,

@@ -9,6 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from index import native
+
 Ids = NDArray[np.int64]
 Floats = NDArray[np.float32]
 
@@ -39,12 +41,12 @@ class Query:
     Attributes:
         terms: sorted.
         idf: weight of each term.
-        known: which of them stand in some living document.
+        df: number of living documents that hold each.
     """
 
     terms: Ids
     idf: NDArray[np.float64]
-    known: NDArray[np.bool_]
+    df: NDArray[np.float64]
 
 
 def document_counts(size: int, places: Sequence[tuple[Segment, Ids, Ids]]) -> NDArray[np.float64]:
@@ -66,6 +68,10 @@ def count_terms(terms: Ids) -> tuple[Ids, NDArray[np.int64]]:
     if not len(terms):
         return np.empty(0, np.int64), np.empty(0, np.int64)
     ordered = np.sort(terms)
+    if native.library is not None:
+        unique, repeats = np.empty((2, len(terms)), np.int64)
+        kept = native.library.count_terms(ordered, unique, repeats)
+        return unique[:kept], repeats[:kept]
     first = np.ones(len(ordered) + 1, bool)
     np.not_equal(ordered[1:], ordered[:-1], out=first[1:-1])
     starts = np.flatnonzero(first)

@@ -66,7 +66,8 @@ def ask(
         idf, df = np.empty(len(terms)), np.empty(len(terms))
         native.library.ask(
             total, norms, _SATURATED if levels is None else levels, terms, repeats, idf, df,
-            k1 or 0.0, scale, living, *(part for segment in segments for part in segment.arrays()),
+            k1 or 0.0, scale, living, *segments[0].arrays(),
+            *(segments[1].arrays() if len(segments) > 1 else ()),
         )  # fmt: skip
         return idf, df
     places = [(segment, *locate(segment, terms)) for segment in segments]

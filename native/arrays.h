@@ -15,6 +15,12 @@
 #include <stdlib.h>
 #include <string.h>
 
+#if defined(__GNUC__) || defined(__clang__)
+#define FETCH(address) __builtin_prefetch(address)
+#else
+#define FETCH(address) ((void)0)
+#endif
+
 #define COUNT(view, type) ((Py_ssize_t)((size_t)(view).len / sizeof(type)))
 
 /* Bytes of a number by its letter: b bytes, i int32, u uint32, f float, l int64, d double. */

@@ -15,6 +15,11 @@ static PyMethodDef METHODS[] = {
     METHOD(translate, "(background, starts, sources, probabilities, question, answers, sizes, out)"),
     METHOD(contrast, "(scores, floors, out)"),
     METHOD(rate, "(features, mean, scale, linear, hidden, bias, output, sizes, out, slope, *none)"),
+    METHOD(judge, "(logits, scales, centre, spread, proba) -> float"),
+    METHOD(hash_grams, "(word, hashes) -> int"),
+    METHOD(near_words, "(word, hashes, owners, letters, starts, places, reach) -> int"),
+    METHOD(score_layout, "(folded, log_proba) -> float"),
+    METHOD(read_word, "(word, table, chars, filters, bias, projection, out, size, char, alphabet)"),
     METHOD(read_sequence, "(widths, bias, weight, output_bias, out, size, words)"),
     {NULL, NULL, 0, NULL},
 };

@@ -11,6 +11,11 @@ PyObject *encode(PyObject *, PyObject *const *, Py_ssize_t);
 PyObject *translate(PyObject *, PyObject *const *, Py_ssize_t);
 PyObject *contrast(PyObject *, PyObject *const *, Py_ssize_t);
 PyObject *rate(PyObject *, PyObject *const *, Py_ssize_t);
+PyObject *judge(PyObject *, PyObject *const *, Py_ssize_t);
+PyObject *read_word(PyObject *, PyObject *const *, Py_ssize_t);
+PyObject *hash_grams(PyObject *, PyObject *const *, Py_ssize_t);
+PyObject *near_words(PyObject *, PyObject *const *, Py_ssize_t);
+PyObject *score_layout(PyObject *, PyObject *const *, Py_ssize_t);
 PyObject *read_sequence(PyObject *, PyObject *const *, Py_ssize_t);
 
 #endif

@@ -3,12 +3,6 @@
  */
 #include "_native.h"
 
-#if defined(__GNUC__) || defined(__clang__)
-#define FETCH(address) __builtin_prefetch(address)
-#else
-#define FETCH(address) ((void)0)
-#endif
-
 enum { AHEAD = 8, LINE_FLOATS = 16, MOST_LINES = 8 };
 
 /* The rows lie all over memory: a few are asked for before they are needed. */
@@ -243,4 +237,43 @@ PyObject *encode(PyObject *self, PyObject *const *args, Py_ssize_t given)
     free(places);
     free(weights);
     return closed(b, VIEWS, wrong);
+}
+
+/* judge(logits of each member, scales, centre, spread, proba) -> foreign score: one text as
+ * nlp/classifier.py judges it; the last logit of each member is that of "foreign". */
+PyObject *judge(PyObject *self, PyObject *const *args, Py_ssize_t given)
+{
+    enum { LOGITS, SCALES, CENTRE, SPREAD, PROBA, VIEWS };
+    Py_buffer b[VIEWS];
+    (void)self;
+    if (!wanted(given, VIEWS) || !open_arrays(args, "fdffF", b))
+        return NULL;
+    const Py_ssize_t members = COUNT(b[SCALES], double), labels = COUNT(b[PROBA], float);
+    const double *scales = b[SCALES].buf;
+    const float *centre = b[CENTRE].buf, *spread = b[SPREAD].buf;
+    float *proba = b[PROBA].buf;
+    double score = 0;
+    const int right = members > 0 && labels > 0 && COUNT(b[LOGITS], float) == members * (labels + 1) &&
+                      COUNT(b[CENTRE], float) == members + 1 && COUNT(b[SPREAD], float) == members + 1;
+    memset(proba, 0, (size_t)b[PROBA].len);
+    for (Py_ssize_t m = 0; right && m < members; m++) {
+        const float *logits = (const float *)b[LOGITS].buf + m * (labels + 1);
+        float best = logits[0];
+        double whole = 0;
+        for (Py_ssize_t j = 1; j < labels; j++)
+            best = logits[j] > best ? logits[j] : best;
+        if (m == 0)
+            score -= (best - centre[0]) / spread[0];
+        score -= (best - logits[labels] - centre[m + 1]) / spread[m + 1];
+        for (Py_ssize_t j = 0; j < labels; j++)
+            whole += exp(scales[m] * (logits[j] - best));
+        for (Py_ssize_t j = 0; j < labels; j++)
+            proba[j] += (float)(exp(scales[m] * (logits[j] - best)) / whole / (double)members);
+    }
+    close_arrays(b, VIEWS);
+    if (!right) {
+        PyErr_SetString(PyExc_ValueError, "logits, scales and the rule do not fit each other");
+        return NULL;
+    }
+    return PyFloat_FromDouble(score);
 }

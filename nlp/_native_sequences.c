@@ -111,3 +111,113 @@ PyObject *read_sequence(PyObject *self, PyObject *const *args, Py_ssize_t given)
     close_arrays(words, held);
     return closed(b, VIEWS, wrong);
 }
+
+static uint64_t mixed(uint64_t key)
+{
+    key = (key ^ (key >> 30)) * UINT64_C(0xBF58476D1CE4E5B9);
+    key = (key ^ (key >> 27)) * UINT64_C(0x94D049BB133111EB);
+    return key ^ (key >> 31);
+}
+
+static void add_piece(float *restrict out, const float *table, Py_ssize_t size, Py_ssize_t buckets,
+                      uint64_t key)
+{
+    const float *restrict row = table + (Py_ssize_t)(mixed(key) % (uint64_t)buckets) * size;
+    for (Py_ssize_t j = 0; j < size; j++)
+        out[j] += row[j];
+}
+
+/* Sum of the table rows of a word and of its n-grams, by the root of their number. */
+static void add_pieces(const uint32_t *points, Py_ssize_t length, const float *table, Py_ssize_t size,
+                       Py_ssize_t buckets, float *out)
+{
+    enum { FROM = 3, TO = 5 };
+    const uint64_t prime = UINT64_C(0x100000001B3);
+    uint64_t whole = 0, power = prime;
+    Py_ssize_t pieces = 1;
+    for (Py_ssize_t i = length; i-- > 0;) {
+        power *= prime;
+        whole += points[i] * power;
+    }
+    memset(out, 0, (size_t)size * sizeof *out);
+    add_piece(out, table, size, buckets, whole * 8);
+    for (Py_ssize_t grams = FROM; grams <= TO; grams++)
+        for (Py_ssize_t i = 0; i + grams <= length; i++, pieces++) {
+            uint64_t key = points[i] + 1;
+            for (Py_ssize_t place = 1; place < grams; place++)
+                key = key * prime ^ points[i + place];
+            add_piece(out, table, size, buckets, key * 8 + (uint64_t)grams);
+        }
+    for (Py_ssize_t j = 0; j < size; j++)
+        out[j] = (float)(out[j] / sqrt((double)pieces));
+}
+
+static Py_ssize_t code_of(uint32_t point, Py_ssize_t alphabet)
+{
+    if (point == ' ')
+        return 0;
+    if (point >= 'a' && point <= 'z')
+        return point - 'a' + 1;
+    if (point >= '0' && point <= '9')
+        return point - '0' + 27;
+    return 37 + (Py_ssize_t)(point % (uint32_t)(alphabet - 37));
+}
+
+/* Highest value of each filter over the characters of a word, at least 0. */
+static void convolve(const uint32_t *points, Py_ssize_t length, const float *chars, Py_ssize_t size,
+                     Py_ssize_t alphabet, const float *weight, Py_ssize_t width, const float *bias,
+                     Py_ssize_t filters, float *restrict out, float *restrict seen)
+{
+    memset(out, 0, (size_t)filters * sizeof *out);
+    for (Py_ssize_t at = 0; at < length; at++) {
+        memcpy(seen, bias, (size_t)filters * sizeof *seen);
+        for (Py_ssize_t step = 0; step < width; step++) {
+            const Py_ssize_t place = at + step - (width - 1) / 2;
+            if (place < 0 || place >= length)
+                continue;
+            const float *vector = chars + code_of(points[place], alphabet) * size;
+            for (Py_ssize_t k = 0; k < size; k++) {
+                const float *restrict row = weight + (step * size + k) * filters;
+                for (Py_ssize_t j = 0; j < filters; j++)
+                    seen[j] += vector[k] * row[j];
+            }
+        }
+        for (Py_ssize_t j = 0; j < filters; j++)
+            out[j] = seen[j] > out[j] ? seen[j] : out[j];
+    }
+}
+
+/* read_word(word between spaces in UTF-32, table, characters, filters, their bias, projection, out, size
+ * of a row of the table, size of a character, alphabet): vector of a word, then its projection. */
+PyObject *read_word(PyObject *self, PyObject *const *args, Py_ssize_t given)
+{
+    enum { WORD, TABLE, CHARS, FILTERS, BIAS, PROJECTION, OUT, VIEWS, NUMBERS = 3 };
+    Py_buffer b[VIEWS];
+    Py_ssize_t n[NUMBERS];
+    (void)self;
+    if (!wanted(given, VIEWS + NUMBERS))
+        return NULL;
+    for (int i = 0; i < NUMBERS; i++)
+        n[i] = PyLong_AsSsize_t(args[VIEWS + i]);
+    if (PyErr_Occurred() || !open_arrays(args, "ufffffF", b))
+        return NULL;
+    const Py_ssize_t size = n[0], character = n[1], alphabet = n[2], filters = COUNT(b[BIAS], float);
+    const Py_ssize_t buckets = size > 0 ? COUNT(b[TABLE], float) / size : 0;
+    const Py_ssize_t step = character > 0 && filters ? COUNT(b[FILTERS], float) / (character * filters) : 0;
+    const Py_ssize_t word = size + filters, parts = COUNT(b[OUT], float) - word;
+    const char *wrong = "the word's arrays do not fit each other";
+    float *out = b[OUT].buf, *seen = malloc((size_t)(filters + 1) * sizeof *seen);
+    if (seen != NULL && buckets > 0 && step > 0 && alphabet > 37 && parts >= 0 &&
+        COUNT(b[CHARS], float) == alphabet * character && COUNT(b[PROJECTION], float) == word * parts &&
+        COUNT(b[FILTERS], float) == step * character * filters) {
+        const Py_ssize_t length = COUNT(b[WORD], uint32_t);
+        add_pieces(b[WORD].buf, length, b[TABLE].buf, size, buckets, out);
+        convolve(b[WORD].buf, length, b[CHARS].buf, character, alphabet, b[FILTERS].buf, step,
+                 b[BIAS].buf, filters, out + size, seen);
+        memset(out + word, 0, (size_t)parts * sizeof *out);
+        give(out, word, b[PROJECTION].buf, out + word, parts);
+        wrong = NULL;
+    }
+    free(seen);
+    return closed(b, VIEWS, wrong);
+}

@@ -14,6 +14,7 @@ from typing import Final, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from nlp import native
 from nlp.skeleton import fold, normalise
 
 Floats = NDArray[np.float32]
@@ -49,7 +50,7 @@ class LayoutReader:
     """
 
     def __init__(self, log_proba: Floats, floor: float, usual: float) -> None:
-        self._log_proba = log_proba
+        self._log_proba = np.ascontiguousarray(log_proba, np.float32)
         self._floor = floor
         self._usual = usual
 
@@ -137,6 +138,9 @@ class LayoutReader:
 
     def _score(self, folded: str) -> float:
         """Mean log likelihood per character, nats."""
+        if native.library is not None:
+            typed = folded.encode("ascii", "replace")
+            return float(native.library.score_layout(typed, self._log_proba))
         return float(self._log_proba.take(_trigrams(folded)).mean())
 
 

@@ -112,7 +112,7 @@ class SequenceNetwork:
             name: np.ascontiguousarray(arrays[name], np.float32) for name in shape.arrays(0)
         }
         self._known: dict[str, Floats] = {}  # vectors of words seen, and what filters say of them
-        self._projection = self._parts_of_filters()
+        self._projection = np.ascontiguousarray(self._parts_of_filters(), np.float32)
         self._widths = np.asarray(shape.widths, np.int64)
         widths = shape.widths if shape.kind == "cnn" else ()
         biases = [self._arrays[f"words{width}_bias"] for width in widths]
@@ -199,10 +199,23 @@ class SequenceNetwork:
         if len(known) > _MOST_REMEMBERED:
             known.clear()
         fresh = [word for word in dict.fromkeys(words) if word not in known]
-        if fresh:
+        if native.library is not None:
+            known.update((word, self._read_word(word)) for word in fresh)
+        elif fresh:
             vectors = self._read(fresh)
             known.update(zip(fresh, np.hstack([vectors, vectors @ self._projection]), strict=True))
         return known
+
+    def _read_word(self, word: str) -> Floats:
+        """The vector of one word and its projection, as ``_read`` and what follows it."""
+        shape, arrays = self.shape, self._arrays
+        found = np.empty(shape.word_size + self._projection.shape[1], np.float32)
+        native.library.read_word(
+            f" {word} ".encode("utf-32-le", "surrogatepass"), arrays["table"], arrays["chars"],
+            arrays["filters"], arrays["filters_bias"], self._projection, found,
+            shape.dimension, shape.char_dimension, ALPHABET,
+        )  # fmt: skip
+        return found
 
     def _read(self, words: Sequence[str]) -> Floats:
         shape, arrays = self.shape, self._arrays

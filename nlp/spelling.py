@@ -19,7 +19,11 @@ from typing import Any, Final, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from nlp import native
+
 _SHORTEST: Final = 3  # letters of a word that is read
+_LONGEST: Final = 40  # what is left of a longer one without two letters would fill the memory
+_MOST_NEAR: Final = 1000  # equally near words that are looked at
 _TWO_SLIPS_FROM: Final = 7  # letters from which two slips are likely enough
 _LEAST_COUNT: Final = 2  # a word that stands in one text may be a slip itself
 _MOST_WORDS: Final = 20_000  # the most common ones are offered
@@ -60,6 +64,9 @@ class Speller:
             0 <= among.min() <= among.max() < max(len(self._offered), 1)
         ):
             raise ValueError("spelling: the slips are of other words")
+        joined = "".join(self._offered).encode("utf-32-le", "surrogatepass")
+        self._letters = np.frombuffer(joined, np.uint32)
+        self._starts = np.cumsum([0, *map(len, self._offered)], dtype=np.int64)
         self._remembered: dict[str, tuple[str, ...]] = {}
 
     @classmethod
@@ -78,7 +85,9 @@ class Speller:
         """The words, each unknown one replaced where a near word is known."""
         read = list(words)
         for place, word in enumerate(words):
-            if word in self._counts or len(word) < _SHORTEST or not word.isalpha():
+            if word in self._counts or not _SHORTEST <= len(word) <= _LONGEST:
+                continue
+            if not word.isalpha():
                 continue
             near = self._near(word)
             if near:
@@ -142,6 +151,14 @@ class Speller:
         return found
 
     def _search(self, word: str) -> tuple[str, ...]:
+        reach = 2 if len(word) >= _TWO_SLIPS_FROM else 1
+        if native.library is not None:
+            places = np.empty(_MOST_NEAR, np.int64)
+            found = native.library.near_words(
+                word.encode("utf-32-le", "surrogatepass"), self._hashes, self._owners,
+                self._letters, self._starts, places, reach,
+            )  # fmt: skip
+            return tuple(sorted(self._offered[place] for place in places[:found].tolist()))
         wanted = _hashes(word)
         low = np.searchsorted(self._hashes, wanted, side="left")
         high = np.searchsorted(self._hashes, wanted, side="right")
@@ -150,7 +167,6 @@ class Speller:
             for start, stop in zip(low.tolist(), high.tolist(), strict=True)
             for owner in self._owners[start:stop].tolist()
         }
-        reach = 2 if len(word) >= _TWO_SLIPS_FROM else 1
         nearest: list[str] = []
         for owner in owners:
             distance = _distance(word, self._offered[owner], reach)

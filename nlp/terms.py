@@ -14,6 +14,7 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
+from nlp import native
 from nlp.text import stems, words
 
 Ids = NDArray[np.int64]
@@ -92,17 +93,23 @@ def _known_word(word: str) -> _Word:
 
 
 def _read_word(word: str) -> _Word:
-    padded = f" {word} "
-    grams = [
-        (size, _hash(f"{size}{padded[i : i + size]}"))
-        for size in _CHAR_SIZES
-        for i in range(len(padded) - size + 1)
-    ]
-    return _Word(
-        _ids([_hash(f"s{stem}") for stem in stems(word)]),
-        _ids([gram for _, gram in grams]),
-        _ids([gram for size, gram in grams if size == _CHAR_SIZES[0]]),
-    )
+    grams = _grams(f" {word} ")
+    trigrams = grams[: len(word) + 3 - _CHAR_SIZES[0]]
+    return _Word(_ids([_hash(f"s{stem}") for stem in stems(word)]), grams, trigrams)
+
+
+def _grams(padded: str) -> Ids:
+    """Hashes of the character n-grams of a word between spaces, shorter ones first."""
+    if native.library is None:
+        return _ids([
+            _hash(f"{size}{padded[i : i + size]}")
+            for size in _CHAR_SIZES
+            for i in range(len(padded) - size + 1)
+        ])  # fmt: skip
+    grams = np.empty(sum(max(len(padded) - size + 1, 0) for size in _CHAR_SIZES), np.int64)
+    native.library.hash_grams(padded.encode("utf-32-le", "surrogatepass"), grams)
+    grams.setflags(write=False)
+    return grams
 
 
 def _hash(token: str) -> int:
