@@ -20,7 +20,7 @@ static uint32_t slot_of(const Lookup *l, uint32_t term)
 
 static int open_lookup(Lookup *l, const uint32_t *terms, Py_ssize_t count)
 {
-    uint32_t size = 1024;
+    uint32_t size = 4096; /* so sparse that most terms meet nothing */
     if (count >= UINT16_MAX)
         return 0;
     while (size < 8 * (uint32_t)count)

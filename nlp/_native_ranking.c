@@ -3,13 +3,6 @@
  */
 #include "_native.h"
 
-/* What one word of the question gets from a word of an answer, and where the next one stands. */
-typedef struct {
-    int32_t next;
-    int32_t asked;
-    float said;
-} Link;
-
 typedef struct {
     const float *background, *probabilities;
     const int64_t *starts;
@@ -17,60 +10,72 @@ typedef struct {
     Py_ssize_t terms, entries;
 } Table;
 
+enum { AT_ONCE = 16 }; /* words of the question; memory stays bounded */
+
 static const double BACKGROUND = 0.1;
 static const float SELF = 0.5f;
 
-/* Chains of links by the answer's word; how many links, -1 where the table is damaged. */
-static Py_ssize_t chain(const Table *t, const int64_t *question, Py_ssize_t asked, int32_t *heads,
-                        Link *links)
+/* What each word of an answer explains of some words of the question: a row of AT_ONCE numbers for
+ * every word of the table that explains one, none for the others. */
+typedef struct {
+    int32_t *row_of; /* by the answer's word, 0 for none */
+    float *rows;     /* the first is that of none */
+} Explained;
+
+/* 0 where the table is damaged. */
+static int fill(const Table *t, const int64_t *question, Py_ssize_t asked, Explained *e)
 {
-    Py_ssize_t used = 1; /* 0 ends a chain */
-    for (Py_ssize_t q = 0; q < asked; q++) {
-        for (int64_t e = t->starts[question[q]]; e < t->starts[question[q] + 1]; e++) {
-            const int32_t source = t->sources[e];
+    int32_t used = 0;
+    memset(e->row_of, 0, (size_t)t->terms * sizeof *e->row_of);
+    for (Py_ssize_t q = 0; q < asked; q++)
+        for (int64_t at = t->starts[question[q]]; at <= t->starts[question[q] + 1]; at++) {
+            const int own = at == t->starts[question[q] + 1];
+            const int64_t source = own ? question[q] : t->sources[at];
             if (source < 0 || source >= t->terms)
-                return -1;
-            links[used] = (Link){heads[source], (int32_t)q, (1 - SELF) * t->probabilities[e]};
-            heads[source] = (int32_t)used++;
+                return 0;
+            if (e->row_of[source] == 0) {
+                e->row_of[source] = ++used;
+                memset(e->rows + (Py_ssize_t)used * AT_ONCE, 0, AT_ONCE * sizeof *e->rows);
+            }
+            e->rows[(Py_ssize_t)e->row_of[source] * AT_ONCE + q] +=
+                own ? SELF : (1 - SELF) * t->probabilities[at];
         }
-        links[used] = (Link){heads[question[q]], (int32_t)q, SELF};
-        heads[question[q]] = (int32_t)used++;
-    }
-    return used;
+    return 1;
 }
 
-static void explain(const Table *t, const int64_t *question, Py_ssize_t asked, const int32_t *heads,
-                    const Link *links, const int32_t *places, const int64_t *sizes, Py_ssize_t n,
-                    double *explained, float *out)
+/* Adds to each answer's total what it explains of some words of the question. */
+static void explain(const Table *t, const int64_t *question, Py_ssize_t asked, const Explained *e,
+                    const int32_t *places, const int64_t *sizes, Py_ssize_t n, double *totals)
 {
     for (Py_ssize_t a = 0; a < n; a++) {
-        double total = 0;
-        memset(explained, 0, (size_t)asked * sizeof *explained);
-        for (int64_t i = 0; i < sizes[a]; i++)
-            for (int32_t at = heads[places[i]]; at; at = links[at].next)
-                explained[links[at].asked] += links[at].said;
+        float explained[AT_ONCE] = {0};
+        for (int64_t i = 0; i < sizes[a]; i++) {
+            const float *restrict row = e->rows + (Py_ssize_t)e->row_of[places[i]] * AT_ONCE;
+            for (int q = 0; q < AT_ONCE; q++)
+                explained[q] += row[q];
+        }
         for (Py_ssize_t q = 0; sizes[a] && q < asked; q++) {
             const double chance = t->background[question[q]];
-            total += log1p((1 - BACKGROUND) / BACKGROUND * (explained[q] / (double)sizes[a]) /
-                           (chance > 1e-7 ? chance : 1e-7));
+            totals[a] += log1p((1 - BACKGROUND) / BACKGROUND * ((double)explained[q] / (double)sizes[a]) /
+                               (chance > 1e-7 ? chance : 1e-7));
         }
-        out[a] = asked ? (float)(total / (double)asked) : 0;
         places += sizes[a];
     }
 }
 
-/* Number of links that a question needs; -1 where it, the table or the answers do not fit. */
-static Py_ssize_t links_of(const Table *t, const int64_t *question, Py_ssize_t asked,
-                           const int32_t *places, Py_ssize_t count, const int64_t *sizes, Py_ssize_t n)
+/* The most rows that some words of the question need; -1 where they, the table or the answers do not
+ * fit. */
+static Py_ssize_t rows_of(const Table *t, const int64_t *question, Py_ssize_t asked,
+                          const int32_t *places, Py_ssize_t count, const int64_t *sizes, Py_ssize_t n)
 {
-    Py_ssize_t links = 1, whole = 0;
+    Py_ssize_t rows = asked, whole = 0;
     for (Py_ssize_t q = 0; q < asked; q++) {
         if (question[q] < 0 || question[q] >= t->terms)
             return -1;
         const int64_t start = t->starts[question[q]], end = t->starts[question[q] + 1];
         if (start < 0 || end < start || end > t->entries)
             return -1;
-        links += end - start + 1;
+        rows += end - start;
     }
     for (Py_ssize_t i = 0; i < count; i++)
         if (places[i] < 0 || places[i] >= t->terms)
@@ -80,7 +85,36 @@ static Py_ssize_t links_of(const Table *t, const int64_t *question, Py_ssize_t a
             return -1;
         whole += sizes[a];
     }
-    return whole == count && links < INT32_MAX ? links : -1;
+    if (whole != count || t->terms >= INT32_MAX)
+        return -1;
+    return rows < t->terms ? rows : t->terms;
+}
+
+static const char MISFIT[] = "the table, the question and the answers do not fit each other";
+
+static const char *translate_all(const Table *t, const int64_t *question, Py_ssize_t asked,
+                                 const int32_t *places, const int64_t *sizes, Py_ssize_t n,
+                                 Py_ssize_t rows, float *out)
+{
+    const char *wrong = NULL;
+    double *totals = calloc((size_t)n + 1, sizeof *totals);
+    Explained e = {malloc((size_t)(t->terms + 1) * sizeof *e.row_of),
+                   calloc((size_t)(rows + 1) * AT_ONCE, sizeof *e.rows)};
+    if (!totals || !e.row_of || !e.rows)
+        wrong = "there is no memory for so large a table";
+    for (Py_ssize_t first = 0; wrong == NULL && first < asked; first += AT_ONCE) {
+        const Py_ssize_t some = asked - first < AT_ONCE ? asked - first : AT_ONCE;
+        if (fill(t, question + first, some, &e))
+            explain(t, question + first, some, &e, places, sizes, n, totals);
+        else
+            wrong = MISFIT;
+    }
+    for (Py_ssize_t a = 0; wrong == NULL && a < n; a++)
+        out[a] = asked ? (float)(totals[a] / (double)asked) : 0;
+    free(totals);
+    free(e.row_of);
+    free(e.rows);
+    return wrong;
 }
 
 /* translate(background, starts, sources, probabilities, question, answers, sizes, out) */
@@ -88,33 +122,21 @@ PyObject *translate(PyObject *self, PyObject *const *args, Py_ssize_t given)
 {
     enum { RARITY, STARTS, SOURCES, PROBABILITIES, QUESTION, ANSWERS, SIZES, OUT, VIEWS };
     Py_buffer b[VIEWS];
-    const char *wrong = "the table, the question and the answers do not fit each other";
+    const char *wrong = MISFIT;
     (void)self;
     if (!wanted(given, VIEWS) || !open_arrays(args, "fliflilF", b))
         return NULL;
     const Table t = {b[RARITY].buf, b[PROBABILITIES].buf, b[STARTS].buf, b[SOURCES].buf,
                      COUNT(b[RARITY], float), COUNT(b[SOURCES], int32_t)};
     const Py_ssize_t asked = COUNT(b[QUESTION], int64_t), n = COUNT(b[SIZES], int64_t);
-    Py_ssize_t room = -1;
+    Py_ssize_t rows = -1;
     if (COUNT(b[STARTS], int64_t) == t.terms + 1 && COUNT(b[PROBABILITIES], float) == t.entries &&
         COUNT(b[OUT], float) == n)
-        room = links_of(&t, b[QUESTION].buf, asked, b[ANSWERS].buf, COUNT(b[ANSWERS], int32_t),
-                        b[SIZES].buf, n);
-    if (room >= 0) {
-        int32_t *heads = calloc((size_t)t.terms + 1, sizeof *heads);
-        Link *links = malloc((size_t)(room + 1) * sizeof *links);
-        double *explained = malloc((size_t)(asked + 1) * sizeof *explained);
-        if (!heads || !links || !explained)
-            wrong = "there is no memory for so large a table";
-        else if (chain(&t, b[QUESTION].buf, asked, heads, links) > 0) {
-            explain(&t, b[QUESTION].buf, asked, heads, links, b[ANSWERS].buf, b[SIZES].buf, n,
-                    explained, b[OUT].buf);
-            wrong = NULL;
-        }
-        free(heads);
-        free(links);
-        free(explained);
-    }
+        rows = rows_of(&t, b[QUESTION].buf, asked, b[ANSWERS].buf, COUNT(b[ANSWERS], int32_t),
+                       b[SIZES].buf, n);
+    if (rows >= 0)
+        wrong = translate_all(&t, b[QUESTION].buf, asked, b[ANSWERS].buf, b[SIZES].buf, n, rows,
+                              b[OUT].buf);
     return closed(b, VIEWS, wrong);
 }
 
