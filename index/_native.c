@@ -12,7 +12,7 @@ static PyMethodDef METHODS[] = {
     METHOD(ask, "(total, norms, levels, terms, repeats, idf, df, k1, scale, living, *segments)"),
     METHOD(add_scores, "(total, norms, levels, starts, rows, counts, where, factors)"),
     METHOD(best_of_groups, "(best, values, starts)"),
-    METHOD(vote, "(likeness, owners, votes, voters)"),
+    METHOD(vote, "(likeness, best, starts, votes, voters)"),
     METHOD(add_scaled, "(sum, values, weight, floor)"),
     METHOD(best_rows, "(scores, rows) -> int"),
     METHOD(products, "(rows, places, vector, out)"),

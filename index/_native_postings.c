@@ -2,7 +2,7 @@
  */
 #include "_native.h"
 
-enum { MOST_SEGMENTS = 2, LEVELS = 256, AHEAD = 4 };
+enum { MOST_SEGMENTS = 2, LEVELS = 256, AHEAD = 4, AT_ONCE = 4096 };
 
 typedef struct {
     const int64_t *vocabulary, *starts;
@@ -17,26 +17,31 @@ typedef struct {
     size_t documents;
 } Scores;
 
-/* BM25 of one term: count / (count + norm). A row out of range, as of a damaged file, is passed by. */
-static void add_saturated(const Scores *s, const Segment *g, int64_t start, int64_t end, float factor)
+/* BM25 of one term up to a row: count / (count + norm). A row out of range, as of a damaged file, is
+ * passed by. Gives where to go on. */
+static int64_t add_saturated(const Scores *s, const Segment *g, int64_t at, int64_t end, int32_t below,
+                             float factor)
 {
-    for (int64_t i = start; i < end; i++) {
-        const uint32_t row = (uint32_t)g->rows[i];
+    for (; at < end && g->rows[at] < below; at++) {
+        const uint32_t row = (uint32_t)g->rows[at];
         if (row < s->documents) {
-            const float count = g->counts[i];
+            const float count = g->counts[at];
             s->total[row] += factor * (count / (count + s->norms[row]));
         }
     }
+    return at;
 }
 
 /* Cosine of one term: level[count] * norm. */
-static void add_levels(const Scores *s, const Segment *g, int64_t start, int64_t end, float factor)
+static int64_t add_levels(const Scores *s, const Segment *g, int64_t at, int64_t end, int32_t below,
+                          float factor)
 {
-    for (int64_t i = start; i < end; i++) {
-        const uint32_t row = (uint32_t)g->rows[i];
+    for (; at < end && g->rows[at] < below; at++) {
+        const uint32_t row = (uint32_t)g->rows[at];
         if (row < s->documents)
-            s->total[row] += factor * s->levels[g->counts[i]] * s->norms[row];
+            s->total[row] += factor * s->levels[g->counts[at]] * s->norms[row];
     }
+    return at;
 }
 
 /* Places of terms in a segment, -1 for unknown ones; adds up in how many documents they are. All are
@@ -60,46 +65,22 @@ static void locate(const Segment *g, const int64_t *terms, Py_ssize_t count, int
 /* Idf of terms by their document counts, and what the query makes of a term's weight in a document.
  */
 static void weigh(const Scores *s, const int64_t *repeats, Py_ssize_t count, const double *df,
-                  double k1, double scale, double living, double *idf, double *factors)
+                  double k1, double scale, double living, double *idf, float *factors)
 {
     double square = 0;
     for (Py_ssize_t t = 0; t < count; t++) {
         if (s->levels == NULL) {
             idf[t] = log(1.0 + (living - df[t] + 0.5) / (df[t] + 0.5));
-            factors[t] = scale * (k1 + 1.0) * (double)repeats[t] * idf[t];
+            factors[t] = (float)(scale * (k1 + 1.0) * (double)repeats[t] * idf[t]);
         } else {
             idf[t] = 1.0 + log((1.0 + living) / (1.0 + df[t]));
-            factors[t] = (1.0 + log((double)repeats[t])) * idf[t];
-            square += factors[t] * factors[t];
+            const double said = (1.0 + log((double)repeats[t])) * idf[t];
+            square += said * said;
         }
     }
     const double length = sqrt(square) > 1e-9 ? sqrt(square) : 1e-9;
     for (Py_ssize_t t = 0; s->levels != NULL && t < count; t++)
-        factors[t] *= scale / length * idf[t];
-}
-
-/* The postings of a term lie all over memory: those of a few are asked for before they are needed. */
-static void fetch(const Segment *g, int64_t where)
-{
-    const int64_t start = where < 0 ? 0 : g->starts[where];
-    if (where >= 0 && start >= 0 && start < g->postings) {
-        FETCH(g->rows + start);
-        FETCH((const char *)(g->rows + start) + 64);
-        FETCH(g->counts + start);
-    }
-}
-
-/* What one term says of the documents that hold it; 0 where it lies outside the postings. */
-static int add_term(const Scores *s, const Segment *g, int64_t where, float factor)
-{
-    const int64_t start = g->starts[where], end = g->starts[where + 1];
-    if (start < 0 || end > g->postings)
-        return 0;
-    if (s->levels == NULL)
-        add_saturated(s, g, start, end, factor);
-    else
-        add_levels(s, g, start, end, factor);
-    return 1;
+        factors[t] = (float)(scale / length * (1.0 + log((double)repeats[t])) * idf[t] * idf[t]);
 }
 
 static const char OUTSIDE[] = "a term lies outside the postings";
@@ -108,18 +89,42 @@ static const char LEVELLESS[] = "there must be a level for every count";
 
 enum { TOTAL, NORMS, LEVEL, TERMS, REPEATS, IDF, DF, FIXED, PER_SEGMENT = 5 };
 
-static const char *add_terms(const Scores *s, const Segment *g, const int64_t *where,
-                             const double *factors, Py_ssize_t count)
+/* The postings of a term lie all over memory: those of a few are asked for before they are needed. */
+static inline void fetch(const Segment *g, int64_t start)
 {
-    for (Py_ssize_t t = 0; t < count && t < AHEAD; t++)
-        fetch(g, where[t]);
-    for (Py_ssize_t t = 0; t < count; t++) {
-        if (t + AHEAD < count)
-            fetch(g, where[t + AHEAD]);
-        if (where[t] >= 0 && !add_term(s, g, where[t], (float)factors[t]))
-            return OUTSIDE;
+    FETCH(g->rows + start);
+    FETCH((const char *)(g->rows + start) + 64);
+    FETCH(g->counts + start);
+}
+
+/* What some terms say of all documents. As many documents at a time as a quick cache holds: each term
+ * goes on where it stopped. */
+static const char *add_terms(const Scores *s, const Segment *g, const int64_t *where,
+                             const float *factors, Py_ssize_t count)
+{
+    int64_t *ats = malloc((size_t)(count + 1) * sizeof *ats);
+    const char *wrong = ats == NULL ? "there is no memory for so long a query" : NULL;
+    for (Py_ssize_t t = 0; wrong == NULL && t < count; t++) {
+        if (where[t] < 0)
+            continue;
+        ats[t] = g->starts[where[t]];
+        if (ats[t] < 0 || g->starts[where[t] + 1] > g->postings)
+            wrong = OUTSIDE;
     }
-    return NULL;
+    for (size_t first = 0; wrong == NULL && first < s->documents; first += AT_ONCE) {
+        const int32_t below = first + AT_ONCE < s->documents ? (int32_t)(first + AT_ONCE) : INT32_MAX;
+        for (Py_ssize_t t = 0; t < count; t++) {
+            if (t + AHEAD < count && where[t + AHEAD] >= 0 && ats[t + AHEAD] < g->postings)
+                fetch(g, ats[t + AHEAD]);
+            if (where[t] < 0)
+                continue;
+            const int64_t end = g->starts[where[t] + 1];
+            ats[t] = s->levels == NULL ? add_saturated(s, g, ats[t], end, below, factors[t])
+                                       : add_levels(s, g, ats[t], end, below, factors[t]);
+        }
+    }
+    free(ats);
+    return wrong;
 }
 
 static const char *answer(const Scores *s, Py_buffer *b, const Segment *segments, int count,
@@ -127,7 +132,8 @@ static const char *answer(const Scores *s, Py_buffer *b, const Segment *segments
 {
     const Py_ssize_t terms = COUNT(b[TERMS], int64_t);
     int64_t *where = malloc((size_t)(count * terms + 1) * sizeof *where);
-    double *factors = malloc((size_t)(terms + 1) * sizeof *factors), *df = b[DF].buf;
+    float *factors = malloc((size_t)(terms + 1) * sizeof *factors);
+    double *df = b[DF].buf;
     const char *wrong = where && factors ? NULL : "there is no memory for so long a query";
     if (wrong == NULL) {
         memset(df, 0, (size_t)terms * sizeof *df);
@@ -210,7 +216,6 @@ PyObject *add_scores(PyObject *self, PyObject *const *args, Py_ssize_t given)
     const Segment g = {NULL, b[STARTS].buf, NULL, b[ROWS].buf, b[COUNTS].buf,
                        COUNT(b[STARTS], int64_t) - 1, COUNT(b[COUNTS], uint8_t)};
     const int64_t *where = b[WHERE].buf;
-    const float *factors = b[FACTORS].buf;
     const Py_ssize_t terms = COUNT(b[WHERE], int64_t);
     if (b[NORM].len != b[SUMS].len || COUNT(b[ROWS], int32_t) != g.postings)
         wrong = LENGTHS;
@@ -219,8 +224,10 @@ PyObject *add_scores(PyObject *self, PyObject *const *args, Py_ssize_t given)
     else if (s.levels != NULL && COUNT(b[LEVEL_OF], float) != LEVELS)
         wrong = LEVELLESS;
     for (Py_ssize_t t = 0; wrong == NULL && t < terms; t++)
-        if (where[t] < 0 || where[t] >= g.terms || !add_term(&s, &g, where[t], factors[t]))
+        if (where[t] < 0 || where[t] >= g.terms)
             wrong = OUTSIDE;
+    if (wrong == NULL)
+        wrong = add_terms(&s, &g, where, b[FACTORS].buf, terms);
     return closed(b, VIEWS, wrong);
 }
 

@@ -112,36 +112,58 @@ PyObject *best_of_groups(PyObject *self, PyObject *const *args, Py_ssize_t given
     return closed(b, 3, best_of_each(&b[1], &b[2], &b[0]));
 }
 
-/* vote(likeness, owners, votes, voters): each of the nearest questions by its squared likeness. */
+/* Adds up the votes of the nearest questions, each by its squared likeness. They are among those of
+ * the passages whose nearest ones are the best. */
+static const char *count_votes(const float *likeness, Py_ssize_t questions, const Py_buffer *past,
+                               const int64_t *starts, Py_ssize_t voters, float *votes)
+{
+    enum { MOST = 64 };
+    Found passages[MOST], heap[MOST];
+    if (voters < 1 || voters > MOST)
+        return "there must be 1 to 64 voters";
+    const Py_ssize_t some = select_best(past->buf, COUNT(*past, float), voters, passages);
+    Py_ssize_t size = 0;
+    float whole = 0;
+    for (Py_ssize_t p = 0; p < some; p++) {
+        const int64_t row = passages[p].row;
+        if (starts[row] < 0 || starts[row + 1] > questions)
+            return "a passage's questions lie outside of all";
+        for (int64_t q = starts[row]; q < starts[row + 1]; q++) {
+            const Found one = {likeness[q], q};
+            if (!(one.score > 0) || (size == voters && worse(&one, &heap[0])))
+                continue;
+            heap[size < voters ? size++ : 0] = one;
+            for (Py_ssize_t at = size / 2; at-- > 0;)
+                sink(heap, size, at);
+        }
+    }
+    for (Py_ssize_t i = 0; i < size; i++)
+        whole += heap[i].score * heap[i].score;
+    for (Py_ssize_t p = 0; p < some; p++)
+        for (Py_ssize_t i = 0; i < size; i++) {
+            const int64_t row = passages[p].row;
+            if (heap[i].row >= starts[row] && heap[i].row < starts[row + 1])
+                votes[row] += heap[i].score * heap[i].score / (whole > 1e-9f ? whole : 1e-9f);
+        }
+    return NULL;
+}
+
+/* vote(likeness of questions, best of each passage, first question of each and the end, votes, voters)
+ */
 PyObject *vote(PyObject *self, PyObject *const *args, Py_ssize_t given)
 {
-    enum { LIKENESS, OWNERS, VOTES, VIEWS, MOST = 64 };
+    enum { LIKENESS, PAST, STARTS, VOTES, VIEWS };
     Py_buffer b[VIEWS];
-    Found heap[MOST];
-    const char *wrong = NULL;
+    const char *wrong = "every passage needs a best, a start and votes";
     (void)self;
     if (!wanted(given, VIEWS + 1))
         return NULL;
     const Py_ssize_t voters = PyLong_AsSsize_t(args[VIEWS]);
-    if (PyErr_Occurred() || !open_arrays(args, "flF", b))
+    if (PyErr_Occurred() || !open_arrays(args, "fflF", b))
         return NULL;
-    const Py_ssize_t count = COUNT(b[LIKENESS], float), rows = COUNT(b[VOTES], float);
-    const int64_t *owners = b[OWNERS].buf;
-    if (COUNT(b[OWNERS], int64_t) != count || voters < 1 || voters > MOST)
-        wrong = "every question needs an owner";
-    else {
-        const Py_ssize_t found = select_best(b[LIKENESS].buf, count, voters, heap);
-        float *votes = b[VOTES].buf, whole = 0;
-        for (Py_ssize_t i = 0; i < found; i++)
-            whole += heap[i].score * heap[i].score;
-        for (Py_ssize_t i = 0; i < found && wrong == NULL; i++) {
-            const int64_t owner = owners[heap[i].row];
-            if (owner < 0 || owner >= rows)
-                wrong = "an owner lies outside of the passages";
-            else
-                votes[owner] += heap[i].score * heap[i].score / (whole > 1e-9f ? whole : 1e-9f);
-        }
-    }
+    if (b[PAST].len == b[VOTES].len && COUNT(b[STARTS], int64_t) == COUNT(b[PAST], float) + 1)
+        wrong = count_votes(b[LIKENESS].buf, COUNT(b[LIKENESS], float), &b[PAST], b[STARTS].buf,
+                            voters, b[VOTES].buf);
     return closed(b, VIEWS, wrong);
 }
 

@@ -246,7 +246,7 @@ class PassageIndex:
             char=char,
             pair=pair,
             past=past,
-            vote=vote(asked, self._owner, self.rows, _NEIGHBOURS),
+            vote=vote(asked, past, self._starts, _NEIGHBOURS),
             asked=asked,
             words=words,
             total=total,

@@ -143,25 +143,26 @@ def best_of_groups(values: Floats, starts: Ids) -> Floats:
     return best
 
 
-def vote(likeness: Floats, owners: Ids, rows: int, voters: int) -> Floats:
-    """Share of the nearest questions that each passage owns, by squared likeness, ``(rows,)``.
+def vote(likeness: Floats, best: Floats, starts: Ids, voters: int) -> Floats:
+    """Share of the nearest questions that each passage owns, by squared likeness, ``(passages,)``.
 
     Args:
-        likeness: of every question, ``(questions,)``.
-        owners: passage row of each.
-        rows: number of passages.
-        voters: number of questions that vote.
+        likeness: of every question, passage by passage, ``(questions,)``.
+        best: likeness of the nearest one of each passage, ``(passages,)``.
+        starts: first question of each passage, and the end, ``(passages + 1,)``.
+        voters: number of questions that vote, 64 at most.
 
     Raises:
-        ValueError, IndexError: an owner is no passage.
+        ValueError: the arrays do not fit each other.
     """
-    votes = np.zeros(rows, np.float32)
+    votes = np.zeros(len(best), np.float32)
     if native.library is not None:
-        native.library.vote(likeness, owners, votes, voters)
+        native.library.vote(likeness, best, starts, votes, voters)
         return votes
     nearest = best_rows(likeness, voters)
     squares = likeness[nearest] ** 2
-    np.add.at(votes, owners[nearest], squares / max(float(squares.sum()), 1e-9))
+    owners = np.searchsorted(starts, nearest, side="right") - 1
+    np.add.at(votes, owners, squares / max(float(squares.sum()), 1e-9))
     return votes
 
 
