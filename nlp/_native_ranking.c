@@ -37,8 +37,8 @@ static int fill(const Table *t, const int64_t *question, Py_ssize_t asked, Expla
                 e->row_of[source] = ++used;
                 memset(e->rows + (Py_ssize_t)used * AT_ONCE, 0, AT_ONCE * sizeof *e->rows);
             }
-            e->rows[(Py_ssize_t)e->row_of[source] * AT_ONCE + q] +=
-                own ? SELF : (1 - SELF) * t->probabilities[at];
+            float *said = e->rows + (Py_ssize_t)e->row_of[source] * AT_ONCE + q;
+            *said = own ? *said + SELF : (1 - SELF) * t->probabilities[at];
         }
     return 1;
 }
