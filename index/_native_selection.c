@@ -198,7 +198,7 @@ PyObject *add_scaled(PyObject *self, PyObject *const *args, Py_ssize_t given)
 enum { LANES = 16 };
 
 /* Inner product in lanes that the compiler may compute together. */
-static float product(const float *restrict a, const float *restrict b, Py_ssize_t size)
+static WIDE float product(const float *restrict a, const float *restrict b, Py_ssize_t size)
 {
     float lanes[LANES] = {0}, whole = 0;
     Py_ssize_t i = 0;

@@ -21,6 +21,13 @@
 #define FETCH(address) ((void)0)
 #endif
 
+/* A loop over floats, compiled for wide registers as well; which is run is decided when it is loaded. */
+#if defined(__GNUC__) && !defined(__clang__) && defined(__x86_64__) && defined(__GLIBC__)
+#define WIDE __attribute__((target_clones("avx2", "default")))
+#else
+#define WIDE
+#endif
+
 #define COUNT(view, type) ((Py_ssize_t)((size_t)(view).len / sizeof(type)))
 
 /* Bytes of a number by its letter: b bytes, i int32, u uint32, f float, l int64, d double. */

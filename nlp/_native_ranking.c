@@ -44,7 +44,7 @@ static int fill(const Table *t, const int64_t *question, Py_ssize_t asked, Expla
 }
 
 /* Adds to each answer's total what it explains of some words of the question. */
-static void explain(const Table *t, const int64_t *question, Py_ssize_t asked, const Explained *e,
+static WIDE void explain(const Table *t, const int64_t *question, Py_ssize_t asked, const Explained *e,
                     const int32_t *places, const int64_t *sizes, Py_ssize_t n, double *totals)
 {
     for (Py_ssize_t a = 0; a < n; a++) {
@@ -189,7 +189,7 @@ typedef struct {
     Py_ssize_t features, units;
 } Correction;
 
-static double logit(const Correction *c, const float *features, float *restrict layer)
+static WIDE double logit(const Correction *c, const float *features, float *restrict layer)
 {
     double total = 0;
     memcpy(layer, c->bias, (size_t)c->units * sizeof *layer);

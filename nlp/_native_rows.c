@@ -13,7 +13,7 @@ static void fetch(const float *row, Py_ssize_t size)
 }
 
 /* Adds some rows of a table, each times its weight, to out. */
-static void sum_rows(float *restrict out, Py_ssize_t size, const float *table, const int64_t *places,
+static WIDE void sum_rows(float *restrict out, Py_ssize_t size, const float *table, const int64_t *places,
                      const float *weights, Py_ssize_t count)
 {
     for (Py_ssize_t i = 0; i < count && i < AHEAD; i++)
@@ -183,7 +183,7 @@ static Py_ssize_t weigh_terms(const int64_t *sorted, Py_ssize_t count, const int
 }
 
 /* One residual softsign layer and unit length. */
-static void climb(float *restrict out, const float *restrict summed, const float *weight,
+static WIDE void climb(float *restrict out, const float *restrict summed, const float *weight,
                   const float *bias, Py_ssize_t size)
 {
     double square = 0;

@@ -11,7 +11,7 @@ typedef struct {
 } Text;
 
 /* The sum of the words by the root of their number, then the highest value of each filter. */
-static void pool(const Text *t, float *restrict pooled, float *restrict seen)
+static WIDE void pool(const Text *t, float *restrict pooled, float *restrict seen)
 {
     const float root = 1.0f / sqrtf((float)t->count);
     const Py_ssize_t units = t->units;
@@ -42,7 +42,7 @@ static void pool(const Text *t, float *restrict pooled, float *restrict seen)
     }
 }
 
-static void give(const float *pooled, Py_ssize_t size, const float *weight, float *restrict out,
+static WIDE void give(const float *pooled, Py_ssize_t size, const float *weight, float *restrict out,
                  Py_ssize_t outputs)
 {
     for (Py_ssize_t i = 0; i < size; i++) {
@@ -164,7 +164,7 @@ static Py_ssize_t code_of(uint32_t point, Py_ssize_t alphabet)
 }
 
 /* Highest value of each filter over the characters of a word, at least 0. */
-static void convolve(const uint32_t *points, Py_ssize_t length, const float *chars, Py_ssize_t size,
+static WIDE void convolve(const uint32_t *points, Py_ssize_t length, const float *chars, Py_ssize_t size,
                      Py_ssize_t alphabet, const float *weight, Py_ssize_t width, const float *bias,
                      Py_ssize_t filters, float *restrict out, float *restrict seen)
 {
