@@ -175,11 +175,15 @@ class CandidateIndex:
         order = sorted((i for i in range(len(said)) if idf[i] > common), key=lambda i: -idf[i])
         asked = [said[i] for i in order]
         stems = np.asarray([one for _, ids in asked for one in ids], np.uint32)
-        found = []
+        owners = [word for word, ids in asked for _ in ids]
+        found: list[tuple[str, ...]] = []
         for entry in map(self.entry, answer_ids):
-            held = iter(() if entry is None else contains(entry.stems, stems))
-            shared = [word for word, ids in asked if all(next(held, False) for _ in ids)]
-            found.append(tuple(shared[:limit]))
+            if entry is None:
+                found.append(())
+                continue
+            held = zip(owners, contains(entry.stems, stems), strict=True)
+            lacking = {word for word, there in held if not there}
+            found.append(tuple([word for word, _ in asked if word not in lacking][:limit]))
         return found
 
     def put(self, items: Iterable[KnowledgeItem]) -> None:

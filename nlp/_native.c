@@ -17,6 +17,7 @@ static PyMethodDef METHODS[] = {
     METHOD(rate, "(features, mean, scale, linear, hidden, bias, output, sizes, out, slope, *none)"),
     METHOD(judge, "(logits, scales, centre, spread, proba) -> float"),
     METHOD(hash_grams, "(word, hashes) -> int"),
+    METHOD(pair_terms, "(stems, window, pairs) -> int"),
     METHOD(near_words, "(word, hashes, owners, letters, starts, places, reach) -> int"),
     METHOD(score_layout, "(folded, log_proba) -> float"),
     METHOD(read_word, "(word, table, chars, filters, bias, projection, out, size, char, alphabet)"),

@@ -14,6 +14,7 @@ PyObject *rate(PyObject *, PyObject *const *, Py_ssize_t);
 PyObject *judge(PyObject *, PyObject *const *, Py_ssize_t);
 PyObject *read_word(PyObject *, PyObject *const *, Py_ssize_t);
 PyObject *hash_grams(PyObject *, PyObject *const *, Py_ssize_t);
+PyObject *pair_terms(PyObject *, PyObject *const *, Py_ssize_t);
 PyObject *near_words(PyObject *, PyObject *const *, Py_ssize_t);
 PyObject *score_layout(PyObject *, PyObject *const *, Py_ssize_t);
 PyObject *read_sequence(PyObject *, PyObject *const *, Py_ssize_t);

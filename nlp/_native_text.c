@@ -212,3 +212,33 @@ PyObject *score_layout(PyObject *self, PyObject *const *args, Py_ssize_t given)
     }
     return PyFloat_FromDouble(total / (double)(length + 1));
 }
+
+/* pair_terms(stems, window, out): a hash of each unordered pair of stems less than a window apart, the
+ * near ones first. Gives how many there are. */
+PyObject *pair_terms(PyObject *self, PyObject *const *args, Py_ssize_t given)
+{
+    Py_buffer b[2];
+    Py_ssize_t kept = 0;
+    PyObject *arrays[2] = {given == 3 ? args[0] : NULL, given == 3 ? args[2] : NULL};
+    (void)self;
+    if (!wanted(given, 3))
+        return NULL;
+    const Py_ssize_t window = PyLong_AsSsize_t(args[1]);
+    if (PyErr_Occurred() || !open_arrays(arrays, "lL", b))
+        return NULL;
+    const int64_t *stems = b[0].buf;
+    const Py_ssize_t count = COUNT(b[0], int64_t), room = COUNT(b[1], int64_t);
+    int64_t *out = b[1].buf;
+    for (Py_ssize_t step = 1; step < window && step < count; step++)
+        for (Py_ssize_t i = 0; kept >= 0 && i + step < count; i++) {
+            const int64_t one = stems[i], other = stems[i + step];
+            const uint64_t low = (uint64_t)(one < other ? one : other);
+            const uint64_t high = (uint64_t)(one < other ? other : one);
+            const uint64_t key = (low * UINT64_C(0x9E3779B97F4A7C15)) ^ (high + (low << 7));
+            if (kept < room)
+                out[kept++] = (int64_t)((key ^ (key >> 29)) & INT64_MAX);
+            else
+                kept = -1;
+        }
+    return closed_with(b, 2, kept, "there is no room for so many pairs");
+}

@@ -127,6 +127,9 @@ def _join(arrays: list[Ids]) -> Ids:
 
 
 def _pairs(ids: Ids) -> Ids:
+    if native.library is not None:
+        pairs = np.empty((PAIR_WINDOW - 1) * len(ids), np.int64)
+        return pairs[: native.library.pair_terms(ids, PAIR_WINDOW, pairs)]
     found = []
     for step in range(1, min(PAIR_WINDOW, len(ids))):
         first, second = ids[:-step], ids[step:]

@@ -16,7 +16,7 @@ from nlp.network import Layer, Network
 from nlp.ranker import DualEncoder, Tower
 from nlp.sequence import SequenceNetwork, SequenceShape
 from nlp.spelling import Speller
-from nlp.terms import _read_word, stem_terms
+from nlp.terms import _pairs, _read_word, stem_terms
 from nlp.translation import Translation
 
 pytestmark = pytest.mark.skipif(
@@ -48,6 +48,12 @@ def test_words_are_hashed_the_same_with_and_without(monkeypatch):
         for name in ("stems", "chars", "trigrams"):
             assert getattr(found, name).tolist() == getattr(wanted, name).tolist()
             assert not getattr(found, name).flags.writeable
+
+
+def test_pairs_of_stems_are_the_same_with_and_without(monkeypatch, rng):
+    for ids in (rng.integers(0, 1 << 32, 30), rng.integers(0, 9, 3), np.empty(0, np.int64)):
+        found, wanted = both(monkeypatch, lambda ids=ids: _pairs(ids))
+        assert found.tolist() == wanted.tolist()
 
 
 def test_near_words_are_the_same_with_and_without(monkeypatch):
