@@ -32,7 +32,7 @@ PyMODINIT_FUNC PyInit__native(void)
 {
     PyObject *module = PyModule_Create(&MODULE);
     /* What index/native.py asks for: a build of older sources must not serve newer ones. */
-    if (module != NULL && PyModule_AddIntConstant(module, "VERSION", 2) < 0) {
+    if (module != NULL && PyModule_AddIntConstant(module, "VERSION", 3) < 0) {
         Py_DECREF(module);
         return NULL;
     }
