@@ -3,7 +3,8 @@
  */
 #include "_native.h"
 
-enum { MOST_TERMS = 600, OPENING = 20, HALF_WINDOW = 10, HALVES = MOST_TERMS / HALF_WINDOW + 2 };
+enum { MOST_TERMS = 600, OPENING = 20, HALF_WINDOW = 10, HALVES = MOST_TERMS / HALF_WINDOW + 2,
+       CHUNK = 512 };
 static const double K1 = 0.6, B = 0.2;
 
 /* Where a term stands among those of a query: an open table of places, 0 for none. */
@@ -49,6 +50,20 @@ static inline int32_t place_of(const Lookup *l, uint32_t term)
     return -1;
 }
 
+/* Where a text has terms that may be of the query, for no more than CHUNK of its terms: most are not,
+ * and are passed by without a branch that would be foretold wrongly. */
+static int sieve(const Lookup *l, const uint32_t *terms, int count, int32_t *hits)
+{
+    const uint16_t *slots = l->slots;
+    const uint32_t mask = l->mask;
+    int kept = 0;
+    for (int i = 0; i < count; i++) {
+        hits[kept] = i;
+        kept += slots[terms[i] * UINT32_C(2654435769) >> 7 & mask] != 0;
+    }
+    return kept;
+}
+
 typedef struct {
     int32_t in_document; /* the last document that holds the term at all, */
     int32_t counted;     /* that has it among its first, */
@@ -90,13 +105,21 @@ static void look_at(const Question *q, const Lookup *l, const uint32_t *terms, i
     const double norm = K1 * (1.0 - B + B * (double)looked / (q->mean > 1e-9 ? q->mean : 1e-9));
     float windows[HALVES] = {0}, coverage = 0, opening = 0, adjacent = 0, densest = 0;
     double flat = 0;
-    int32_t before = -1; /* the query's term that stands just before, if there is one */
-    for (int64_t at = 0; at < size; at++) {
-        const int32_t term = place_of(l, terms[at]);
-        if (term < 0) {
-            before = -1;
+    int32_t hits[CHUNK], before = -1; /* the query's term that was met last, */
+    int64_t last = -2;                /* and where */
+    int kept = 0, next = 0;
+    for (int64_t first = 0; next < kept || first < size;) {
+        if (next == kept) {
+            const int64_t left = size - first;
+            kept = sieve(l, terms + first, left < CHUNK ? (int)left : CHUNK, hits);
+            next = 0;
+            first += CHUNK;
             continue;
         }
+        const int64_t at = first - CHUNK + hits[next++];
+        const int32_t term = place_of(l, terms[at]);
+        if (term < 0)
+            continue;
         Seen *seen = &q->seen[term];
         if (seen->in_document != document) {
             seen->in_document = document;
@@ -122,9 +145,10 @@ static void look_at(const Question *q, const Lookup *l, const uint32_t *terms, i
         for (int32_t w = half > seen->window ? half : seen->window + 1; w <= half + 1; w++)
             windows[w] += q->mass[term];
         seen->window = half + 1;
-        if (before >= 0)
+        if (last == at - 1)
             adjacent += pair_mass(q, before, term, document);
         before = term;
+        last = at;
     }
     for (int w = 0; w < HALVES; w++)
         densest = windows[w] > densest ? windows[w] : densest;
@@ -216,10 +240,17 @@ static const char *share_openings(const Ragged *r, const int64_t *rows, Py_ssize
         const uint32_t *document = r->values + r->starts[rows[i]];
         const int64_t size = r->sizes[rows[i]];
         double held[3] = {0};
-        for (int64_t at = 0; at < size; at++) {
-            const int32_t term = place_of(&lookup, document[at]);
-            if (term >= 0)
-                held[(at >= head) + (at >= opening)] += idf[term];
+        for (int64_t first = 0; first < size; first += CHUNK) {
+            int32_t hits[CHUNK];
+            const int64_t left = size - first;
+            const int kept =
+                sieve(&lookup, document + first, left < CHUNK ? (int)left : CHUNK, hits);
+            for (int k = 0; k < kept; k++) {
+                const int64_t at = first + hits[k];
+                const int32_t term = place_of(&lookup, document[at]);
+                if (term >= 0)
+                    held[(at >= head) + (at >= opening)] += idf[term];
+            }
         }
         for (int part = 0; part < 3; part++) {
             if (part)
