@@ -19,6 +19,7 @@ static PyMethodDef METHODS[] = {
     METHOD(nearest, "(likeness, starts, passages, out)"),
     METHOD(contains, "(sorted, wanted, out)"),
     METHOD(gather, "(values, starts, sizes, rows, out)"),
+    METHOD(replaced, "(values, starts, sizes, rows, terms, at, places, others, mass, out, whole)"),
     METHOD(look, "(values, starts, sizes, rows, terms, order, weight, out, mean)"),
     METHOD(look_at_openings, "(values, starts, sizes, cuts, rows, terms, idf, out)"),
     {NULL, NULL, 0, NULL},
@@ -32,7 +33,7 @@ PyMODINIT_FUNC PyInit__native(void)
 {
     PyObject *module = PyModule_Create(&MODULE);
     /* What index/native.py asks for: a build of older sources must not serve newer ones. */
-    if (module != NULL && PyModule_AddIntConstant(module, "VERSION", 3) < 0) {
+    if (module != NULL && PyModule_AddIntConstant(module, "VERSION", 4) < 0) {
         Py_DECREF(module);
         return NULL;
     }

@@ -36,6 +36,7 @@ PyObject *products(PyObject *, PyObject *const *, Py_ssize_t);
 PyObject *nearest(PyObject *, PyObject *const *, Py_ssize_t);
 PyObject *contains(PyObject *, PyObject *const *, Py_ssize_t);
 PyObject *gather(PyObject *, PyObject *const *, Py_ssize_t);
+PyObject *replaced(PyObject *, PyObject *const *, Py_ssize_t);
 PyObject *look(PyObject *, PyObject *const *, Py_ssize_t);
 PyObject *look_at_openings(PyObject *, PyObject *const *, Py_ssize_t);
 

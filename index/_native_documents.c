@@ -285,6 +285,79 @@ PyObject *look_at_openings(PyObject *self, PyObject *const *args, Py_ssize_t giv
     return closed(b, VIEWS, wrong);
 }
 
+/* What one document says by other terms alone; held marks the terms that are in it by its number. */
+static double replace(const int64_t *at, const int64_t *places, const int64_t *others,
+                      const double *mass, Py_ssize_t count, const int32_t *held, int32_t document)
+{
+    double whole = 0;
+    for (Py_ssize_t i = 0; i < count;) {
+        const int64_t place = places[i];
+        double best = 0;
+        for (; i < count && places[i] == place; i++)
+            if (held[others[i]] == document && mass[i] > best)
+                best = mass[i];
+        whole += held[at[place]] == document ? 0 : best;
+    }
+    return whole;
+}
+
+static int within(const Py_buffer *places, Py_ssize_t end)
+{
+    const int64_t *place = places->buf;
+    for (Py_ssize_t i = 0; i < COUNT(*places, int64_t); i++)
+        if (place[i] < 0 || place[i] >= end)
+            return 0;
+    return 1;
+}
+
+/* replaced(values, starts, sizes, rows, terms, where the query's are among them, which of the query's the
+ * others stand for, where the others are among the terms, mass of these, out, mass of the query) */
+PyObject *replaced(PyObject *self, PyObject *const *args, Py_ssize_t given)
+{
+    enum { VALUES, STARTS, SIZES, ROWS, TERMS, AT, PLACES, OTHERS, MASS, OUT, VIEWS };
+    Py_buffer b[VIEWS];
+    Lookup lookup = {0};
+    const char *wrong = NULL;
+    (void)self;
+    if (!wanted(given, VIEWS + 1))
+        return NULL;
+    const double whole = PyFloat_AsDouble(args[VIEWS]);
+    if (PyErr_Occurred() || !open_arrays(args, "ulllullldF", b))
+        return NULL;
+    const Ragged r = {b[VALUES].buf, b[STARTS].buf, b[SIZES].buf, COUNT(b[VALUES], uint32_t),
+                      COUNT(b[SIZES], int64_t)};
+    const Py_ssize_t n = COUNT(b[ROWS], int64_t), width = COUNT(b[TERMS], uint32_t);
+    const Py_ssize_t count = COUNT(b[PLACES], int64_t);
+    const int64_t *rows = b[ROWS].buf;
+    int32_t *held = calloc((size_t)width + 1, sizeof *held), hits[CHUNK];
+    if (COUNT(b[STARTS], int64_t) != r.rows || COUNT(b[OUT], float) != n || n >= INT32_MAX ||
+        COUNT(b[OTHERS], int64_t) != count || COUNT(b[MASS], double) != count ||
+        !within(&b[AT], width) || !within(&b[PLACES], COUNT(b[AT], int64_t)) ||
+        !within(&b[OTHERS], width))
+        wrong = "documents, terms and results do not fit each other";
+    else if (!holds(&r, rows, n))
+        wrong = "a document lies outside of what is kept";
+    else if (held == NULL || !open_lookup(&lookup, b[TERMS].buf, width))
+        wrong = "there is no memory for so long a query";
+    for (int32_t i = 0; wrong == NULL && i < n; i++) {
+        const uint32_t *document = r.values + r.starts[rows[i]];
+        for (int64_t left = r.sizes[rows[i]]; left > 0; left -= CHUNK, document += CHUNK) {
+            const int kept = sieve(&lookup, document, left < CHUNK ? (int)left : CHUNK, hits);
+            for (int k = 0; k < kept; k++) {
+                const int32_t term = place_of(&lookup, document[hits[k]]);
+                if (term >= 0)
+                    held[term] = i + 1;
+            }
+        }
+        ((float *)b[OUT].buf)[i] = (float)(replace(b[AT].buf, b[PLACES].buf, b[OTHERS].buf, b[MASS].buf,
+                                                   count, held, i + 1) /
+                                           (whole > 1e-9 ? whole : 1e-9));
+    }
+    free(lookup.slots);
+    free(held);
+    return closed(b, VIEWS, wrong);
+}
+
 /* gather(values, starts, sizes, rows, out): rows of four-byte numbers end to end. */
 PyObject *gather(PyObject *self, PyObject *const *args, Py_ssize_t given)
 {

@@ -125,11 +125,20 @@ class ForwardIndex:
             query: its terms.
             others: terms that may stand for them.
         """
+        wanted = distinct(shortened(np.concatenate([query.terms, others.terms])))
+        if native.library is not None:
+            found, whole = np.empty(len(rows), np.float32), float(query.idf.sum())
+            at = np.searchsorted(wanted, shortened(query.terms))
+            other = np.searchsorted(wanted, shortened(others.terms))
+            native.library.replaced(
+                *self._documents.arrays(), rows, wanted, at, np.ascontiguousarray(others.place),
+                other, others.mass, found, whole,
+            )  # fmt: skip
+            return found
         flat, sizes = self._documents.take(rows)
         n, width = len(rows), len(query.terms)
         if not len(others.terms) or not len(flat):
             return np.zeros(n, np.float32)
-        wanted = distinct(shortened(np.concatenate([query.terms, others.terms])))
         hits, which = find(wanted, flat)
         held = np.zeros((n, len(wanted)), bool)
         held[np.searchsorted(np.cumsum(sizes), hits, side="right"), which] = True

@@ -68,18 +68,19 @@ def test_a_search_is_the_same_with_and_without(monkeypatch, passages):
 def test_a_close_look_is_the_same_with_and_without(monkeypatch, passages):
     index, questions = passages
     rows = np.asarray([*range(0, 4600, 90), 4499, 4550, 4599])
+    others = {term: (term + 1, 2 * term, 40) for term in range(1, 900, 2)}
     for question in questions:
         scores = index.score(question)
         looks = both(
             monkeypatch,
             lambda question=question, scores=scores: (
                 index.look(scores, rows, question.stems), index.look_at_openings(scores, rows),
-                index.nearest(scores.asked, rows),
+                index.nearest(scores.asked, rows), index.replaced(scores, rows, others),
             ),
         )  # fmt: skip
         for found, wanted in zip(*looks, strict=True):
             if isinstance(found, np.ndarray):
-                assert (found == wanted).all()
+                assert found == pytest.approx(wanted, abs=1e-6)
                 continue
             for name in type(found).__slots__:
                 assert getattr(found, name) == pytest.approx(getattr(wanted, name), abs=1e-5), name
@@ -134,6 +135,10 @@ def test_documents_out_of_bounds_are_refused(starts, sizes, rows):
     found = np.empty((6, 1), np.float32)
     with pytest.raises(ValueError, match=r"outside|fit"):
         native.library.look(*where, asked, values, LONGS, np.ones(4), found, 1.0)
+    with pytest.raises(ValueError, match=r"outside|fit"):
+        native.library.replaced(
+            *where, asked, values, LONGS, LONGS, LONGS, np.ones(4), found[0], 1.0
+        )
     cuts = np.zeros((len(sizes), 2), np.int32)
     with pytest.raises(ValueError, match=r"outside|fit"):
         native.library.look_at_openings(*where, cuts, asked, values, np.ones(4), found[:3])
@@ -144,6 +149,10 @@ def test_arrays_of_another_size_or_kind_are_refused():
         native.library.gather(
             np.zeros(4, np.uint32), LONGS[:1], LONGS[3:], LONGS[:1], np.empty(1, np.uint32)
         )
+    whole = np.arange(4, dtype=np.uint32), LONGS[:1], LONGS[2:3], LONGS[:1]
+    for places in ((LONGS + 1, LONGS, LONGS), (LONGS, LONGS + 1, LONGS), (LONGS, LONGS, LONGS - 1)):
+        with pytest.raises(ValueError, match="fit"):
+            native.library.replaced(*whole, whole[0], *places, np.ones(4), FLOATS[:1].copy(), 1.0)
     with pytest.raises(ValueError, match="fit"):
         native.library.products(FLOATS, np.asarray([4]), FLOATS[:1], FLOATS[:1].copy())
     with pytest.raises(ValueError, match="fit"):
