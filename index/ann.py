@@ -90,7 +90,6 @@ class FaissIndex:
         self.recall = 1.0  # at 10, against exact search, measured at the last build
         self.problem = ""  # why FAISS does not serve, if it does not
         self._faiss: Any = importlib.import_module("faiss")
-        self._threads = int(self._faiss.omp_get_max_threads())
         self._exact = ExactIndex(dimension)
         self._asked: deque[Floats] = deque(maxlen=_QUERIES)
         self._built: Any = None
@@ -171,13 +170,11 @@ class FaissIndex:
             self._attempt(self._build)
         if self._on_gpu is None and self._gpu and self._built is not None:
             self._to_gpu()
-        # For one query waking threads takes longer than searching does; this thread alone is meant.
-        self._faiss.omp_set_num_threads(self._threads if len(queries) >= _THREADED_FROM else 1)
         for index in (self._on_gpu, self._built):
             if index is None:
                 continue
             try:
-                scores, ids = index.search(queries, k)
+                scores, ids = self._search(index, queries, k)
             except (RuntimeError, AssertionError) as error:
                 self._failed(index, error)
                 continue
@@ -204,6 +201,20 @@ class FaissIndex:
         if self._renewal is not None:
             self._renewal.wait()
             self._take_over()
+
+    def _search(self, index: Any, queries: Floats, k: int) -> tuple[Floats, Ids]:
+        """Search a FAISS structure, for few queries in this thread alone."""
+        if len(queries) >= _THREADED_FROM:
+            scores, ids = index.search(queries, k)
+            return scores, ids
+        # Waking others takes longer than searching, and they wait for more by turning in circles.
+        threads = self._faiss.omp_get_max_threads()
+        self._faiss.omp_set_num_threads(1)
+        try:
+            scores, ids = index.search(queries, k)
+        finally:
+            self._faiss.omp_set_num_threads(threads)
+        return scores, ids
 
     def _failed(self, index: Any, error: Exception) -> None:
         """Take what failed out of service; the next best serves."""

@@ -1,3 +1,4 @@
+import importlib
 import importlib.util
 
 import numpy as np
@@ -127,6 +128,30 @@ def test_vectors_come_back(make):
     assert index.vectors(np.asarray([20, -3])) == pytest.approx(
         np.stack([unit(200)[2], np.zeros(DIMENSION)])
     )
+    asked, ids = unit(1, seed=4)[0], np.asarray([20, -3, 1990, 7])
+    assert index.products(ids, asked) == pytest.approx(index.vectors(ids) @ asked, abs=1e-6)
+
+
+@pytest.mark.skipif(not HAS_FAISS, reason="faiss is not installed: threads are its own")
+def test_one_query_wakes_no_threads_and_many_may():
+    faiss = importlib.import_module("faiss")
+    threads = []
+
+    class Searched:
+        def search(self, queries, k):
+            threads.append((len(queries), faiss.omp_get_max_threads()))
+            return np.zeros((len(queries), k), np.float32), np.zeros((len(queries), k), np.int64)
+
+    index, before = filled(flat), faiss.omp_get_max_threads()
+    try:
+        faiss.omp_set_num_threads(3)
+        index.search(unit(1), 1)
+        index._built = Searched()
+        index.search(unit(1), 1)
+        index.search(unit(64), 1)
+        assert threads == [(1, 1), (64, 3)]
+    finally:
+        faiss.omp_set_num_threads(before)
 
 
 def test_growth_keeps_everything_findable(make):
