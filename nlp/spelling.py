@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from nlp import native
 
 _SHORTEST: Final = 3  # letters of a word that is read
-_LONGEST: Final = 40  # what is left of a longer one without two letters would fill the memory
+_LONGEST: Final = 40  # all that a longer one leaves without two letters would fill the memory
 _MOST_NEAR: Final = 1000  # equally near words that are looked at
 _TWO_SLIPS_FROM: Final = 7  # letters from which two slips are likely enough
 _LEAST_COUNT: Final = 2  # a word that stands in one text may be a slip itself
@@ -187,9 +187,9 @@ def _slips(words: Sequence[str]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
 
 
 def _hashes(word: str) -> NDArray[np.int64]:
-    """Hashes of a word and of what is left of it without one letter, or two of a long one."""
+    """Hashes of a word and of what is left of it without one letter, or two of a longer one."""
     left = {word} | _dropped(word)
-    if len(word) >= _TWO_SLIPS_FROM:
+    if _TWO_SLIPS_FROM <= len(word) <= _LONGEST:
         left |= {shorter for one in tuple(left) for shorter in _dropped(one)}
     return np.fromiter((zlib.crc32(part.encode()) for part in left), np.int64, len(left))
 

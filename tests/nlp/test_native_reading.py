@@ -72,8 +72,9 @@ def test_near_words_are_the_same_with_and_without(monkeypatch):
 
 
 def test_a_word_of_any_length_is_read_in_no_time():
-    random_letters = "".join(random.Random(8).choices("abcdefghij", k=1500))
-    assert Speller.fit([["password"], ["password"]]).correct([random_letters]) == [random_letters]
+    draw = random.Random(8)
+    typed, known = ("".join(draw.choices("abcdefghij", k=1500)) for _ in range(2))
+    assert Speller.fit([["password", known]] * 2).correct([typed, "pasword"]) == [typed, "password"]
 
 
 def test_layouts_are_judged_the_same_with_and_without(monkeypatch):
