@@ -79,9 +79,8 @@ static const char *read_words(Text *t, Py_buffer *b, float *out, Py_ssize_t outp
  * list of as many vectors of one length. */
 PyObject *read_sequence(PyObject *self, PyObject *const *args, Py_ssize_t given)
 {
-    enum { WIDTHS, BIAS, WEIGHT, OUTPUT_BIAS, OUT, VIEWS, MOST_WORDS = 512 };
-    Py_buffer b[VIEWS], words[MOST_WORDS];
-    const float *vectors[MOST_WORDS];
+    enum { WIDTHS, BIAS, WEIGHT, OUTPUT_BIAS, OUT, VIEWS };
+    Py_buffer b[VIEWS];
     const char *wrong = NULL;
     Py_ssize_t held = 0;
     (void)self;
@@ -90,25 +89,30 @@ PyObject *read_sequence(PyObject *self, PyObject *const *args, Py_ssize_t given)
     const Py_ssize_t size = PyLong_AsSsize_t(args[VIEWS]), count = PyList_Size(args[VIEWS + 1]);
     if (PyErr_Occurred() || !open_arrays(args, "lfffF", b))
         return NULL;
-    for (; held < count && held < MOST_WORDS; held++) {
+    Py_buffer *words = malloc((size_t)(count + 1) * sizeof *words);
+    const float **vectors = malloc((size_t)(count + 1) * sizeof *vectors);
+    for (; words != NULL && vectors != NULL && held < count; held++) {
         PyObject *one = PyList_GetItem(args[VIEWS + 1], held);
-        if (one == NULL || !open_arrays(&one, "f", &words[held])) {
-            close_arrays(words, held);
-            close_arrays(b, VIEWS);
-            return NULL;
-        }
+        if (one == NULL || !open_arrays(&one, "f", &words[held]))
+            break;
         vectors[held] = words[held].buf;
         if (words[held].len != words[0].len)
             wrong = "the words have vectors of different length";
     }
     const Py_ssize_t widths = COUNT(b[WIDTHS], int64_t);
-    if (count < 1 || count > MOST_WORDS || widths < 1 || COUNT(b[BIAS], float) % widths)
+    if (held < count || count < 1 || widths < 1 || COUNT(b[BIAS], float) % widths)
         wrong = "a text needs words and a network filters";
     if (wrong == NULL) {
         Text t = {vectors, count, size, COUNT(b[BIAS], float) / widths, widths, b[WIDTHS].buf, b[BIAS].buf};
         wrong = read_words(&t, b, b[OUT].buf, COUNT(b[OUT], float), COUNT(words[0], float));
     }
     close_arrays(words, held);
+    free(words);
+    free(vectors);
+    if (PyErr_Occurred()) {
+        close_arrays(b, VIEWS);
+        return NULL;
+    }
     return closed(b, VIEWS, wrong);
 }
 

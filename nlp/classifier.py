@@ -202,8 +202,9 @@ class TicketClassifier:
             return []
         read, folded = self._fold(texts)
         logits = self._logits(folded)
-        if len(texts) == 1 and native.library is not None:
-            return [self._judged(logits, read[0])]
+        if native.library is not None:
+            rows = zip(*logits, strict=True)
+            return [self._judged(row, text) for row, text in zip(rows, read, strict=True)]
         scores = self._state.foreign.score(logits).tolist()
         return [
             Classified(proba, score, score > self.foreign_threshold, text)
@@ -211,7 +212,7 @@ class TicketClassifier:
         ]
 
     def _judged(self, logits: Sequence[Floats], text: str) -> Classified:
-        """One text in one call: what a customer waits for."""
+        """One text in one call, by the logits of each member."""
         rule, scales = self._state.foreign, np.asarray(self._state.scales, np.float64)
         proba = np.empty((1, len(self.labels)), np.float32)
         score = native.library.judge(

@@ -138,8 +138,9 @@ class SequenceNetwork:
     def logits(self, texts: Sequence[str]) -> Floats:
         """Shapes: n folded texts -> (n, outputs)."""
         out = np.empty((len(texts), self.outputs), np.float32)
-        if native.library is not None and len(texts) == 1 and self.shape.kind == "cnn":
-            self._logits_of(texts[0], out)
+        if native.library is not None and self.shape.kind == "cnn":
+            for row, text in zip(out, texts, strict=True):
+                self._logits_of(text, row)
             return out
         for start in range(0, len(texts), _AT_ONCE):
             part = [
@@ -152,7 +153,7 @@ class SequenceNetwork:
         return out
 
     def _logits_of(self, text: str, out: Floats) -> None:
-        """One text in one call: what a customer waits for."""
+        """One text in one call."""
         words, arrays = read_words(text, self.shape.most_words), self._arrays
         known = self._remembered(words)
         native.library.read_sequence(
