@@ -9,6 +9,7 @@
 
 static PyMethodDef METHODS[] = {
     METHOD(count_terms, "(sorted, distinct, repeats) -> int"),
+    METHOD(count_documents, "(terms, vocabulary, df, out)"),
     METHOD(ask, "(total, norms, levels, terms, repeats, idf, df, k1, scale, living, *segments)"),
     METHOD(add_scores, "(total, norms, levels, starts, rows, counts, where, factors)"),
     METHOD(best_of_groups, "(best, values, starts)"),
@@ -33,7 +34,7 @@ PyMODINIT_FUNC PyInit__native(void)
 {
     PyObject *module = PyModule_Create(&MODULE);
     /* What index/native.py asks for: a build of older sources must not serve newer ones. */
-    if (module != NULL && PyModule_AddIntConstant(module, "VERSION", 4) < 0) {
+    if (module != NULL && PyModule_AddIntConstant(module, "VERSION", 5) < 0) {
         Py_DECREF(module);
         return NULL;
     }

@@ -27,6 +27,7 @@ static inline int holds(const Ragged *r, const int64_t *rows, Py_ssize_t count)
 
 PyObject *add_scores(PyObject *, PyObject *const *, Py_ssize_t);
 PyObject *count_terms(PyObject *, PyObject *const *, Py_ssize_t);
+PyObject *count_documents(PyObject *, PyObject *const *, Py_ssize_t);
 PyObject *ask(PyObject *, PyObject *const *, Py_ssize_t);
 PyObject *best_of_groups(PyObject *, PyObject *const *, Py_ssize_t);
 PyObject *vote(PyObject *, PyObject *const *, Py_ssize_t);

@@ -252,3 +252,26 @@ PyObject *count_terms(PyObject *self, PyObject *const *args, Py_ssize_t given)
     }
     return closed_with(b, 3, kept, "there is no room for so many terms");
 }
+
+/* count_documents(terms, vocabulary, document counts, out): adds up in how many documents terms are. */
+PyObject *count_documents(PyObject *self, PyObject *const *args, Py_ssize_t given)
+{
+    enum { SOUGHT, VOCABULARY, COUNTS, OUT, VIEWS };
+    Py_buffer b[VIEWS];
+    const char *wrong = NULL;
+    (void)self;
+    if (!wanted(given, VIEWS) || !open_arrays(args, "lliD", b))
+        return NULL;
+    const Py_ssize_t count = COUNT(b[SOUGHT], int64_t);
+    const Segment g = {.vocabulary = b[VOCABULARY].buf, .df = b[COUNTS].buf,
+                       .terms = COUNT(b[VOCABULARY], int64_t)};
+    int64_t *where = malloc((size_t)(count + 1) * sizeof *where);
+    if (COUNT(b[COUNTS], int32_t) != g.terms || COUNT(b[OUT], double) != count)
+        wrong = "every term needs a document count";
+    else if (where == NULL)
+        wrong = "there is no memory for so many terms";
+    else
+        locate(&g, b[SOUGHT].buf, count, where, b[OUT].buf);
+    free(where);
+    return closed(b, VIEWS, wrong);
+}

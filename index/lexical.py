@@ -22,7 +22,6 @@ from index.postings import (
     count_terms,
     document_counts,
     erase,
-    locate,
     merge_segments,
 )
 from index.scoring import LOGARITHMS, ask, weights
@@ -117,7 +116,7 @@ class LexicalIndex:
     def idf(self, terms: Ids) -> NDArray[np.float64]:
         """Weight of terms as the index knows them now, rare ones high, shape ``(terms,)``."""
         self._settle()
-        return self._weights(document_counts(len(terms), self._places(terms)))
+        return self._weights(document_counts(terms, self._segments()))
 
     def ask(self, counted: tuple[Ids, Ids], total: Floats, scale: float = 1.0) -> Query:
         """Add the score of every row to ``total``, shape ``(rows,)``; what is known of the terms.
@@ -208,9 +207,6 @@ class LexicalIndex:
     def _segments(self) -> list[Segment]:
         return [self._main] if self._recent is None else [self._main, self._recent]
 
-    def _places(self, terms: Ids) -> tuple[tuple[Segment, Ids, Ids], ...]:
-        return tuple((segment, *locate(segment, terms)) for segment in self._segments())
-
     def _weights(self, df: NDArray[np.float64]) -> NDArray[np.float64]:
         """Idf of terms that stand in so many documents."""
         return weights(df, len(self), bm25=self.weighting == "bm25")
@@ -244,7 +240,7 @@ class LexicalIndex:
     def _squares(self, segment: Segment) -> NDArray[np.float64]:
         """Squared length of every row's weights, as far as the segment holds them."""
         vocabulary = segment.vocabulary
-        df = document_counts(len(vocabulary), self._places(vocabulary))
+        df = document_counts(vocabulary, self._segments())
         idf = self._weights(df).astype(np.float32)
         squares = np.zeros(self.rows)
         cuts = np.searchsorted(segment.starts, np.arange(0, len(segment.rows), _BLOCK))

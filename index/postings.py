@@ -49,14 +49,6 @@ class Query:
     df: NDArray[np.float64]
 
 
-def document_counts(size: int, places: Sequence[tuple[Segment, Ids, Ids]]) -> NDArray[np.float64]:
-    """Number of documents that each term stands in, over all segments."""
-    df = np.zeros(size)
-    for segment, where, found in places:
-        df[found] += segment.df[where]
-    return df
-
-
 def distinct(values: NDArray[Any]) -> NDArray[Any]:
     """Distinct values, sorted; ``np.unique`` without what surrounds it."""
     ordered = np.sort(values)
@@ -85,6 +77,22 @@ def locate(segment: Segment, terms: Ids) -> tuple[Ids, Ids]:
     where = np.minimum(np.searchsorted(segment.vocabulary, terms), len(segment.vocabulary) - 1)
     found = np.flatnonzero(segment.vocabulary[where] == terms)
     return where[found], found
+
+
+def document_counts(terms: Ids, segments: Sequence[Segment]) -> NDArray[np.float64]:
+    """Number of documents that each term stands in, over all segments, shape ``(terms,)``.
+
+    Raises:
+        ValueError: the arrays of a segment do not fit each other.
+    """
+    df, asked = np.zeros(len(terms)), np.ascontiguousarray(terms, np.int64)
+    for segment in segments:
+        if native.library is not None:
+            native.library.count_documents(asked, segment.vocabulary, segment.df, df)
+        else:
+            where, found = locate(segment, terms)
+            df[found] += segment.df[where]
+    return df
 
 
 def build_segment(rows: Sequence[int], documents: Sequence[Ids]) -> Segment:

@@ -70,15 +70,15 @@ def ask(
             *(segments[1].arrays() if len(segments) > 1 else ()),
         )  # fmt: skip
         return idf, df
-    places = [(segment, *locate(segment, terms)) for segment in segments]
-    df = document_counts(len(terms), places)
+    df = document_counts(terms, segments)
     idf = weights(df, living, bm25=k1 is not None)
     if k1 is not None:
         factors = scale * (k1 + 1.0) * repeats * idf
     else:
         said = (1.0 + np.log(repeats)) * idf
         factors = scale / max(float(np.sqrt(said @ said)), 1e-9) * said * idf
-    for segment, where, which in places:
+    for segment in segments:
+        where, which = locate(segment, terms)
         said_of = factors[which].astype(np.float32)
         add_scores(total, segment, where, factors=said_of, norms=norms, levels=levels)
     return idf, df

@@ -63,6 +63,8 @@ def test_a_search_is_the_same_with_and_without(monkeypatch, passages):
             assert got == pytest.approx(right, abs=2e-6 * max(1.0, float(right.max()))), name
         assert found.familiar == wanted.familiar
         assert found.query.idf == pytest.approx(wanted.query.idf)
+        found, wanted = both(monkeypatch, lambda question=question: index.idf(question.stems))
+        assert found == pytest.approx(wanted)
 
 
 def test_a_close_look_is_the_same_with_and_without(monkeypatch, passages):
@@ -159,6 +161,8 @@ def test_arrays_of_another_size_or_kind_are_refused():
         native.library.nearest(FLOATS, np.asarray([0, 9]), np.asarray([0]), np.empty(1, np.int64))
     with pytest.raises(ValueError, match="outside"):
         scoring.vote(FLOATS, FLOATS[:1], np.asarray([0, 9]), 3)
+    with pytest.raises(ValueError, match="count"):
+        native.library.count_documents(LONGS, LONGS, np.ones(3, np.int32), np.zeros(4))
     with pytest.raises(ValueError, match="another size"):
         native.library.best_rows(np.zeros(3, np.uint8), np.empty(1, np.int64))
     with pytest.raises(TypeError, match="arguments"):
