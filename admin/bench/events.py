@@ -14,7 +14,8 @@ from admin.bench.load import quantiles
 from admin.bench.served import Serving, serving
 from bot.services import Services
 
-_STORED = re.compile(r"^neurobot_events_stored (\S+)$", re.MULTILINE)
+_STORED = "neurobot_events_stored"
+_LEARNING = "neurobot_interests_cpu_seconds"
 _BEACON = 20  # events; what the script of a site sends at most
 _SHORT_S = 10.0
 
@@ -30,7 +31,11 @@ class Plan:
 
 
 async def bench(plan: Plan, *, tell: Callable[[str], None]) -> dict[str, Any]:
-    """Figures by phase, and ``lost``: acknowledged events that are not stored."""
+    """Figures by phase, and ``lost``: acknowledged events that are not stored.
+
+    ``cpu_us`` of a phase is the server's processor time an event without ``learning_us``, what
+    profiles of interests took of it: pages are learnt and recommended, see ``bench content``.
+    """
     async with serving(_nothing) as server:
         phases: dict[str, Any] = {}
         acknowledged = 0
@@ -45,9 +50,7 @@ async def bench(plan: Plan, *, tell: Callable[[str], None]) -> dict[str, Any]:
             tell(name)
             phases[name] = await _phase(server, plan.clients, size, rate, seconds)
             acknowledged += phases[name]["acknowledged"]
-        async with server.session.get("/metrics") as reply:
-            found = _STORED.search(await reply.text())
-        stored = int(float(found[1])) if found else 0
+        stored = int(await _metric(server, _STORED))
     return {
         "phases": phases,
         "acknowledged": acknowledged,
@@ -62,6 +65,7 @@ async def _phase(
     load = Load()
     connections = Connections(load, Requests(server.token, size))
     await connections.open(server.port, clients)
+    learnt = await _metric(server, _LEARNING)
     before, began = cpu_s(server.pid), os.times().elapsed
     if rate:
         await connections.at_rate(rate, seconds)
@@ -69,17 +73,25 @@ async def _phase(
         await connections.closed(seconds)
     spent, elapsed = cpu_s(server.pid) - before, os.times().elapsed - began
     connections.close()
+    learning = await _metric(server, _LEARNING) - learnt
     p50, p99 = quantiles(load.waits_ms) if load.waits_ms else (0.0, 0.0)
     return {
         "events_per_request": size,
         "acknowledged": load.acknowledged,
         "refused": load.refused,
         "per_second": load.acknowledged / elapsed,
-        "cpu_us": spent / max(1, load.acknowledged) * 1e6,
+        "cpu_us": (spent - learning) / max(1, load.acknowledged) * 1e6,
+        "learning_us": learning / max(1, load.acknowledged) * 1e6,
         "cores": spent / elapsed,
         "p50_ms": p50,
         "p99_ms": p99,
     }
+
+
+async def _metric(server: Serving, name: str) -> float:
+    async with server.session.get("/metrics") as reply:
+        found = re.search(rf"^{name} (\S+)$", await reply.text(), re.MULTILINE)
+    return float(found[1]) if found else 0.0
 
 
 def cpu_s(pid: int) -> float:

@@ -43,13 +43,13 @@ def events(*, as_json: bool, **load: Any) -> int:
 
 
 def _text(report: Mapping[str, Any]) -> str:
-    heads = ("phase", "events a request", "events/s", "CPU us an event", "cores", "ms p50", "p99",
-             "refused")  # fmt: skip
+    heads = ("phase", "events a request", "events/s", "CPU us an event", "learning", "cores",
+             "ms p50", "p99", "refused")  # fmt: skip
     rows = [
         [
             name, str(found["events_per_request"]), f"{found['per_second']:,.0f}",
-            f"{found['cpu_us']:.1f}", f"{found['cores']:.2f}", f"{found['p50_ms']:.1f}",
-            f"{found['p99_ms']:.1f}", str(found["refused"]),
+            f"{found['cpu_us']:.1f}", f"{found['learning_us']:.1f}", f"{found['cores']:.2f}",
+            f"{found['p50_ms']:.1f}", f"{found['p99_ms']:.1f}", str(found["refused"]),
         ]
         for name, found in report["phases"].items()
     ]  # fmt: skip

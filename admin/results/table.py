@@ -251,10 +251,12 @@ _LOOP: Final = (
 )  # fmt: skip
 
 _EVENTS: Final = (
-    *(Figure(f"an acknowledged event, {name}, CPU of the server", ("events",),
+    *(Figure(f"an acknowledged event, {name}, CPU of the server without learning", ("events",),
              value(f"phases/{phase}/cpu_us", "events"), floor, goal, None, "us", at_most=True)
       for phase, name, floor, goal in (("single", "one a request", 80, 25),
                                        ("beacons", "20 a request", 10, 4))),
+    Figure("and what profiles of interests learn of it, 20 a request", ("events",),
+           value("phases/beacons/learning_us", "events"), 200, None, None, "us", at_most=True),
     *(Figure(f"events a second at {rate:,} asked for", ("events",),
              value(f"phases/{phase}/per_second", "events"), rate * 0.99, None, None, "a second")
       for phase, rate in (("sustained", 1_000), ("burst", 5_000))),

@@ -146,6 +146,7 @@ async def show(request: web.Request) -> web.Response:
 
 async def _measure(services: Services, metrics: Metrics) -> None:
     metrics.set("uptime_seconds", max(0.0, services.clock() - services.started_at))
+    metrics.set("interests_cpu_seconds", services.recommending.spent_s)
     metrics.set("bus_listeners", services.bus.listeners)
     metrics.set("outbox_due", len(await services.store.outbox.due(services.clock(), 1000)))
     for name, value in services.pipeline.health().items():

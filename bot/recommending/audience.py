@@ -9,6 +9,7 @@ for that profile.
 
 from __future__ import annotations
 
+import time
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass, field
@@ -62,6 +63,7 @@ class Audience:
         changed: subjects that differ from what is stored.
         gone: subjects that are no more.
         unsettled: number of sights that are not in their profiles yet.
+        spent_s: processor time of ``settle`` so far.
 
     ``len``, ``latest`` and ``changed`` know what is settled.
     """
@@ -73,6 +75,7 @@ class Audience:
         self._people: dict[str, _Person] = {}  # those seen last at the end
         self._sights: defaultdict[str, list[Sight]] = defaultdict(list)  # not in profiles yet
         self.unsettled = 0
+        self.spent_s = 0.0
         self.changed: set[str] = set()
         self.gone: set[str] = set()
 
@@ -98,6 +101,7 @@ class Audience:
 
     def settle(self, enough: int) -> None:
         """Take so many sights, or a person's more, into the profiles."""
+        began = time.thread_time()
         left = self.unsettled - enough
         subjects, total = [], self.unsettled
         for subject, sights in self._sights.items():
@@ -106,6 +110,7 @@ class Audience:
             subjects.append(subject)
             total -= len(sights)
         self._settle(subjects)
+        self.spent_s += time.thread_time() - began
 
     def merge(self, into: str, subjects: Iterable[str]) -> None:
         """These were one person all along."""

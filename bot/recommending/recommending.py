@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections import deque
 from collections.abc import Collection, Sequence
 from itertools import count
@@ -84,6 +85,7 @@ class Recommending:
         nothing = Catalogue((), {}, {}, 0)
         self._watching = Watching(settings, self.shelf, self.audience, people.identity, nothing)
         self._queue: deque[Event] = deque()
+        self._spent_s = 0.0
         self._news = asyncio.Event()
         self._wanted = asyncio.Event()
         self._ready = asyncio.Event()
@@ -116,6 +118,11 @@ class Recommending:
     def is_ready(self) -> bool:
         """True once the catalogue is read."""
         return self._ready.is_set()
+
+    @property
+    def spent_s(self) -> float:
+        """Processor time of learning from events since the start."""
+        return self._spent_s + self.audience.spent_s
 
     @property
     def refused(self) -> int:
@@ -296,8 +303,10 @@ class Recommending:
                 await asyncio.sleep(0)
 
     def _learn(self) -> None:
+        began = time.thread_time()
         number = min(_AT_ONCE, len(self._queue))
         self._watching.observe([self._queue.popleft() for _ in range(number)])
+        self._spent_s += time.thread_time() - began
 
     async def _drain(self) -> None:
         while True:
