@@ -69,11 +69,6 @@ def ours(path: str, *runs: str) -> Reading:
     return lambda reports: _mean([at(reports[run]["ours"], path) for run in runs])
 
 
-def mean_of_seeds(path: str, run: str) -> Reading:
-    """Mean over the seeds of a run, where each draws other questions to learn from."""
-    return lambda reports: _mean([at(seed, path) for seed in reports[run]["seeds"]])
-
-
 def pooled(path: str, *runs: str) -> Reading:
     """The same, each run weighing as much as it has judged questions."""
 

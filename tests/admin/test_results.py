@@ -16,7 +16,6 @@ from admin.results.figures import (
     curve_at,
     lead,
     lead_over_singles,
-    mean_of_seeds,
     ours,
     pooled,
     promises_kept,
@@ -46,7 +45,6 @@ REPORTS: dict[str, Any] = {
         "peers": {"svc": {"accuracy": 0.5}, "words": {"accuracy": 0.75}},
     },
     "bench": {"results": [{"n": 10, "query_ms": {"p50": 3.5}}]},
-    "drawn": {"seeds": [{"accuracy": 0.5}, {"accuracy": 0.5}, {"accuracy": 0.8}]},
     "team": {
         "summary": {"worse": 2},
         "runs": [
@@ -71,7 +69,6 @@ def test_readings() -> None:
     assert promises_kept("a", "b")(REPORTS) == pytest.approx(2 / 3)
     assert row("query_ms/p50", "bench", 10)(REPORTS) == 3.5
     assert row("query_ms/p50", "bench", 20)(REPORTS) is None
-    assert mean_of_seeds("accuracy", "drawn")(REPORTS) == pytest.approx(0.6)
     assert ours("nothing/there", "a")(REPORTS) is None
     assert total("summary/worse", "team", "team")(REPORTS) == 4
     assert total("summary/worse", "team", "a")(REPORTS) is None
