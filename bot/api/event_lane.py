@@ -126,6 +126,7 @@ class EventLane(asyncio.Protocol):
         self._ahead = b""  # what came before its answer
         self._began = 0.0
         self._closing = False
+        self._unread = False  # more answers wait for the client than the kernel holds
         self._task: asyncio.Task[None] | None = None
         self._timer: asyncio.TimerHandle | None = None
 
@@ -145,11 +146,13 @@ class EventLane(asyncio.Protocol):
 
     def pause_writing(self) -> None:
         """The client does not read its answers: nor do we read its requests."""
+        self._unread = True
         if self._transport is not None:
             self._transport.pause_reading()
 
     def resume_writing(self) -> None:
         """It does again."""
+        self._unread = False
         if self._transport is not None:
             self._transport.resume_reading()
 
@@ -216,7 +219,8 @@ class EventLane(asyncio.Protocol):
             self._transport.close()
         elif self._ahead:
             ahead, self._ahead = self._ahead, b""
-            self._transport.resume_reading()
+            if not self._unread:
+                self._transport.resume_reading()
             self.data_received(ahead)
 
     def _hand_over(self) -> None:

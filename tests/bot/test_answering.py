@@ -257,3 +257,23 @@ def test_a_few_letters_in_a_short_article_do_not_outweigh_a_past_question():
         KnowledgeItem(3, "Refunds take five days.", questions=("When is my money back?",)),
     ])  # fmt: skip
     assert Answerer(None, index, 0).suggest("where is the parcel").items[0].answer_id == 1
+
+
+def test_a_correction_of_fewer_features_serves_and_one_of_unknown_is_refused() -> None:
+    weights = {"char": 1.0, "past": 2.0, "past_level": 3.0}
+    fewer = Correction(
+        tuple(weights)[::-1], weighted_sum(tuple(weights)[::-1], weights), Calibration(2.0, 4.0),
+        "fixed",
+    )  # fmt: skip
+    text = "how do I get my money back"
+    old, new = (answerer(Bundle(correction=one)).suggest(text) for one in (fewer, correction()))
+    assert [one.answer_id for one in old.items] == [one.answer_id for one in new.items]
+    assert [one.confidence for one in old.items] == pytest.approx(
+        [one.confidence for one in new.items], abs=1e-6
+    )
+    unknown = Correction(
+        ("char", "smell"), weighted_sum(("char", "smell"), {"char": 1.0}), Calibration(2.0, 4.0),
+        "fixed",
+    )  # fmt: skip
+    with pytest.raises(ValueError, match="lacks"):
+        answerer(Bundle(correction=unknown))

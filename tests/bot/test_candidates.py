@@ -219,3 +219,12 @@ def test_a_small_company_is_searched_in_milliseconds():
     for question in questions:
         index.search(question)
     assert (time.process_time() - started) / 50 < 0.006
+
+
+def test_an_article_is_found_by_another_word_for_the_same() -> None:
+    index = CandidateIndex()
+    index.put([KnowledgeItem(1, "Restore it by mail."), KnowledgeItem(2, "Paint it by mail.")])
+    found = index.search("recover by mail")
+    worth = dict(zip(found.answer_ids, column(found, "synonyms").tolist(), strict=True))
+    assert 0 < worth[1] < 1
+    assert worth[2] == 0
