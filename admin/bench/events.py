@@ -6,11 +6,11 @@ import os
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from admin.bench.event_load import Connections, Load, Requests
 from admin.bench.load import quantiles
+from admin.bench.process import cpu_s
 from admin.bench.served import Serving, serving
 from bot.services import Services
 
@@ -92,12 +92,6 @@ async def _metric(server: Serving, name: str) -> float:
     async with server.session.get("/metrics") as reply:
         found = re.search(rf"^{name} (\S+)$", await reply.text(), re.MULTILINE)
     return float(found[1]) if found else 0.0
-
-
-def cpu_s(pid: int) -> float:
-    """Processor time of a process, kernel and all threads included. Source: proc(5)."""
-    fields = Path(f"/proc/{pid}/stat").read_text(encoding="ascii").rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 async def _nothing(services: Services) -> None:

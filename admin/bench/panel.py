@@ -13,7 +13,7 @@ from typing import Any, Final
 import aiohttp
 import numpy as np
 
-from admin.bench.events import cpu_s
+from admin.bench.process import cpu_s
 from admin.bench.served import Serving, serving
 from admin.scoring.orders import BUY, CHURN, PAID, VALUE, held
 from bot.domain import Decision, Inbound, Role, Suggestions

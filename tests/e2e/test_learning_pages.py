@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from playwright.async_api import expect
 
 from bot.domain import (
     Author,
@@ -121,12 +122,12 @@ async def test_rows_are_reviewed_by_keyboard_alone(desk, watch):
     await page.keyboard.press("KeyX")
     assert await page.locator("[data-review] input:checked").count() == 1
     await page.keyboard.press("KeyR")
-    await page.wait_for_selector(".alert.good")
-    assert await page.locator("[data-review]").count() == 1
-    assert page.url.endswith("reason=conflict")  # a reload says nothing twice, the filter stays
+    await expect(page.locator("[data-review]")).to_have_count(1)
+    # A reload says nothing twice, the filter stays.
+    await expect(page).to_have_url(f"{desk.url}/admin/review?reason=conflict")
     await page.get_by_role("button", name="Undo").click()
-    await page.wait_for_selector(".alert.good")
-    assert await page.locator("[data-review]").count() == 3
+    await expect(page.locator("[data-review]")).to_have_count(3)
+    assert await page.locator(".alert.good").count() == 1
 
 
 async def test_a_group_is_published_and_a_customer_erased(desk, watch):

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
 import sqlite3
 import time
 from collections import Counter
@@ -19,6 +18,7 @@ from pathlib import Path
 
 import pytest
 
+from admin.bench.process import cpu_s
 from bot.settings import Settings
 from bot.store import Store
 
@@ -131,12 +131,6 @@ async def seeded(folder: Path) -> str:
         await store.close()
 
 
-def processor_s(pid: int) -> float:
-    """CPU seconds of the process so far."""
-    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
-
-
 def missing(folder: Path, names: list[str]) -> set[str]:
     with closing(sqlite3.connect(Settings(data_dir=str(folder)).database_path)) as connection:
         found = connection.execute("SELECT external_id FROM messages WHERE author = 'customer'")
@@ -154,13 +148,13 @@ async def test_four_times_too_much_is_refused_in_time(
             (await loop.create_connection(Line, host, int(port)))[1] for _ in range(CONNECTIONS)
         ]
         crowd = Crowd(lines, token)
-        worked_s = processor_s(pid)
+        worked_s = cpu_s(pid)
         capacity = await crowd.as_many_as_it_takes(sized(1, 4, 4))
-        cost_s = (processor_s(pid) - worked_s) / len(crowd.accepted)
+        cost_s = (cpu_s(pid) - worked_s) / len(crowd.accepted)
         crowd.waits_s.clear()
-        before, seconds, worked_s = len(crowd.accepted), sized(2, 30, 60), processor_s(pid)
+        before, seconds, worked_s = len(crowd.accepted), sized(2, 30, 60), cpu_s(pid)
         offered = await crowd.at(FACTOR * capacity, seconds)
-        worked_s = processor_s(pid) - worked_s
+        worked_s = cpu_s(pid) - worked_s
         share = worked_s / seconds
         good = (len(crowd.accepted) - before) / seconds
         slow_s = sorted(crowd.waits_s)[int(0.99 * len(crowd.waits_s))]
