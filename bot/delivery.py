@@ -9,12 +9,12 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 
 from bot.bus import Bus
 from bot.domain import Delivery as State
 from bot.domain import OutboxRow
-from bot.errors import NeurobotError, StorageUnavailable
+from bot.errors import StorageUnavailable
 from bot.ports import Channel, Clock, SendFailed
 from bot.queueing import STORAGE_RETRY_S, QueueLoop
 from bot.store import Store
@@ -120,26 +120,42 @@ class Delivery:
             started = await self._store.outbox.start([row.id for row in ready], now)
         finally:
             self._marking = 0
-        for row in started:
-            task = asyncio.create_task(self._deliver(row), name=f"send-{row.id}")
-            self._sending[row.conversation_id] = task
+        at_once = [row for row in started if self._repeatable(row)]
+        for rows in (at_once, *([row] for row in started if row not in at_once)):
+            if rows:
+                task = asyncio.create_task(self._deliver(rows), name=f"send-{rows[0].id}")
+                self._sending.update((row.conversation_id, task) for row in rows)
         alive = {row.id for row in started}
         for row in ready:
             if row.id not in alive:
                 # Cancelled, undone meanwhile, or refused for a customer who blocked the bot.
                 left = await self._store.conversations.message(row.message_id)
-                await self._publish(
-                    row, left.delivery or State.CANCELLED, left.delivery_error or ""
-                )
+                self._publish(row, left.delivery or State.CANCELLED, left.delivery_error or "")
 
-    async def _deliver(self, row: OutboxRow) -> None:
+    def _repeatable(self, row: OutboxRow) -> bool:
+        """True where sending takes no time and may be repeated: such rows leave together."""
+        channel = self._channels.get(row.channel)
+        return channel is not None and channel.exactly_once
+
+    async def _deliver(self, rows: Sequence[OutboxRow]) -> None:
+        """Send rows of different conversations one after the other, then mark what was taken."""
         try:
-            await self._send(row)
+            taken: dict[int, str | None] = {}
+            for row in rows:
+                await self._send(row, taken)
+            if taken:
+                self.sent += len(taken)
+                await self._mark(self._store.outbox.finish_together, taken)
+            for row in rows:
+                if row.id in taken:
+                    self._publish(row, State.SENT)
         finally:
-            self._sending.pop(row.conversation_id, None)
+            for row in rows:
+                self._sending.pop(row.conversation_id, None)
             self._queue.wake()
 
-    async def _send(self, row: OutboxRow) -> None:
+    async def _send(self, row: OutboxRow, taken: dict[int, str | None]) -> None:
+        """Give a row to its channel, and note in ``taken`` that it has it, or mark what failed."""
         outbox = self._store.outbox
         channel = self._channels.get(row.channel)
         if channel is None:
@@ -147,32 +163,28 @@ class Delivery:
             return
         try:
             async with asyncio.timeout(_SEND_TIMEOUT_S):
-                external_id = await channel.send(row)
+                taken[row.id] = await channel.send(row)
         except SendFailed as failure:
             await self._failed(row, failure)
         except TimeoutError:
             await self._mark(outbox.uncertain, row.id, "timeout")
-            await self._publish(row, State.UNCERTAIN, "timeout")
+            self._publish(row, State.UNCERTAIN, "timeout")
         except Exception as error:  # noqa: BLE001 - unknown whether it left: a person decides
             # The type alone: the text of a foreign error may hold a secret.
             _LOG.error("%s: sending row %d broke: %s", row.channel, row.id, type(error).__name__)
             await self._mark(outbox.uncertain, row.id, "internal")
-            await self._publish(row, State.UNCERTAIN, "internal")
-        else:
-            self.sent += 1
-            await self._mark(outbox.finish, row.id, external_id)
-            await self._publish(row, State.SENT)
+            self._publish(row, State.UNCERTAIN, "internal")
 
     async def _failed(self, row: OutboxRow, failure: SendFailed) -> None:
         outbox = self._store.outbox
         if failure.uncertain:
             await self._mark(outbox.uncertain, row.id, failure.reason)
-            await self._publish(row, State.UNCERTAIN, failure.reason)
+            self._publish(row, State.UNCERTAIN, failure.reason)
             return
         final = failure.final or row.attempts >= _MAX_ATTEMPTS
         retry_at = None if final else self._clock() + self._pause_s(row.attempts, failure)
         await self._mark(outbox.fail, row.id, failure.reason, final, retry_at)
-        await self._publish(row, State.FAILED if final else State.QUEUED, failure.reason)
+        self._publish(row, State.FAILED if final else State.QUEUED, failure.reason)
 
     def _pause_s(self, attempts: int, failure: SendFailed) -> float:
         """Seconds to the next try: what the channel asked for, else doubling with jitter."""
@@ -192,7 +204,7 @@ class Delivery:
             else:
                 return
 
-    async def _publish(self, row: OutboxRow, state: State, reason: str = "") -> None:
+    def _publish(self, row: OutboxRow, state: State, reason: str = "") -> None:
         data = {
             "conversation_id": row.conversation_id,
             "message_id": row.message_id,
@@ -201,8 +213,4 @@ class Delivery:
             "error": reason,
         }
         self._bus.publish("desk", "delivery.changed", data)
-        try:
-            conversation = await self._store.conversations.get(row.conversation_id)
-        except NeurobotError:
-            return
-        self._bus.publish(f"conversation:{conversation.public_id}", "delivery.changed", data)
+        self._bus.publish(f"conversation:{row.conversation_public_id}", "delivery.changed", data)

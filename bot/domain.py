@@ -300,6 +300,7 @@ class OutboxRow:
     id: int
     message_id: int
     conversation_id: int
+    conversation_public_id: str
     channel: str
     recipient: str  # the customer's external id on that channel
     text: str

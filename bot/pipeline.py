@@ -28,10 +28,11 @@ from bot.domain import (
 from bot.errors import Conflict, NeurobotError, StorageUnavailable
 from bot.handover import Action
 from bot.ports import Clock
-from bot.replies import Speaker, words_of, zone_of
+from bot.replies import Response, Speaker, news_of, state_of, words_of, zone_of
 from bot.serving import Serving
 from bot.settings import Settings
-from bot.store import Store
+from bot.store import HeldConversation, Store
+from bot.store.settling import Asked
 from nlp.text import guess_language
 
 _LOG = logging.getLogger(__name__)
@@ -70,7 +71,7 @@ class _Work:
     """One conversation's burst on its way through the models."""
 
     conversation: Conversation
-    messages: list[Message]  # in the order in which they were written
+    messages: Sequence[Message]  # in the order in which they were written
     arrivals: list[_Arrival]  # of each
     answered: int = 0  # how many of the first have their answer: edited later
     found: list[Suggestions] = field(default_factory=list)  # one per message, then one of the open
@@ -80,7 +81,7 @@ class _Work:
         return self.messages[-1]
 
     @property
-    def open(self) -> list[Message]:
+    def open(self) -> Sequence[Message]:
         """Those that wait for an answer; all where none does."""
         return self.messages[self.answered :] or self.messages
 
@@ -108,7 +109,7 @@ class Pipeline:
         self._serving = serving
         self._bus = bus
         self._clock = clock
-        self._speaker = Speaker(settings, store, bus, clock, catalogue or Catalogue.load())
+        self._speaker = Speaker(settings, clock, catalogue or Catalogue.load())
         self._queue: asyncio.Queue[_Arrival | None] = asyncio.Queue()
         self._bursts: dict[int, _Burst] = {}
         self._tasks: list[asyncio.Task[None]] = []
@@ -232,20 +233,7 @@ class Pipeline:
                 burst.timer = loop.call_later(_RETRY_S, self._ring, arrival.conversation_id)
 
     async def _process(self, arrivals: Sequence[_Arrival]) -> None:
-        automatic = {
-            category.name: category.auto_threshold
-            for category in await self._store.knowledge.categories()
-            if category.auto_reply
-        }
-        by_conversation: dict[int, list[_Arrival]] = {}
-        for arrival in arrivals:
-            listed = by_conversation.setdefault(arrival.conversation_id, [])
-            if all(arrival.message_id != known.message_id for known in listed):
-                listed.append(arrival)
-        taken = await asyncio.gather(
-            *(self._take(key, listed, bool(automatic)) for key, listed in by_conversation.items())
-        )
-        works = [work for work in taken if work is not None]
+        works, automatic = await self._take(arrivals)
         await self._score(works)
         results = await asyncio.gather(
             *(self._settle(work, automatic) for work in works), return_exceptions=True
@@ -257,33 +245,46 @@ class Pipeline:
                 _LOG.error("Message %d was not settled", work.last.id, exc_info=result)
                 self._again(_failed_once_more(work.arrivals))
 
-    async def _take(
-        self, conversation_id: int, arrivals: list[_Arrival], gather: bool
-    ) -> _Work | None:
-        """The burst to settle now, or None while more of it may come."""
-        conversations = self._store.conversations
-        conversation = await conversations.get(conversation_id)
-        burst = self._bursts.pop(conversation_id, None)
-        listed = list(burst.arrivals) if burst else []
-        known = {arrival.message_id for arrival in listed}
-        listed += [arrival for arrival in arrivals if arrival.message_id not in known]
-        if burst is not None and burst.timer is not None:
-            burst.timer.cancel()
+    async def _take(self, arrivals: Sequence[_Arrival]) -> tuple[list[_Work], Mapping[str, float]]:
+        """The bursts to settle now, and where the bot may answer; others wait for more of them."""
+        gathered: dict[int, dict[int, _Arrival]] = {}
+        for arrival in arrivals:
+            key = arrival.conversation_id
+            if key not in gathered:
+                burst = self._bursts.get(key)
+                gathered[key] = {one.message_id: one for one in burst.arrivals} if burst else {}
+            gathered[key].setdefault(arrival.message_id, arrival)
+        intake = await self._store.conversations.intake(
+            {key: list(listed) for key, listed in gathered.items()}
+        )
+        works = []
+        for key, listed in gathered.items():
+            burst = self._bursts.pop(key, None)
+            if burst is not None and burst.timer is not None:
+                burst.timer.cancel()
+            found = intake.asked.get(key)
+            if found is None or not found.messages:  # erased meanwhile
+                continue
+            rung = burst is not None and burst.due
+            may_wait = intake.automatic and not rung
+            if not (may_wait and self._waits(key, list(listed.values()), found)):
+                # An edit brings an old message again, after newer ones. What was answered stays
+                # out of the question, or its answer would be given once more.
+                answered = sum(message.id < found.answer_id for message in found.messages)
+                ordered = [listed[message.id] for message in found.messages]
+                works.append(_Work(found.conversation, found.messages, ordered, answered))
+        return works, intake.automatic
+
+    def _waits(self, conversation_id: int, arrivals: list[_Arrival], asked: Asked) -> bool:
+        """True where more of the burst may come and it may be answered then."""
         wait_s = self._settings.answers.burst_quiet_s
-        may_answer = gather and wait_s > 0 and conversation.state is ConversationState.BOT
-        if may_answer and not (burst and burst.due):
-            age = time.perf_counter() - listed[0].arrived
-            wait_s = min(wait_s, max(0.0, _LONGEST_BURST * wait_s - age))
-            timer = asyncio.get_running_loop().call_later(wait_s, self._ring, conversation_id)
-            self._bursts[conversation_id] = _Burst(listed, timer)
-            return None
-        # An edit brings an old message again, after newer ones. What was answered stays out of the
-        # question, or its answer would be given once more.
-        listed.sort(key=lambda arrival: arrival.message_id)
-        messages = [await conversations.message(arrival.message_id) for arrival in listed]
-        answer = await conversations.last_answer_id(conversation_id)
-        answered = sum(message.id < answer for message in messages)
-        return _Work(conversation, messages, listed, answered)
+        if wait_s <= 0 or asked.conversation.state is not ConversationState.BOT:
+            return False
+        age = time.perf_counter() - arrivals[0].arrived
+        wait_s = min(wait_s, max(0.0, _LONGEST_BURST * wait_s - age))
+        timer = asyncio.get_running_loop().call_later(wait_s, self._ring, conversation_id)
+        self._bursts[conversation_id] = _Burst(arrivals, timer)
+        return True
 
     def _ring(self, conversation_id: int) -> None:
         """The customer was quiet long enough."""
@@ -330,23 +331,25 @@ class Pipeline:
             return [_nothing(language)] * len(texts)
 
     async def _settle(self, work: _Work, automatic: Mapping[str, float]) -> None:
-        """Act on a burst, then store its suggestions, which marks it processed."""
-        conversations = self._store.conversations
-        together = work.found[-1]
-        decision = await self._speaker.respond(work.conversation, work.open, together, automatic)
+        """Act on a burst and store its suggestions, which marks it processed, in one commit."""
         *earlier, last = work.messages
-        await asyncio.gather(
-            *(
-                conversations.save_suggestions(message.id, own, Decision.SUGGEST)
-                for message, own in zip(earlier, work.found, strict=False)
-            ),
-            conversations.save_suggestions(last.id, together, decision),
-        )
+        together = work.found[-1]
+
+        def settle(held: HeldConversation) -> Response:
+            response = self._speaker.respond(held, work.open, together, automatic)
+            for message, own in zip(earlier, work.found, strict=False):
+                held.save_suggestions(message.id, own, Decision.SUGGEST)
+            held.save_suggestions(last.id, together, response.decision)
+            return response
+
+        response = await self._store.conversations.settle(work.conversation.id, settle)
+        for news in response.news:
+            self._bus.publish(*news)
         data = {
             "conversation_id": work.conversation.id,
             "conversation": work.conversation.public_id,
             "message_id": last.id,
-            "decision": str(decision),
+            "decision": str(response.decision),
             "elapsed_ms": together.elapsed_ms,
         }
         self._bus.publish("desk", "suggestions.ready", data)
@@ -357,7 +360,9 @@ class Pipeline:
                 for conversation_id in await self._store.conversations.due_snoozed(self._clock()):
                     with contextlib.suppress(Conflict):  # somebody was faster
                         changed = await self._store.conversations.act(conversation_id, Action.WOKE)
-                        self._speaker.publish_state(changed)
+                        state = state_of(changed)
+                        for news in news_of(changed, "conversation.changed", "state", state):
+                            self._bus.publish(*news)
             except NeurobotError as error:
                 _LOG.warning("Snoozed conversations cannot be woken yet: %s", error)
             await asyncio.sleep(_SNOOZE_TICK_S)

@@ -1,14 +1,14 @@
 """Carries a decision out: the bot's answer, the hand-over to people, and the texts of the system.
 
-Every step has a key or checks the version it was decided on, so doing it again after a crash says
-nothing twice, and nothing is said past a person who took the conversation meanwhile.
+All of it happens inside of one write, together with the suggestions that it follows from: it is
+there as a whole or not at all, and nothing is said past a person who took the conversation.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
-from bot.bus import Bus
 from bot.catalogue import Catalogue
 from bot.delivery import OUTBOX
 from bot.domain import (
@@ -20,7 +20,6 @@ from bot.domain import (
     Suggestion,
     Suggestions,
 )
-from bot.errors import Conflict
 from bot.handover import Action
 from bot.ports import Clock
 from bot.replies.hours import away_text, local_day
@@ -36,153 +35,155 @@ from bot.replies.policy import (
     unsupported_text,
 )
 from bot.settings import Settings
-from bot.store import Reply, Store
+from bot.store import HeldConversation, Reply
 
-_TRIES = 4  # of a decision whose conversation changes under it
+
+@dataclass(frozen=True, slots=True)
+class Response:
+    """What was done about a burst, and what to publish once that is stored.
+
+    Attributes:
+        decision: about the burst.
+        news: topic, name and data of each event, in order.
+    """
+
+    decision: Decision
+    news: Sequence[tuple[str, str, Mapping[str, object]]]
 
 
 class Speaker:
     """Speaks for the bot and for the system."""
 
-    def __init__(
-        self, settings: Settings, store: Store, bus: Bus, clock: Clock, catalogue: Catalogue
-    ) -> None:
+    def __init__(self, settings: Settings, clock: Clock, catalogue: Catalogue) -> None:
         self._settings = settings
-        self._store = store
-        self._bus = bus
         self._clock = clock
         self._catalogue = catalogue
 
-    async def respond(
+    def respond(
         self,
-        conversation: Conversation,
+        held: HeldConversation,
         messages: Sequence[Message],
         suggestions: Suggestions,
         automatic: Mapping[str, float],
-    ) -> Decision:
+    ) -> Response:
         """What was done about a burst of messages of one conversation.
 
         Args:
-            conversation: as last read.
+            held: the conversation.
             messages: the burst, oldest first, at least one.
             suggestions: for all its texts together.
             automatic: threshold of each category where the bot may answer.
 
         Raises:
-            StorageUnavailable: nothing counts as done; call again.
+            NotFound: the conversation was erased.
         """
-        language = language_of(self._settings, suggestions.language, conversation.language)
-        questions = [m for m in messages if not await self._say_at_once(conversation, m, language)]
-        if not questions or await self._answered_since(messages[-1]):
-            return Decision.SUGGEST
-        person_wanted = any([await self._wants_person(message) for message in questions])
-        for _ in range(_TRIES):
-            # Read anew: what was just said, and what people did meanwhile, changed the version.
-            current = await self._store.conversations.get(conversation.id)
-            outcome = decide(
-                suggestions,
-                state=current.state,
-                automatic=automatic,
-                plain=is_plain(messages),
-                person_wanted=person_wanted,
-            )
-            try:
-                await self._do(current, messages[-1], outcome, language)
-            except Conflict:
-                continue
-            return outcome.decision
-        return Decision.SUGGEST
-
-    async def _do(
-        self, conversation: Conversation, last: Message, outcome: Outcome, language: str
-    ) -> None:
-        """Carry out one decision.
-
-        Raises:
-            Conflict: the conversation is no longer as it was when this was decided.
-        """
-        if outcome.answer is not None:
-            await self._say(conversation, _answer(outcome.answer, last))
-        elif outcome.to_person:
-            await self._hand_over(conversation, language)
-        elif conversation.state is ConversationState.OPEN:
-            away = away_text(self._settings, self._catalogue, language, self._clock())
-            if away is not None:
-                await self._say_away(conversation, away, language)
-
-    async def _hand_over(self, conversation: Conversation, language: str) -> None:
-        """The bot gives the conversation to people and says so, once on each hand-over."""
-        now = self._clock()
-        text = handoff_text(self._settings, self._catalogue, language, now)
-        conversations = self._store.conversations
-        if away_text(self._settings, self._catalogue, language, now) is None:
-            changed = await conversations.act(
-                conversation.id,
-                Action.PERSON_WANTED,
-                expected_version=conversation.version,
-                system_text=text,
-            )
-            self._publish("message.new", "message", changed, {})
-            self._bus.publish(OUTBOX, "queued", {"conversation_id": conversation.id})
-        else:
-            # The notice has its own key, one a day: after a crash only the second step is new.
-            await self._say_away(conversation, text, language)
-            changed = await conversations.act(conversation.id, Action.PERSON_WANTED)
-        self.publish_state(changed)
-
-    async def _say_away(self, conversation: Conversation, text: str, language: str) -> None:
-        key = f"away:{local_day(self._settings.hours, self._clock())}"
-        await self._say(
-            conversation,
-            Reply(text=text, author=Author.SYSTEM, idempotency_key=key, language=language),
+        turn = _Turn(self._settings, self._catalogue, self._clock(), held, suggestions.language)
+        questions = [message for message in messages if not turn.say_at_once(message)]
+        # Somebody answered: an old message was edited, or it is taken again after a crash.
+        if not questions or held.answer_id() > messages[-1].id:
+            return Response(Decision.SUGGEST, turn.news)
+        outcome = decide(
+            suggestions,
+            state=turn.conversation.state,
+            automatic=automatic,
+            plain=is_plain(messages),
+            person_wanted=any(turn.wants_person(message) for message in questions),
         )
+        turn.do(outcome, messages[-1])
+        return Response(outcome.decision, turn.news)
 
-    async def _say_at_once(
-        self, conversation: Conversation, message: Message, language: str
-    ) -> bool:
+
+class _Turn:
+    """The bot's turn in one conversation."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        catalogue: Catalogue,
+        now: float,
+        held: HeldConversation,
+        language: str,
+    ) -> None:
+        self.conversation = held.get()
+        self.news: list[tuple[str, str, Mapping[str, object]]] = []
+        self._settings = settings
+        self._catalogue = catalogue
+        self._now = now
+        self._held = held
+        self._language = language_of(settings, language, self.conversation.language)
+
+    def say_at_once(self, message: Message) -> bool:
         """Answer a command, or what cannot be read; True where that is all there is to say."""
         command = command_of(message.text)
         if command is not None:
-            text = command_text(self._settings, self._catalogue, language, command)
+            text = command_text(self._settings, self._catalogue, self._language, command)
         else:
-            unread = unsupported_text(message, self._catalogue, language)
+            unread = unsupported_text(message, self._catalogue, self._language)
             if unread is None:
                 return False
             text = unread
-        key = f"said:{message.id}"
-        await self._say(
-            conversation,
-            Reply(text=text, author=Author.SYSTEM, idempotency_key=key, language=language),
-        )
-        return command is not None or conversation.state is ConversationState.BOT
+        self._say_once(text, f"said:{message.id}")
+        return command is not None or self.conversation.state is ConversationState.BOT
 
-    async def _answered_since(self, message: Message) -> bool:
-        """True when somebody answered: an old message was edited, or a crash followed."""
-        answer = await self._store.conversations.last_answer_id(message.conversation_id)
-        return answer > message.id
+    def wants_person(self, message: Message) -> bool:
+        """True where the customer or the channel asks for a person."""
+        return asks_for_person(message.text, self._catalogue) or self._held.wants_person(message.id)
 
-    async def _wants_person(self, message: Message) -> bool:
-        if asks_for_person(message.text, self._catalogue):
-            return True
-        return await self._store.conversations.wants_person(message.id)
+    def do(self, outcome: Outcome, last: Message) -> None:
+        """Carry out one decision; ``last`` is the newest message of the burst."""
+        if outcome.answer is not None:
+            self._say(_answer(outcome.answer, last))
+        elif outcome.to_person:
+            self._hand_over()
+        elif self.conversation.state is ConversationState.OPEN:
+            away = away_text(self._settings, self._catalogue, self._language, self._now)
+            if away is not None:
+                self._say_away(away)
 
-    async def _say(self, conversation: Conversation, reply: Reply) -> None:
-        message = await self._store.conversations.reply(conversation.id, reply)
+    def _hand_over(self) -> None:
+        """The bot gives the conversation to people and says so, once on each hand-over."""
+        text = handoff_text(self._settings, self._catalogue, self._language, self._now)
+        if away_text(self._settings, self._catalogue, self._language, self._now) is None:
+            changed = self._held.act(Action.PERSON_WANTED, system_text=text)
+            self._tell("message.new", "message", {})
+            self._queued()
+        else:
+            self._say_away(text)
+            changed = self._held.act(Action.PERSON_WANTED)
+        self._tell("conversation.changed", "state", state_of(changed))
+
+    def _say_away(self, text: str) -> None:
+        """The notice has a key of its own, one a day."""
+        self._say_once(text, f"away:{local_day(self._settings.hours, self._now)}")
+
+    def _say_once(self, text: str, key: str) -> None:
+        language = self._language
+        self._say(Reply(text=text, author=Author.SYSTEM, idempotency_key=key, language=language))
+
+    def _say(self, reply: Reply) -> None:
+        message = self._held.reply(reply)
         ids = {"message_id": message.id, "message": message.public_id}
-        self._publish("message.new", "message", conversation, ids)
-        self._bus.publish(OUTBOX, "queued", {"conversation_id": conversation.id})
+        self._tell("message.new", "message", ids)
+        self._queued()
 
-    def publish_state(self, conversation: Conversation) -> None:
-        """Tell the desks and the customer's widget of a new state."""
-        state = {"state": str(conversation.state), "version": conversation.version}
-        self._publish("conversation.changed", "state", conversation, state)
+    def _queued(self) -> None:
+        self.news.append((OUTBOX, "queued", {"conversation_id": self.conversation.id}))
 
-    def _publish(
-        self, for_desk: str, for_customer: str, of: Conversation, more: Mapping[str, object]
-    ) -> None:
-        data = {"conversation_id": of.id, "conversation": of.public_id, **more}
-        self._bus.publish("desk", for_desk, data)
-        self._bus.publish(f"conversation:{of.public_id}", for_customer, data)
+    def _tell(self, for_desk: str, for_customer: str, more: Mapping[str, object]) -> None:
+        self.news += news_of(self.conversation, for_desk, for_customer, more)
+
+
+def state_of(conversation: Conversation) -> Mapping[str, object]:
+    """What desks and the customer's widget are told of a new state."""
+    return {"state": str(conversation.state), "version": conversation.version}
+
+
+def news_of(
+    of: Conversation, for_desk: str, for_customer: str, more: Mapping[str, object]
+) -> list[tuple[str, str, Mapping[str, object]]]:
+    """Topic, name and data of the events that tell desks and the customer's widget."""
+    data = {"conversation_id": of.id, "conversation": of.public_id, **more}
+    return [("desk", for_desk, data), (f"conversation:{of.public_id}", for_customer, data)]
 
 
 def _answer(suggestion: Suggestion, question: Message) -> Reply:

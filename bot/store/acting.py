@@ -41,25 +41,18 @@ class Acting(Part):
             NotFound: there is no such conversation.
         """
         now = self._clock()
-
-        def change(connection: sqlite3.Connection) -> Conversation:
-            before = check_version(connection, conversation_id, expected_version)
-            apply_action(
-                connection, before, action, now, agent_id=agent_id, snoozed_until=snoozed_until
+        return await self._db.write(
+            lambda connection: act_on(
+                connection,
+                conversation_id,
+                action,
+                now,
+                expected_version=expected_version,
+                agent_id=agent_id,
+                snoozed_until=snoozed_until,
+                system_text=system_text,
             )
-            if system_text:
-                reply = Reply(text=system_text, author=Author.SYSTEM, language=before.language)
-                message_id = insert_message(connection, before, reply, now)
-                queue_message(connection, message_id, before, reply, now=now)
-                # The list goes on showing what the customer said, not our own notice.
-                connection.execute(
-                    """UPDATE conversations SET last_message_at = max(last_message_at, ?)
-                       WHERE id = ?""",
-                    (now, conversation_id),
-                )
-            return rows.load_conversation(connection, conversation_id)
-
-        return await self._db.write(change)
+        )
 
     async def assign(
         self, conversation_id: int, agent_id: int | None, expected_version: int | None
@@ -158,6 +151,33 @@ class Acting(Part):
             return "" if row is None else str(row[0])
 
         return await self._db.read(load)
+
+
+def act_on(
+    connection: sqlite3.Connection,
+    conversation_id: int,
+    action: Action,
+    now: float,
+    *,
+    expected_version: int | None = None,
+    agent_id: int | None = None,
+    snoozed_until: float | None = None,
+    system_text: str | None = None,
+) -> Conversation:
+    """``Acting.act`` in the transaction of ``connection``; raises what that raises."""
+    before = check_version(connection, conversation_id, expected_version)
+    apply_action(connection, before, action, now, agent_id=agent_id, snoozed_until=snoozed_until)
+    if system_text:
+        reply = Reply(text=system_text, author=Author.SYSTEM, language=before.language)
+        message_id = insert_message(connection, before, reply, now)
+        queue_message(connection, message_id, before, reply, now=now)
+        # The list goes on showing what the customer said, not our own notice.
+        connection.execute(
+            """UPDATE conversations SET last_message_at = max(last_message_at, ?)
+               WHERE id = ?""",
+            (now, conversation_id),
+        )
+    return rows.load_conversation(connection, conversation_id)
 
 
 def check_version(

@@ -15,6 +15,7 @@ from bot.store.receiving import Receiving
 from bot.store.records import ConversationEvent, MessageEdit
 from bot.store.replying import Replying
 from bot.store.search import Searching, hits
+from bot.store.settling import Settling
 from bot.store.texts import dump
 
 View = Literal["mine", "unassigned", "all", "flagged", "snoozed", "closed", "uncertain"]
@@ -38,7 +39,7 @@ _VIEWS: dict[str, tuple[str, str]] = {
 }
 
 
-class Conversations(Receiving, Acting, Replying, Searching):
+class Conversations(Receiving, Settling, Acting, Replying, Searching):
     """Everything about conversations and their messages."""
 
     async def get(self, conversation_id: int) -> Conversation:
@@ -104,22 +105,6 @@ class Conversations(Receiving, Acting, Replying, Searching):
             NotFound: there is none of this id.
         """
         return await self._db.read(lambda connection: rows.load_message(connection, message_id))
-
-    async def last_answer_id(self, conversation_id: int) -> int:
-        """The newest answer of a person or the bot that was not taken back; 0 where there is none.
-
-        Customers' messages of a lower id are answered, those of a higher one are not.
-        """
-
-        def find(connection: sqlite3.Connection) -> int:
-            row = connection.execute(
-                """SELECT max(message_id) FROM outbox WHERE conversation_id = ?
-                   AND author IN ('agent', 'bot') AND state != 'cancelled'""",
-                (conversation_id,),
-            ).fetchone()
-            return int(row[0] or 0)
-
-        return await self._db.read(find)
 
     async def messages(
         self, conversation_id: int, *, after_id: int = 0, limit: int = 200

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from bot.domain import Author, ConversationState, Delivery, OutboxRow
 from bot.errors import Conflict, NotFound
@@ -91,19 +91,24 @@ class Outbox(Part):
 
     async def finish(self, outbox_id: int, external_id: str | None) -> None:
         """The channel took it, under ``external_id``; only a row in flight changes."""
+        await self.finish_together({outbox_id: external_id})
+
+    async def finish_together(self, taken: Mapping[int, str | None]) -> None:
+        """Channels took these, each under its external id; only rows in flight change."""
         now = self._clock()
 
         def mark(connection: sqlite3.Connection) -> None:
-            row = connection.execute(
-                """UPDATE outbox SET state = 'sent', error = NULL, updated_at = ?
-                   WHERE id = ? AND state IN ('sending', 'uncertain') RETURNING message_id""",
-                (now, outbox_id),
-            ).fetchone()
-            if row is not None and external_id is not None:
-                connection.execute(
-                    "UPDATE messages SET external_id = ? WHERE id = ?",
-                    (external_id, row["message_id"]),
-                )
+            for outbox_id, external_id in taken.items():
+                row = connection.execute(
+                    """UPDATE outbox SET state = 'sent', error = NULL, updated_at = ?
+                       WHERE id = ? AND state IN ('sending', 'uncertain') RETURNING message_id""",
+                    (now, outbox_id),
+                ).fetchone()
+                if row is not None and external_id is not None:
+                    connection.execute(
+                        "UPDATE messages SET external_id = ? WHERE id = ?",
+                        (external_id, row["message_id"]),
+                    )
 
         await self._db.write(mark)
 

@@ -65,17 +65,6 @@ class Receiving(Part):
 
         return await self._db.read(find)
 
-    async def wants_person(self, message_id: int) -> bool:
-        """True when the channel said that this message asks for a person."""
-
-        def find(connection: sqlite3.Connection) -> bool:
-            row = connection.execute(
-                "SELECT wants_person FROM messages WHERE id = ?", (message_id,)
-            ).fetchone()
-            return row is not None and bool(row[0])
-
-        return await self._db.read(find)
-
     async def save_suggestions(
         self, message_id: int, suggestions: Suggestions, decision: Decision
     ) -> None:
@@ -87,28 +76,9 @@ class Receiving(Part):
             NotFound: there is no such message.
         """
         now = self._clock()
-        payload = dump(suggestions)
-
-        def save(connection: sqlite3.Connection) -> None:
-            found = connection.execute(
-                """UPDATE messages SET processed_at = coalesce(processed_at, ?),
-                   language = CASE WHEN ? = '' THEN language ELSE ? END
-                   WHERE id = ? RETURNING conversation_id""",
-                (now, suggestions.language, suggestions.language, message_id),
-            ).fetchone()
-            if found is None:
-                raise NotFound(f"There is no message {message_id}.")
-            connection.execute(
-                """INSERT INTO suggestions (message_id, decision, model_version, payload,
-                    created_at)
-                   VALUES (?, ?, ?, ?, ?) ON CONFLICT (message_id) DO UPDATE SET
-                   decision = excluded.decision, model_version = excluded.model_version,
-                   payload = excluded.payload""",
-                (message_id, str(decision), suggestions.model_version, payload, now),
-            )
-            _describe(connection, found[0], suggestions)
-
-        await self._db.write(save)
+        await self._db.write(
+            lambda connection: put_suggestions(connection, message_id, suggestions, decision, now)
+        )
 
     async def suggestions(self, message_id: int) -> tuple[Suggestions, Decision] | None:
         """What was saved for the message, or None."""
@@ -122,6 +92,32 @@ class Receiving(Part):
             return msgspec.json.decode(row[0], type=Suggestions), Decision(row[1])
 
         return await self._db.read(find)
+
+
+def put_suggestions(
+    connection: sqlite3.Connection,
+    message_id: int,
+    suggestions: Suggestions,
+    decision: Decision,
+    now: float,
+) -> None:
+    """``Receiving.save_suggestions`` in the transaction of ``connection``."""
+    found = connection.execute(
+        """UPDATE messages SET processed_at = coalesce(processed_at, ?),
+           language = CASE WHEN ? = '' THEN language ELSE ? END
+           WHERE id = ? RETURNING conversation_id""",
+        (now, suggestions.language, suggestions.language, message_id),
+    ).fetchone()
+    if found is None:
+        raise NotFound(f"There is no message {message_id}.")
+    connection.execute(
+        """INSERT INTO suggestions (message_id, decision, model_version, payload, created_at)
+           VALUES (?, ?, ?, ?, ?) ON CONFLICT (message_id) DO UPDATE SET
+           decision = excluded.decision, model_version = excluded.model_version,
+           payload = excluded.payload""",
+        (message_id, str(decision), suggestions.model_version, dump(suggestions), now),
+    )
+    _describe(connection, found[0], suggestions)
 
 
 def receive_one(connection: sqlite3.Connection, inbound: Inbound, now: float) -> Receipt:

@@ -38,25 +38,9 @@ class Replying(Part):
             NotFound: there is no such conversation.
         """
         now = self._clock()
-        key = reply.idempotency_key
-
-        def store(connection: sqlite3.Connection) -> Message:
-            if key is not None:
-                known = connection.execute(
-                    "SELECT id FROM messages WHERE conversation_id = ? AND idempotency_key = ?",
-                    (conversation_id, key),
-                ).fetchone()
-                if known is not None:
-                    return rows.load_message(connection, known[0])
-            before = rows.load_conversation(connection, conversation_id)
-            _refuse_second_answer(connection, conversation_id, reply)
-            message_id = insert_message(connection, before, reply, now)
-            version = _move(connection, before, reply, now)
-            queue_message(connection, message_id, before, reply, now=now, after_version=version)
-            put_verdicts(connection, reply.verdicts, reply_id=message_id)
-            return rows.load_message(connection, message_id)
-
-        return await self._db.write(store)
+        return await self._db.write(
+            lambda connection: reply_to(connection, conversation_id, reply, now)
+        )
 
     async def undo(self, message_id: int, agent_id: int | None) -> Message:
         """The message, taken back before it left, with its verdicts gone.
@@ -80,6 +64,26 @@ class Replying(Part):
             return rows.load_message(connection, message_id)
 
         return await self._db.write(take_back)
+
+
+def reply_to(
+    connection: sqlite3.Connection, conversation_id: int, reply: Reply, now: float
+) -> Message:
+    """``Replying.reply`` in the transaction of ``connection``; raises what that raises."""
+    if reply.idempotency_key is not None:
+        known = connection.execute(
+            "SELECT id FROM messages WHERE conversation_id = ? AND idempotency_key = ?",
+            (conversation_id, reply.idempotency_key),
+        ).fetchone()
+        if known is not None:
+            return rows.load_message(connection, known[0])
+    before = rows.load_conversation(connection, conversation_id)
+    _refuse_second_answer(connection, conversation_id, reply)
+    message_id = insert_message(connection, before, reply, now)
+    version = _move(connection, before, reply, now)
+    queue_message(connection, message_id, before, reply, now=now, after_version=version)
+    put_verdicts(connection, reply.verdicts, reply_id=message_id)
+    return rows.load_message(connection, message_id)
 
 
 def _refuse_second_answer(

@@ -31,9 +31,10 @@ CONVERSATIONS = """SELECT c.*, k.name AS customer_name, a.name AS assigned_agent
     FROM conversations c JOIN customers k ON k.id = c.customer_id
     LEFT JOIN agents a ON a.id = c.assigned_agent_id """
 
-OUTBOX = """SELECT o.*, m.text, m.kind, m.attachment,
+OUTBOX = """SELECT o.*, m.text, m.kind, m.attachment, c.public_id AS conversation_public_id,
     (SELECT r.external_id FROM messages r WHERE r.id = m.reply_to_id) AS reply_to_external_id
-    FROM outbox o JOIN messages m ON m.id = o.message_id """
+    FROM outbox o JOIN messages m ON m.id = o.message_id
+    JOIN conversations c ON c.id = o.conversation_id """
 
 
 def attachment(text: str | None) -> Attachment | None:
@@ -110,6 +111,7 @@ def outbox_row(row: sqlite3.Row) -> OutboxRow:
         id=row["id"],
         message_id=row["message_id"],
         conversation_id=row["conversation_id"],
+        conversation_public_id=row["conversation_public_id"],
         channel=row["channel"],
         recipient=row["recipient"],
         text=row["text"],

@@ -124,7 +124,7 @@ async def test_a_channel_that_is_not_there_keeps_the_message(talk, agent):
 
 
 async def test_a_full_disk_after_sending_repeats_the_mark_not_the_message(talk, agent, monkeypatch):
-    finish = talk.store.outbox.finish
+    finish = talk.store.outbox.finish_together
     failures = iter([True])
 
     async def once_full(*args):
@@ -132,7 +132,7 @@ async def test_a_full_disk_after_sending_repeats_the_mark_not_the_message(talk, 
             raise StorageUnavailable
         await finish(*args)
 
-    monkeypatch.setattr(talk.store.outbox, "finish", once_full)
+    monkeypatch.setattr(talk.store.outbox, "finish_together", once_full)
     message = await answer(talk, agent, await received(talk))
     await talk.quiet()
     assert await delivery_of(talk, message) is State.SENT

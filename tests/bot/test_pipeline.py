@@ -45,15 +45,15 @@ async def test_a_broken_model_still_brings_the_message_to_a_person(talk, monkeyp
 
 
 async def test_a_full_disk_delays_suggestions_and_loses_none(talk, monkeypatch):
-    save = talk.store.conversations.save_suggestions
+    settle = talk.store.conversations.settle
     failures = iter([True])
 
     async def once_full(*args):
         if next(failures, False):
             raise StorageUnavailable
-        await save(*args)
+        return await settle(*args)
 
-    monkeypatch.setattr(talk.store.conversations, "save_suggestions", once_full)
+    monkeypatch.setattr(talk.store.conversations, "settle", once_full)
     receipt = await talk.say(QUESTION)
     await talk.quiet()
     assert await talk.store.conversations.suggestions(receipt.message_id) is not None
@@ -61,17 +61,17 @@ async def test_a_full_disk_delays_suggestions_and_loses_none(talk, monkeypatch):
 
 
 async def test_a_full_disk_in_the_middle_of_a_burst_loses_none_of_it(automatic, monkeypatch):
-    categories = automatic.store.knowledge.categories
+    intake = automatic.store.conversations.intake
     await automatic.say("Hello!")
     await asyncio.sleep(0.02)  # gathered, not yet due
     failures = iter([True])
 
-    async def once_full():
+    async def once_full(asked):
         if next(failures, False):
             raise StorageUnavailable
-        return await categories()
+        return await intake(asked)
 
-    monkeypatch.setattr(automatic.store.knowledge, "categories", once_full)
+    monkeypatch.setattr(automatic.store.conversations, "intake", once_full)
     await automatic.say(QUESTION)
     await automatic.quiet()
     assert await automatic.store.conversations.unprocessed() == []
@@ -79,15 +79,17 @@ async def test_a_full_disk_in_the_middle_of_a_burst_loses_none_of_it(automatic, 
 
 
 async def test_a_step_that_breaks_is_tried_again(talk, monkeypatch):
-    act = talk.store.conversations.act
+    settle = talk.store.conversations.settle
     failures = iter([True])
 
-    async def once_broken(*args, **kwargs):
-        if next(failures, False):
+    async def once_broken(key, decide):
+        def broken(held):
+            decide(held)
             raise RuntimeError("bug")
-        return await act(*args, **kwargs)
 
-    monkeypatch.setattr(talk.store.conversations, "act", once_broken)
+        return await settle(key, broken if next(failures, False) else decide)
+
+    monkeypatch.setattr(talk.store.conversations, "settle", once_broken)
     receipt = await talk.say(QUESTION)
     await talk.quiet()
     assert await talk.state(receipt) is ConversationState.OPEN
@@ -211,16 +213,19 @@ async def test_unprocessed_messages_are_taken_up_after_a_crash(talk):
 
 
 async def test_a_crash_after_the_answer_does_not_answer_again(automatic, monkeypatch):
-    async def crash(*_):
+    settle = automatic.store.conversations.settle
+
+    async def crash(key, decide):
+        await settle(key, decide)
         raise asyncio.CancelledError
 
     with monkeypatch.context() as patch:
-        patch.setattr(automatic.store.conversations, "save_suggestions", crash)
+        patch.setattr(automatic.store.conversations, "settle", crash)
         await automatic.say(QUESTION)
         async with asyncio.timeout(5):
-            while not automatic.heard():
+            while await automatic.store.conversations.unprocessed():
                 await asyncio.sleep(0.01)
-    await automatic.stop()
+        await automatic.stop()
     automatic.renew()
     await automatic.start()
     await automatic.quiet()
@@ -301,16 +306,16 @@ async def test_an_edit_far_behind_an_answer_is_not_answered_again(automatic):
     assert automatic.heard() == [ANSWER]
 
 
-async def test_a_full_disk_after_the_answer_forgets_no_message_of_the_burst(automatic, monkeypatch):
-    save = automatic.store.conversations.save_suggestions
+async def test_a_full_disk_at_the_answer_forgets_no_message_of_the_burst(automatic, monkeypatch):
+    settle = automatic.store.conversations.settle
     failures = iter([True, True])
 
     async def twice_full(*args):
         if next(failures, False):
             raise StorageUnavailable
-        await save(*args)
+        return await settle(*args)
 
-    monkeypatch.setattr(automatic.store.conversations, "save_suggestions", twice_full)
+    monkeypatch.setattr(automatic.store.conversations, "settle", twice_full)
     await automatic.say("Hello!")
     await automatic.say(QUESTION)
     await automatic.quiet()

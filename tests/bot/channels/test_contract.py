@@ -13,8 +13,9 @@ from bot.ports import SendFailed
 
 def row(number=1, text="Hello", recipient="7"):
     return OutboxRow(
-        id=number, message_id=number, conversation_id=1, channel="any", recipient=recipient,
-        text=text, author=Author.AGENT, attempts=1, state=Delivery.SENDING,
+        id=number, message_id=number, conversation_id=1, conversation_public_id="c",
+        channel="any", recipient=recipient, text=text, author=Author.AGENT, attempts=1,
+        state=Delivery.SENDING,
     )  # fmt: skip
 
 

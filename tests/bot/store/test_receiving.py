@@ -213,8 +213,12 @@ async def test_unprocessed_come_oldest_first(store, inbound):
 
 async def test_wish_for_a_person_is_remembered(store, inbound):
     plain, wish = await store.conversations.receive([inbound(), inbound(wants_person=True)])
-    assert not await store.conversations.wants_person(plain.message_id)
-    assert await store.conversations.wants_person(wish.message_id)
+    talks = store.conversations
+    wishes = await talks.settle(
+        plain.conversation_id,
+        lambda held: [held.wants_person(one.message_id) for one in (plain, wish)],
+    )
+    assert wishes == [False, True]
 
 
 async def test_closed_conversation_opens_again_for_the_bot(store, conversation, inbound, agent):
