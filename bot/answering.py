@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from bot.candidates import FEATURES, CandidateIndex, Candidates
 from bot.domain import CategoryGuess, Reasons, Suggestion, Suggestions
-from bot.entries import Entry, KnowledgeItem
+from bot.entries import Entry
 from nlp.correction import Correction, weighted_sum
 from nlp.terms import MAX_CHARS
 from nlp.text import guess_language
@@ -87,7 +87,7 @@ class _Read:
 class _Ranked:
     """One article on its way to the list; merging twins adds their probabilities."""
 
-    item: KnowledgeItem
+    entry: Entry
     confidence: float
     near: bool
     row: int  # its place among the candidates
@@ -219,16 +219,16 @@ class Answerer:
         order = np.argsort(-confidence, kind="stable").tolist()
         entries = candidates.entries
         alone = len({entry.key for entry in entries}) == len(entries)
-        if alone and not any(entry.item.twin_id is not None for entry in entries):
+        if alone and not any(entry.twin_id is not None for entry in entries):
             order = order[:top]  # those that follow can add nothing to these
         merged: dict[str, _Ranked] = {}
         for row in order:
             entry = entries[row]
-            if entry.item.twin_id is not None:
+            if entry.twin_id is not None:
                 entry = self._in_language(entry, language)
             known = merged.get(entry.key)
             if known is None:
-                merged[entry.key] = _Ranked(entry.item, sure[row], certain[row], row)
+                merged[entry.key] = _Ranked(entry, sure[row], certain[row], row)
             else:
                 # Probabilities of the same answer add up; cautious guesses do not.
                 if certain[row]:
@@ -241,13 +241,12 @@ class Answerer:
 
         Where neither is, the one with the lower id stands for both, so that a pair is shown once.
         """
-        item = entry.item
-        twin = self.index.entry(item.twin_id) if item.twin_id is not None else None
-        if twin is None or (language and item.language == language):
+        twin = self.index.entry(entry.twin_id) if entry.twin_id is not None else None
+        if twin is None or (language and entry.item.language == language):
             return entry
         if language and twin.item.language == language:
             return twin
-        return min(entry, twin, key=lambda one: one.item.answer_id)
+        return min(entry, twin, key=lambda one: one.answer_id)
 
     def _shown(
         self,
@@ -257,42 +256,35 @@ class Answerer:
         ranked: Sequence[_Ranked],
         candidates: Candidates,
     ) -> tuple[Suggestion, ...]:
-        shared = self.index.shared_words(reading.text, [entry.item.answer_id for entry in ranked])
+        shared = self.index.shared_words(reading.text, [one.entry.answer_id for one in ranked])
         level = candidates.features[:, FEATURES.index("past_level")]
-        return tuple(
-            self._suggestion(
-                entry,
-                Reasons(
-                    matched_question=(
-                        candidates.matched_questions[entry.row]
-                        if level[entry.row] >= _MATCHED_FROM
-                        else None
-                    ),
-                    shared_terms=words,
-                    category=entry.item.category or None,
-                    category_matches=bool(category) and entry.item.category == category,
-                    accepted=entry.item.accepted,
-                    shown=entry.item.shown,
-                    other_language=bool(language and entry.item.language)
-                    and entry.item.language != language,
-                ),
+        shown = []
+        for one, words in zip(ranked, shared, strict=True):
+            item = one.entry.item
+            matched = level[one.row] >= _MATCHED_FROM
+            reasons = Reasons(
+                matched_question=candidates.matched_questions[one.row] if matched else None,
+                shared_terms=words,
+                category=item.category or None,
+                category_matches=bool(category) and item.category == category,
+                accepted=item.accepted,
+                shown=item.shown,
+                other_language=bool(language and item.language) and item.language != language,
             )
-            for entry, words in zip(ranked, shared, strict=True)
-        )
-
-    def _suggestion(self, entry: _Ranked, reasons: Reasons) -> Suggestion:
-        item = entry.item
-        confidence = min(max(entry.confidence, 0.0), 1.0)
-        return Suggestion(
-            answer_id=item.answer_id,
-            text=item.text,
-            title=item.title,
-            category=item.category,
-            language=item.language,
-            confidence=confidence,
-            sure=entry.near and confidence >= self._sure_from,
-            reasons=reasons,
-        )
+            confidence = min(max(one.confidence, 0.0), 1.0)
+            shown.append(
+                Suggestion(
+                    answer_id=item.answer_id,
+                    text=item.text,
+                    title=item.title,
+                    category=item.category,
+                    language=item.language,
+                    confidence=confidence,
+                    sure=one.near and confidence >= self._sure_from,
+                    reasons=reasons,
+                )
+            )
+        return tuple(shown)
 
 
 def _guesses(categories: Mapping[str, float]) -> tuple[CategoryGuess, ...]:

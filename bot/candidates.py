@@ -113,7 +113,7 @@ class Candidates:
     @property
     def answer_ids(self) -> tuple[int, ...]:
         """Ids of the articles."""
-        return tuple(entry.item.answer_id for entry in self.entries)
+        return tuple(entry.answer_id for entry in self.entries)
 
 
 class CandidateIndex:
@@ -283,7 +283,7 @@ class CandidateIndex:
         entries = [entry for row in rows.tolist() if (entry := every[row]) is not None]
         features = self._features(rows, scores, vector, terms)
         if category_proba:
-            agreement = [category_proba.get(entry.item.category, 0.0) for entry in entries]
+            agreement = [category_proba.get(entry.category, 0.0) for entry in entries]
             features[:, FEATURES.index("category")] = agreement
         return Candidates(
             tuple(entries),

@@ -30,19 +30,42 @@ class KnowledgeItem:
     shown: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
-    """An article that can be found.
+class Body(msgspec.Struct, array_like=True):
+    """What of an entry only those need that are shown.
 
     Attributes:
-        item: as it was put.
-        key: digest of its text in normal form: equal ones are the same answer to a reader.
-        stems: of the article and its past questions, sorted.
+        item: the article as it was put.
+        stems: of the article and its past questions, sorted, ``uint32`` each.
     """
 
     item: KnowledgeItem
+    stems: bytes
+
+
+class Entry(msgspec.Struct, array_like=True):
+    """An article that can be found; one out of a file is decoded no further than it is asked.
+
+    Attributes:
+        answer_id, category, twin_id: of the article.
+        key: digest of its text in normal form: equal ones are the same answer to a reader.
+        body: the rest, encoded.
+    """
+
+    answer_id: int
+    category: str
+    twin_id: int | None
     key: str
-    stems: NDArray[np.uint32]
+    body: msgspec.Raw
+
+    @property
+    def item(self) -> KnowledgeItem:
+        """The article as it was put."""
+        return _BODY.decode(self.body).item
+
+    @property
+    def stems(self) -> NDArray[np.uint32]:
+        """Of the article and its past questions, sorted."""
+        return np.frombuffer(_BODY.decode(self.body).stems, np.uint32)
 
 
 def full_text(item: KnowledgeItem) -> str:
@@ -55,31 +78,25 @@ def asked_of(item: KnowledgeItem) -> list[str]:
     return list(dict.fromkeys(text for text in (item.title, *item.questions) if text.strip()))
 
 
-class _Record(msgspec.Struct, array_like=True):
-    """An entry on its way to a file."""
-
-    item: KnowledgeItem
-    key: str
-    stems: bytes
-
-
 _ENCODER = msgspec.msgpack.Encoder()
-_DECODER = msgspec.msgpack.Decoder(_Record)
+_ENTRY = msgspec.msgpack.Decoder(Entry)
+_BODY = msgspec.msgpack.Decoder(Body)
 
 
 def entry_of(item: KnowledgeItem, stems: Iterable[NDArray[np.int64]]) -> Entry:
     """The entry of an article, with the stems of its text and of its past questions."""
     text = normalise(item.text).encode("utf-8", "surrogatepass")
     key = hashlib.blake2b(text, digest_size=_DIGEST_BYTES).hexdigest()
-    return Entry(item, key, np.unique(np.concatenate(list(stems)).astype(np.uint32)))
+    held = np.unique(np.concatenate(list(stems)).astype(np.uint32))
+    body = msgspec.Raw(_ENCODER.encode(Body(item, held.tobytes())))
+    return Entry(item.answer_id, item.category, item.twin_id, key, body)
 
 
 def encode_entry(entry: Entry) -> bytes:
     """The entry as bytes."""
-    return _ENCODER.encode(_Record(entry.item, entry.key, entry.stems.tobytes()))
+    return _ENCODER.encode(entry)
 
 
 def decode_entry(code: bytes) -> Entry:
     """The entry that ``encode_entry`` described."""
-    record = _DECODER.decode(code)
-    return Entry(record.item, record.key, np.frombuffer(record.stems, np.uint32))
+    return _ENTRY.decode(code)

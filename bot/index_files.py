@@ -40,7 +40,7 @@ _SPARE_BYTES: Final = 200_000_000  # left for messages in any case
 _UNCLEAN: Final = "unclean"
 _COLD: Final = "cold"
 _STAMPS: Final = "stamps"
-_FORMAT: Final = "1"
+_FORMAT: Final = "2"
 
 
 @dataclass(slots=True, eq=False)
