@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import partial
 
 from bot.access import Route
-from bot.desk import actions, events, files, pages, preferences, replying
+from bot.desk import actions, events, files, finding, pages, preferences, replying
 from bot.desk.presence import Presence
 
 __all__ = ["routes"]
@@ -31,6 +31,7 @@ def routes() -> list[Route]:
         Route("POST", "/desk/messages/{id}/arrived", actions.arrived, "agent"),
         Route("POST", "/desk/files", files.upload, "agent"),
         Route("GET", "/desk/files/{id}", files.download, "agent"),
+        Route("GET", "/desk/articles", finding.find, "agent"),
         Route("GET", "/desk/canned", preferences.canned, "agent"),
         Route("POST", "/desk/canned", preferences.save_canned, "agent"),
         Route("POST", "/desk/preferences", preferences.save, "agent"),

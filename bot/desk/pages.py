@@ -32,7 +32,7 @@ _FAILURES = frozenset({"blocked", "chat-not-found", "network", "too-large"})
 _KEYS = (
     (("J", "K"), "next"), (("1", "…", "5"), "take"), (("Tab",), "tab"), (("Ctrl Enter",), "send"),
     (("Ctrl ⇧ Enter",), "send-close"), (("Ctrl Z",), "undo"), (("R",), "reply"), (("N",), "note"),
-    (("X",), "reject"), (("O",), "offer"), (("A",), "assign"), (("Z",), "snooze"),
+    (("F",), "find"), (("X",), "reject"), (("O",), "offer"), (("A",), "assign"), (("Z",), "snooze"),
     (("E",), "close"), (("/",), "search"), (("?",), "help"), (("Esc",), "escape"),
 )  # fmt: skip
 

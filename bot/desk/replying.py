@@ -12,7 +12,7 @@ from bot.access import AGENT
 from bot.desk.actions import publish_change
 from bot.desk.files import StoredFile, checked_attachment, kind_of
 from bot.desk.interests import offered
-from bot.desk.verdicts import Judged, judge
+from bot.desk.verdicts import FoundArticle, Judged, judge
 from bot.domain import (
     Agent,
     Author,
@@ -20,6 +20,7 @@ from bot.domain import (
     ConversationState,
     Delivery,
     Message,
+    Suggestions,
     Verdict,
     VerdictRecord,
 )
@@ -38,8 +39,8 @@ class ReplyBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     ``key`` makes a repeated request one message. ``seen`` is the newest message that the agent had
     before them; an answer of somebody else after it is a conflict. ``question`` is the customer's
-    message whose suggestions were shown, ``answer`` the one put into the composer. ``offers`` are
-    recommended items that were put into the text.
+    message whose suggestions were shown, ``answer`` the one put into the composer, or an article
+    that the agent found by hand. ``offers`` are recommended items that were put into the text.
     """
 
     text: Text
@@ -155,20 +156,37 @@ async def _judged(
     if body.question is None:
         return nothing
     question = await services.store.conversations.message(body.question)
-    stored = await services.store.conversations.suggestions(body.question)
-    if stored is None or question.conversation_id != conversation.id:
+    if question.conversation_id != conversation.id:
         return nothing
+    stored = await services.store.conversations.suggestions(body.question)
+    shown = stored[0] if stored is not None else None
     known = await services.store.feedback.of_message(question.id)
     rejected = {*body.rejected, *(v.answer_id for v in known if v.verdict is Verdict.REJECTED)}
     return judge(
-        stored[0],
+        shown,
         body.text,
         question_id=question.id,
         chosen=body.answer,
+        found=await _found(services, shown, body.answer),
         rejected=rejected,
         agent_id=agent.id,
         now=services.clock(),
     )
+
+
+def _ids(shown: Suggestions | None) -> set[int]:
+    return {item.answer_id for item in shown.items} if shown is not None else set()
+
+
+async def _found(
+    services: Services, shown: Suggestions | None, answer_id: int | None
+) -> FoundArticle | None:
+    """The article where it is none of the suggestions."""
+    if answer_id is None or answer_id in _ids(shown):
+        return None
+    found = await services.store.knowledge.some([answer_id])
+    live = [article for article in found if article.removed_at is None]
+    return FoundArticle(live[0].id, live[0].text) if live else None
 
 
 async def undo(request: web.Request) -> web.Response:

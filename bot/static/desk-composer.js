@@ -58,6 +58,15 @@ export function take(rank) {
   return true;
 }
 
+/** Put an article that was found by hand into the composer, after what stands there. */
+export function takeFound(article) {
+  if (!form()) return;
+  setMode("reply", { focus: false });
+  const before = area().value.trimEnd();
+  chosen = { answer: article.id, rank: 0, text: article.text };
+  setText(before ? `${before}\n\n${article.text}` : article.text);
+}
+
 /** Send a recommended item (the first, or the one of a button); what is being written takes it in. */
 export function offer(button = talkPane.querySelector("[data-send-offer]")) {
   const item = button?.closest("[data-offer]");
@@ -73,7 +82,10 @@ function showChosen() {
   const label = form().querySelector("[data-from]");
   const same = chosen && area().value.trim() === chosen.text.trim();
   label.hidden = !chosen;
-  if (chosen) label.textContent = format(same ? texts.from : texts["from-edited"], { n: chosen.rank });
+  if (chosen) {
+    const [kept, changed] = chosen.rank ? [texts.from, texts["from-edited"]] : [texts["from-found"], texts["from-found-edited"]];
+    label.textContent = format(same ? kept : changed, { n: chosen.rank });
+  }
   for (const card of suggestions()) {
     card.classList.toggle("chosen", chosen !== null && Number(card.dataset.answer) === chosen.answer);
   }

@@ -7,6 +7,7 @@ import { preferences, queuePane, suggestions } from "./desk-state.js";
 import { closeTalk, openNeighbour } from "./desk-view.js";
 import { form, isEmpty, isNote, offer, send, setMode, take, undoLast } from "./desk-composer.js";
 import { act } from "./desk-actions.js";
+import { openFind } from "./desk-find.js";
 import { askReject } from "./desk-reject.js";
 import { desk } from "./desk-state.js";
 import { openDialog } from "./ui.js";
@@ -16,6 +17,7 @@ const LETTERS = {
   KeyK: () => openNeighbour(-1),
   KeyR: () => setMode("reply"),
   KeyN: () => setMode("note"),
+  KeyF: () => openFind(),
   KeyX: () => askReject(),
   KeyO: () => offer(),
   KeyA: () => act("assign"),

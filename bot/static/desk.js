@@ -7,6 +7,7 @@ import { startActions } from "./desk-actions.js";
 import { startCanned } from "./desk-canned.js";
 import { startComposer } from "./desk-composer.js";
 import { startFiles } from "./desk-files.js";
+import { startFind } from "./desk-find.js";
 import { startKeys } from "./desk-keys.js";
 import { startLive } from "./desk-live.js";
 import { startPreferences } from "./desk-preferences.js";
@@ -62,7 +63,7 @@ function start() {
     searchTimer = setTimeout(search, SEARCH_PAUSE_MS);
   });
   addEventListener("popstate", onAddress);
-  for (const run of [startComposer, startFiles, startReject, startActions, startCanned, startPreferences, startKeys]) run();
+  for (const run of [startComposer, startFiles, startReject, startActions, startCanned, startFind, startPreferences, startKeys]) run();
   afterOpen();
   startLive();
 }

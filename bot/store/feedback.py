@@ -142,7 +142,15 @@ def put_verdicts(
 
 
 def drop_verdicts_of(connection: sqlite3.Connection, reply_id: int) -> None:
-    """Forget the verdicts that came with a reply that was taken back."""
+    """Forget the verdicts that came with a reply that was taken back.
+
+    Of an article that was found by hand nothing is left: it was never suggested.
+    """
+    connection.execute(
+        """DELETE FROM ledger WHERE (message_id, answer_id) IN
+           (SELECT message_id, answer_id FROM verdicts WHERE reply_id = ? AND rank = 0)""",
+        (reply_id,),
+    )
     connection.execute("DELETE FROM verdicts WHERE reply_id = ?", (reply_id,))
 
 

@@ -166,3 +166,12 @@ def load_conversation(connection: sqlite3.Connection, conversation_id: int) -> C
     if row is None:
         raise NotFound(f"There is no conversation {conversation_id}.")
     return conversation(row)
+
+
+def load_conversations(connection: sqlite3.Connection, ids: Sequence[int]) -> list[Conversation]:
+    """The conversations that exist, in the order of ``ids``."""
+    found = connection.execute(
+        CONVERSATIONS + "JOIN json_each(?) wanted ON wanted.value = c.id ORDER BY wanted.key",
+        (msgspec.json.encode(ids).decode(),),
+    )
+    return [conversation(row) for row in found]

@@ -17,7 +17,7 @@ _WORD = re.compile(r"\w+")
 _CLIPPED = re.compile(r"\w['\u2019]\w\W*$")
 _MAX_TERMS = 12
 # Newest first stays fast for any word only while the hits looked at are bounded.
-_MAX_HITS = 1_000
+_PAGED_HITS = 500
 
 
 def match(query: str, *, column: str = "") -> str:
@@ -35,10 +35,10 @@ def match(query: str, *, column: str = "") -> str:
     return f"{column} : ({joined})" if column else joined
 
 
-def hits(connection: sqlite3.Connection, query: str) -> list[int]:
+def hits(connection: sqlite3.Connection, query: str, most: int = 1_000) -> list[int]:
     """Ids of conversations with all words in a message or the customer's name, newest first.
 
-    Looks at the newest 1,000 messages that match.
+    Looks at the newest ``most`` messages that match.
     """
     terms = match(query)
     if not terms:
@@ -49,14 +49,14 @@ def hits(connection: sqlite3.Connection, query: str) -> list[int]:
             SELECT rowid AS id FROM messages_fts WHERE messages_fts MATCH ? ORDER BY rowid DESC
             LIMIT ?
            ) f CROSS JOIN messages m ON m.id = f.id""",
-        (terms, _MAX_HITS),
+        (terms, most),
     )
     named = connection.execute(
         """SELECT c.id, (SELECT max(id) FROM messages m WHERE m.conversation_id = c.id) FROM (
             SELECT rowid AS id FROM customers_fts WHERE customers_fts MATCH ? ORDER BY rowid DESC
             LIMIT ?
            ) f JOIN conversations c ON c.customer_id = f.id""",
-        (terms, _MAX_HITS),
+        (terms, most),
     )
     newest: dict[int, int] = {}
     for conversation_id, message_id in chain(said, named):
@@ -71,11 +71,9 @@ class Searching(Part):
         """Conversations in which all words of ``query`` stand in one message, newest first."""
 
         def find(connection: sqlite3.Connection) -> Page:
-            ids = hits(connection, query)
+            ids = hits(connection, query, _PAGED_HITS)
             first = (max(1, page) - 1) * per_page
-            items = [
-                rows.load_conversation(connection, key) for key in ids[first : first + per_page]
-            ]
+            items = rows.load_conversations(connection, ids[first : first + per_page])
             return Page(items=items, total=len(ids), page=max(1, page), per_page=per_page)
 
         return await self._db.read(find)

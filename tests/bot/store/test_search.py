@@ -72,7 +72,7 @@ async def test_edited_text_is_found_by_its_new_words_only(store, inbound):
     assert (await store.conversations.search("новый")).total == 1
 
 
-async def test_a_word_of_every_message_finds_the_newest_thousand_of_them(store, inbound):
+async def test_a_word_of_every_message_finds_the_newest_hundreds_of_them(store, inbound):
     await store.conversations.receive([inbound("hello rare", customer="first")])
     for start in range(0, 1000, 250):
         batch = [inbound(f"hello {n}", customer=f"c{n % 40}") for n in range(start, start + 250)]
