@@ -93,7 +93,7 @@ async def sign_in(server, watch, **options):
     page = await watched.page(server.url)
     link = await server.printed(r"(https?://\S+/sign-in/link/\S+)")
     await page.goto(link)
-    await page.wait_for_function("document.activeElement.matches('button')")
+    await expect(page.locator("button:focus")).to_be_visible()
     await page.keyboard.press("Enter")
     await page.wait_for_url(lambda url: "/sign-in" not in url)
     return page, watched

@@ -81,7 +81,7 @@ async def test_customer_asks_agent_answers_by_keyboard_customer_reads(
     desk_side = await watch(locale=words.locale, viewport={"width": 1280, "height": 800})
     agent = await desk_side.page(server.url)
     await agent.goto(link)
-    await agent.wait_for_function("document.activeElement.matches('button')")
+    await expect(agent.locator("button:focus")).to_be_visible()
     await agent.keyboard.press("Enter")  # the one button of the page has the focus
     await agent.wait_for_url(lambda url: "/sign-in" not in url)
     await agent.goto(f"{server.url}/desk?view=all")
