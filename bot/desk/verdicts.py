@@ -48,14 +48,15 @@ def judge(
 
     Args:
         shown: the suggestions on the screen, None where there were none.
-        text, question_id: the reply, and the customer's message that they belong to.
+        text: the reply.
+        question_id: the customer's message that they belong to.
         chosen: suggestion that was put into the composer, None when the agent wrote alone.
         found: article that the agent found and put into the composer instead.
         rejected: answers that already have a verdict of this agent.
-        agent_id, now: who replied, and when (UTC epoch seconds).
+        agent_id: who replied.
+        now: UTC epoch seconds.
     """
-    written = text.strip()
-    items = shown.items if shown is not None else ()
+    written, items = text.strip(), shown.items if shown is not None else ()
     used = _used({item.answer_id: item.text for item in items}, written, chosen)
     judged = [
         _Shown(rank, item.answer_id, item.text, item.confidence)
@@ -81,8 +82,7 @@ def judge(
         for one in judged
         for verdict, distance in [_verdict(one, used, written)]
     )
-    rank_used = next((one.rank for one in judged if one.answer_id == used), None)
-    return Judged(records, used, rank_used)
+    return Judged(records, used, next((one.rank for one in judged if one.answer_id == used), None))
 
 
 class _Shown(NamedTuple):
