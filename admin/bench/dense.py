@@ -8,30 +8,27 @@ carry it, ours and a peer's, call this module: what they share is the model code
 from __future__ import annotations
 
 import math
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass
-from heapq import nlargest
 from pathlib import Path
-from typing import Any, Final, Literal
+from typing import Final, Literal
 
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from bot.store.database import Database
+from admin.bench.dense_store import MessageStore, open_store
 from index.ann import FaissIndex
 from nlp.classifier import Classified, TicketClassifier
 from nlp.encoders import Encoder, load_encoder
+
+Floats = NDArray[np.float32]
 
 FOUND: Final = 10
 _SHOWN_CATEGORIES: Final = 3
 _TUNING: Final = 200  # questions that the index is asked first
 _AGREEMENT: Final = 0.1  # what an answer of the likely category gains
-_SCHEMA: Final = """
-CREATE TABLE IF NOT EXISTS messages (id INTEGER PRIMARY KEY, text TEXT NOT NULL, at REAL NOT NULL);
-CREATE TABLE IF NOT EXISTS suggestions (message_id INTEGER PRIMARY KEY, payload BLOB NOT NULL);
-"""
+_encode: Final = msgspec.json.Encoder().encode
 
 
 class KnownAnswer(msgspec.Struct, frozen=True):
@@ -85,7 +82,7 @@ class DensePath:
         encoder: of questions and answers.
         answers: the knowledge base.
         vectors: its encodings ``(n, d)``.
-        database: where messages go; None: nothing is stored.
+        store: where messages go; None: nothing is stored.
     """
 
     def __init__(
@@ -93,12 +90,12 @@ class DensePath:
         classifier: TicketClassifier,
         encoder: Encoder,
         answers: Sequence[KnownAnswer],
-        vectors: NDArray[np.float32],
-        database: Database | None,
+        vectors: Floats,
+        store: MessageStore | None,
     ) -> None:
         self._classifier = classifier
         self._encoder = encoder
-        self._database = database
+        self._store = store
         self._index = FaissIndex(vectors.shape[1], gpu=False)
         self._index.add(np.arange(len(answers)), vectors)
         asked = [one.questions[0] for one in answers[:_TUNING] if one.questions]
@@ -107,7 +104,7 @@ class DensePath:
         # Answers change seldom: their part of a reply is written once.
         self._written = [
             msgspec.Raw(
-                msgspec.json.encode({
+                _encode({
                     "id": a.id, "text": a.text, "title": a.title, "category": a.category,
                     "language": a.language,
                 })
@@ -117,7 +114,7 @@ class DensePath:
         labels = {name: place for place, name in enumerate(self._classifier.labels)}
         self._category = [labels.get(a.category, -1) for a in answers]
 
-    def read(self, texts: Sequence[str]) -> tuple[list[Classified], NDArray[np.float32]]:
+    def read(self, texts: Sequence[str]) -> tuple[list[Classified], Floats]:
         """Categories and encoding of each text."""
         return self._classifier.classify(texts), self._encoder.encode_questions(texts)
 
@@ -126,29 +123,24 @@ class DensePath:
         readings, encoded = self.read(texts)
         scores, rows = self._index.search(encoded, FOUND)
         return [
-            self._ranked(text, reading.proba.tolist(), score, row)
+            self._ranked(text, reading.proba, score, row)
             for text, reading, score, row in zip(
                 texts, readings, scores.tolist(), rows.tolist(), strict=True
             )
         ]
 
-    async def store(self, found: Sequence[Found]) -> list[int]:
+    def store_now(self, found: Sequence[Found]) -> Sequence[int] | None:
+        """Ids of the messages, which are committed; None: not in this moment, use ``store``."""
+        return range(len(found)) if self._store is None else self._store.store_now(_rows(found))
+
+    async def store(self, found: Sequence[Found]) -> Sequence[int]:
         """Ids of the stored messages, after the commit that holds them."""
-        if self._database is None:
-            return [0] * len(found)
-        now = time.time()
-        payloads = [msgspec.json.encode(_Kept(one.answers, one.confidences)) for one in found]
+        return range(len(found)) if self._store is None else await self._store.store(_rows(found))
 
-        def insert(connection: Any) -> list[int]:
-            ids = []
-            for one, payload in zip(found, payloads, strict=True):
-                row = "INSERT INTO messages (text, at) VALUES (?, ?)"
-                ids.append(int(connection.execute(row, (one.text, now)).lastrowid))
-                kept = "INSERT INTO suggestions (message_id, payload) VALUES (?, ?)"
-                connection.execute(kept, (ids[-1], payload))
-            return ids
-
-        return await self._database.write(insert)
+    async def close(self) -> None:
+        """End the store."""
+        if self._store is not None:
+            await self._store.close()
 
     def reply(self, message_id: int, found: Found) -> bytes:
         """The answer to the sender, JSON."""
@@ -156,26 +148,32 @@ class DensePath:
             _Shown(self._written[row], confidence)
             for row, confidence in zip(found.answers, found.confidences, strict=True)
         ]
-        return msgspec.json.encode(_Reply(message_id, found.categories, shown))
+        return _encode(_Reply(message_id, found.categories, shown))
 
     def _ranked(
-        self, text: str, proba: Sequence[float], scores: Sequence[float], rows: Sequence[int]
+        self, text: str, proba: Floats, scores: Sequence[float], rows: Sequence[int]
     ) -> Found:
         """Ten candidates and a few labels: plain numbers are quicker than arrays of them."""
+        shares, categories, exp = proba.tolist(), self._category, math.exp
         ranked = []
         for score, row in zip(scores, rows, strict=True):
             if row >= 0:
-                category = self._category[row]
-                total = score + (_AGREEMENT * proba[category] if category >= 0 else 0.0)
-                ranked.append((1.0 / (1.0 + math.exp(-8.0 * (total - 0.5))), row))
+                category = categories[row]
+                agreed = _AGREEMENT * shares[category] if category >= 0 else 0.0
+                ranked.append((1.0 / (1.0 + exp(4.0 - 8.0 * (score + agreed))), row))
         ranked.sort(reverse=True)
-        best = nlargest(_SHOWN_CATEGORIES, zip(proba, self._classifier.labels, strict=True))
+        best = proba.argsort()[: -_SHOWN_CATEGORIES - 1 : -1].tolist()
+        labels = self._classifier.labels
         return Found(
             text,
-            {label: share for share, label in best},
+            {labels[place]: shares[place] for place in best},
             [row for _, row in ranked],
             [confidence for confidence, _ in ranked],
         )
+
+
+def _rows(found: Sequence[Found]) -> list[tuple[str, bytes]]:
+    return [(one.text, _encode(_Kept(one.answers, one.confidences))) for one in found]
 
 
 def read_answers(path: Path) -> list[KnownAnswer]:
@@ -188,15 +186,10 @@ def open_path(
     models: Path, answers: Path, vectors: Path, database: Path, durable: Literal["FULL", "NORMAL"]
 ) -> DensePath:
     """The path over files that a bench has written."""
-    base = Database(database, durable, 1, prepare_tables)
-    return DensePath(*load_models(models), read_answers(answers), np.load(vectors), base)
+    store = open_store(database, synced=durable == "FULL")
+    return DensePath(*load_models(models), read_answers(answers), np.load(vectors), store)
 
 
 def load_models(folder: Path) -> tuple[TicketClassifier, Encoder]:
     """Classifier and encoder of a folder with the parts of two bundles."""
     return TicketClassifier.load(folder / "classifier"), load_encoder(folder / "ranker")
-
-
-def prepare_tables(connection: Any) -> None:
-    """Make the two tables where they are not there."""
-    connection.executescript(_SCHEMA)

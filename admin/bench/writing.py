@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, Literal
 
-from admin.bench.dense import prepare_tables
+from admin.bench.dense_store import prepare_tables
 from admin.bench.judge import Judge
 from admin.bench.peer_environment import Peers
 from admin.bench.process import SETTINGS

@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import os
+import signal
+import sqlite3
 import subprocess
 import sys
 import time
 from xml.etree import ElementTree
 
+import aiohttp
 import pytest
 
-from admin.bench.dense import DensePath, KnownAnswer, prepare_tables
-from admin.bench.dense_server import Together
+from admin.bench.dense import DensePath, KnownAnswer
+from admin.bench.dense_server import Together, serve
+from admin.bench.dense_store import LoopStore, open_store
 from admin.bench.driver import closed_loop, open_loop, requests
 from admin.bench.growth import draw
 from admin.bench.judge import Judge
@@ -25,7 +30,6 @@ from admin.bench.texts import Source
 from admin.bench.writing import Writing
 from admin.cli import run
 from bot.errors import NeurobotError
-from bot.store.database import Database
 from nlp.classifier import TicketClassifier
 from nlp.train.classifier import LabelledText, fit_classifier
 from nlp.train.ranker import EncoderSettings, fit_encoder
@@ -169,31 +173,77 @@ def models(tmp_path_factory):
     return TicketClassifier.load(folder), encoder
 
 
-async def test_the_fast_path_stores_before_it_replies(models, tmp_path):
+def path_of(models, store):
     classifier, encoder = models
     answers = [
         KnownAnswer(place, s.text, s.title, s.category, s.language, s.questions)
         for place, s in enumerate(SOURCES)
     ]
     vectors = encoder.encode_answers([source.text for source in SOURCES])
-    database = Database(tmp_path / "fast.db", "NORMAL", 1, prepare_tables)
-    path = DensePath(classifier, encoder, answers, vectors, database)
-    together = Together(path)
+    return DensePath(classifier, encoder, answers, vectors, store)
+
+
+def texts_in(file):
+    with contextlib.closing(sqlite3.connect(file)) as other:
+        joined = "messages m JOIN suggestions s ON s.message_id = m.id"
+        return [row[0] for row in other.execute(f"SELECT m.text, s.payload FROM {joined}")]
+
+
+@pytest.mark.parametrize("synced", [False, True])
+async def test_the_fast_path_stores_before_it_replies(models, tmp_path, synced):
+    file = tmp_path / "fast.db"
+    path = path_of(models, open_store(file, synced=synced))
+    together = Together(path, asyncio.Protocol)
     asked = ["where is lever 3", "lever 5 does not move", "lever 7"]
     replies = await asyncio.gather(*(together.ask(text) for text in asked))
-    stored = await database.read(
-        lambda connection: connection.execute(
-            "SELECT m.text, s.payload FROM messages m JOIN suggestions s ON s.message_id = m.id"
-        ).fetchall()
-    )
-    await database.close()
-    assert sorted(row[0] for row in stored) == sorted(asked)
+    assert sorted(texts_in(file)) == sorted(asked)
+    await path.close()
     for reply in map(json.loads, replies):
         assert len(reply["suggestions"]) == 10
         confidences = [one["confidence"] for one in reply["suggestions"]]
         assert confidences == sorted(confidences, reverse=True)
         assert reply["suggestions"][0]["answer"]["text"].startswith("Turn lever")
         assert set(reply["categories"]) == {"up", "down"}
+
+
+async def test_what_comes_during_a_checkpoint_is_stored_behind_it(tmp_path):
+    store = LoopStore(tmp_path / "fast.db")
+    assert list(store.store_now([("a", b"1"), ("b", b"2")])) == [1, 2]
+    store.begin_checkpoint()
+    assert store.store_now([("too early", b"3")]) is None
+    assert list(await store.store([("c", b"3")])) == [3]
+    assert list(store.store_now([("d", b"4")])) == [4]
+    await store.close()
+    assert texts_in(tmp_path / "fast.db") == ["a", "b", "c", "d"]
+
+
+async def test_the_fast_server_answers_plain_and_other_requests(models, tmp_path):
+    path = path_of(models, open_store(tmp_path / "fast.db", synced=False))
+    port = free_port()
+    serving = asyncio.ensure_future(serve(path, port))
+    url = f"http://127.0.0.1:{port}"
+    async with aiohttp.ClientSession() as session:
+        while not serving.done():
+            with contextlib.suppress(aiohttp.ClientError):
+                async with session.get(f"{url}/ready") as answer:
+                    assert answer.status == 200
+                    break
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        (plain,) = requests("/suggest", [{"text": "where is lever 3"}])
+        writer.write(plain)
+        head = await reader.readuntil(b"\r\n\r\n")
+        size = int(head.partition(b"Content-Length: ")[2].split()[0])
+        short = json.loads(await reader.readexactly(size))
+        writer.close()
+        odd = {"json": {"text": "where is lever 3"}, "headers": {"X-Odd": "1"}}
+        async with session.post(f"{url}/suggest", **odd) as answer:
+            whole = await answer.json()
+        async with session.post(f"{url}/suggest", data=b"{") as answer:
+            assert answer.status == 400
+    assert (short.pop("message_id"), whole.pop("message_id")) == (1, 2)
+    assert short == whole
+    os.kill(os.getpid(), signal.SIGTERM)
+    await serving
 
 
 def test_the_command_writes_its_report(tmp_path, capsys):
