@@ -8,10 +8,12 @@
 #define METHOD(name, arguments) {#name, (PyCFunction)(void (*)(void))name, METH_FASTCALL, #name arguments}
 
 static PyMethodDef METHODS[] = {
-    METHOD(add_rows, "(out, table, places, weights)"),
+    METHOD(add_rows, "(out, table, steps, places, weights)"),
     METHOD(hash_trigrams, "(text, idf, columns, weights) -> int"),
     METHOD(weigh_blocks, "(sorted, idf, ends, lengths, columns, weights) -> int"),
-    METHOD(encode, "(terms, vocabulary, idf, table, weight, bias, out)"),
+    METHOD(forward, "(places, weights, table, steps, bias, out, residual, *layers)"),
+    METHOD(read_trigrams, "(text, idf, table, steps, bias, out, residual, *layers)"),
+    METHOD(encode, "(places, idf, table, steps, weight, bias, out)"),
     METHOD(translate, "(background, starts, sources, probabilities, question, answers, sizes, out)"),
     METHOD(contrast, "(scores, floors, out)"),
     METHOD(rate, "(features, mean, scale, linear, hidden, bias, output, sizes, out, slope, *none)"),
@@ -19,6 +21,7 @@ static PyMethodDef METHODS[] = {
     METHOD(hash_grams, "(word, hashes) -> int"),
     METHOD(pair_terms, "(stems, window, pairs) -> int"),
     METHOD(near_words, "(word, hashes, owners, letters, starts, places, reach) -> int"),
+    METHOD(fold, "(text) -> str | None"),
     METHOD(score_layout, "(folded, log_proba) -> float"),
     METHOD(read_word, "(word, table, chars, filters, bias, projection, out, size, char, alphabet)"),
     METHOD(read_sequence, "(widths, bias, weight, output_bias, out, size, words)"),
@@ -33,7 +36,7 @@ PyMODINIT_FUNC PyInit__native(void)
 {
     PyObject *module = PyModule_Create(&MODULE);
     /* What nlp/native.py asks for: a build of older sources must not serve newer ones. */
-    if (module != NULL && PyModule_AddIntConstant(module, "VERSION", 3) < 0) {
+    if (module != NULL && PyModule_AddIntConstant(module, "VERSION", 4) < 0) {
         Py_DECREF(module);
         return NULL;
     }

@@ -122,6 +122,7 @@ class TicketClassifier:
 
     def __init__(self, state: ClassifierState) -> None:
         self._state = state
+        self._scales = np.asarray(state.scales, np.float64)
 
     @classmethod
     def load(cls, folder: Path) -> Self:
@@ -213,30 +214,40 @@ class TicketClassifier:
 
     def _judged(self, logits: Sequence[Floats], text: str) -> Classified:
         """One text in one call, by the logits of each member."""
-        rule, scales = self._state.foreign, np.asarray(self._state.scales, np.float64)
+        rule = self._state.foreign
         proba = np.empty((1, len(self.labels)), np.float32)
         score = native.library.judge(
-            np.concatenate(logits), scales, rule.centre, rule.spread, proba
+            np.concatenate(logits), self._scales, rule.centre, rule.spread, proba
         )
         if self._state.isotonic is not None:
             proba = recalibrate_top(proba, self._state.isotonic)
         return Classified(proba[0], score, score > self.foreign_threshold, text)
 
     def _fold(self, texts: Sequence[str]) -> tuple[list[str], list[str]]:
-        pairs = [self._state.reader.choose(text[:MAX_CHARS]) for text in texts]
-        read = [
-            text if len(text) > MAX_CHARS else chosen
-            for text, (chosen, _) in zip(texts, pairs, strict=True)
-        ]
-        return read, [folded for _, folded in pairs]
+        read, folded = [], []
+        for text in texts:
+            chosen, skeleton = self._state.reader.choose(text[:MAX_CHARS])
+            read.append(text if len(text) > MAX_CHARS else chosen)
+            folded.append(skeleton)
+        return read, folded
 
     def _logits(self, folded: Sequence[str]) -> list[Floats]:
-        features = self._state.features
-        rows = no_rows(len(folded)) if features is None else features.transform(folded)
-        return [member_logits(member, folded, rows) for member in self._state.members]
+        return logits_of(self._state.members, folded, self._state.features)
 
     def _proba(self, logits: Sequence[Floats]) -> Floats:
         return blend(logits, self._state.scales, self._state.isotonic)
+
+
+def logits_of(
+    members: Sequence[Member], folded: Sequence[str], features: Features | None
+) -> list[Floats]:
+    """Logits of folded texts by each member. Shapes: n texts -> each (n, k)."""
+    if isinstance(features, HashedTrigrams) and len(members) == 1:
+        (member,) = members
+        if isinstance(member, Network):  # reads them by itself, without rows in between
+            return [member.read(folded, features)]
+    rows = no_rows(len(folded)) if features is None else features.transform(folded)
+    return [member_logits(member, folded, rows) for member in members]
 
 
 def member_logits(member: Member, folded: Sequence[str], rows: Rows) -> Floats:

@@ -14,8 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nlp.artifacts import ArtifactDamaged, load_arrays, load_json, save_arrays, save_json
-from nlp.classifier import Member, member_logits
-from nlp.features import HashedTrigrams, no_rows, prepare
+from nlp.classifier import Member, logits_of
+from nlp.features import HashedTrigrams, prepare
 from nlp.network import Network
 from nlp.pieces import has_words
 from nlp.ranker import DualEncoder
@@ -142,9 +142,8 @@ class NetworkEncoder:
 
     def _encode_part(self, texts: Sequence[str], side: int) -> Floats:
         folded, size = prepare(texts), self.dimension
-        rows = no_rows(len(folded)) if self._trigrams is None else self._trigrams.transform(folded)
         network = self._networks[side % len(self._networks)]
-        outputs = member_logits(network, folded, rows)
+        (outputs,) = logits_of((network,), folded, self._trigrams)
         if self.kind == "seed":
             # Softsign keeps each within 1; the root keeps the length of the whole within 1.
             encoded = outputs / (1 + np.abs(outputs)) / np.float32(size**0.5)

@@ -198,12 +198,15 @@ class HashedTrigrams:
 
     Reads folded text. The hash is part of the format: ``HASH_VERSION`` stands in the artefact, and
     a model of another version is refused.
+
+    Attributes:
+        idf: weight of each column ``(width,)``.
     """
 
     HASH_VERSION: Final = 1
 
     def __init__(self, idf: Floats) -> None:
-        self._idf = idf
+        self.idf = idf
 
     @classmethod
     def fit(cls, texts: Sequence[str], *, width: int = 10_000) -> Self:
@@ -216,16 +219,21 @@ class HashedTrigrams:
     @property
     def width(self) -> int:
         """Number of columns."""
-        return len(self._idf)
+        return len(self.idf)
 
     def transform(self, texts: Sequence[str]) -> Rows:
         """Weighted rows of folded texts."""
-        rows = [gathering.trigram_row(_padded(text), self._idf) for text in texts]
+        rows = [gathering.trigram_row(self.points(text), self.idf) for text in texts]
         return _stack(rows, self.width)
+
+    @staticmethod
+    def points(text: str) -> bytes:
+        """A folded text between two spaces, as far as it is read, in UTF-32."""
+        return f" {text[:MAX_CHARS]} ".encode("utf-32-le", "surrogatepass")
 
     def to_arrays(self) -> dict[str, NDArray[Any]]:
         """``idf`` and ``hash_version``."""
-        return {"idf": self._idf, "hash_version": np.array([self.HASH_VERSION], np.int64)}
+        return {"idf": self.idf, "hash_version": np.array([self.HASH_VERSION], np.int64)}
 
     @classmethod
     def from_arrays(cls, arrays: Arrays) -> Self:
@@ -242,12 +250,7 @@ class HashedTrigrams:
 
 def trigram_columns(text: str, width: int) -> NDArray[np.int64]:
     """Column of each character trigram of a folded text padded with one space, with repeats."""
-    raw = _padded(text).encode("utf-32-le", "surrogatepass")
-    return gathering.trigram_columns(raw, width)
-
-
-def _padded(text: str) -> str:
-    return f" {text[:MAX_CHARS]} "
+    return gathering.trigram_columns(HashedTrigrams.points(text), width)
 
 
 def no_rows(n: int) -> Rows:

@@ -25,10 +25,11 @@ _TO_RUSSIAN: Final = MappingProxyType(str.maketrans(_ENGLISH, _RUSSIAN))
 _TO_ENGLISH: Final = MappingProxyType(
     str.maketrans(dict(reversed(list(zip(map(ord, _RUSSIAN), _ENGLISH, strict=True)))))
 )
-_LATIN: Final = re.compile("[a-z]")
-_CYRILLIC: Final = re.compile("[а-я]")
+_LATIN: Final = re.compile("[a-z]+")
+_CYRILLIC: Final = re.compile("[а-я]+")
 # Tokens with a digit are codes and versions: no evidence of a layout.
 _CODE: Final = re.compile(r"(?<!\S)\S*\d\S*")
+_NUMBERED: Final = re.compile(r"\d")
 
 _SYMBOLS: Final = 29  # a-z, digit, space, anything else
 _DIGIT, _SPACE, _OTHER = 26, 27, 28
@@ -146,9 +147,9 @@ class LayoutReader:
 
 def _swap(normal: str) -> str | None:
     """The other layout of a one-script text, or None where no swap can be meant."""
-    evidence = _CODE.sub(" ", normal)
-    latin, cyrillic = len(_LATIN.findall(evidence)), len(_CYRILLIC.findall(evidence))
-    if (latin and cyrillic) or latin + cyrillic < _MIN_LETTERS:
+    evidence = _CODE.sub(" ", normal) if _NUMBERED.search(normal) else normal
+    latin, cyrillic = "".join(_LATIN.findall(evidence)), "".join(_CYRILLIC.findall(evidence))
+    if (latin and cyrillic) or len(latin) + len(cyrillic) < _MIN_LETTERS:
         return None
     return normal.translate(_TO_RUSSIAN if latin else _TO_ENGLISH)
 

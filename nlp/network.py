@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
-from nlp.features import Rows
-from nlp.gathering import weighted_sum
+from nlp import native
+from nlp.features import HashedTrigrams, Rows
+from nlp.gathering import Table
 
 Floats = NDArray[np.float32]
 
@@ -35,16 +36,27 @@ class Network:
     Without layers it is linear: the sum itself. Shapes: ``table`` (width, h), ``bias`` (h,).
     """
 
-    table: Floats
+    table: Table
     bias: Floats
     layers: tuple[Layer, ...] = ()
+    _rest: tuple[Any, ...] = field(init=False, repr=False)  # of what C takes: layers, behind out
+
+    def __post_init__(self) -> None:
+        residual = sum(layer.residual << k for k, layer in enumerate(self.layers[:-1]))
+        layers = [
+            np.ascontiguousarray(array, np.float32)
+            for layer in self.layers
+            for array in (layer.weight, layer.bias)
+        ]
+        object.__setattr__(self, "_rest", (residual, *layers))
 
     def logits(self, rows: Rows) -> Floats:
         """Shapes: n rows -> (n, outputs of the last layer)."""
+        if native.library is not None:
+            return self._forward(rows)
         out = np.empty((len(rows), len(self.bias)), np.float32)
-        starts = rows.indptr.tolist()
-        for i, (start, stop) in enumerate(pairwise(starts)):
-            out[i] = weighted_sum(self.table, rows.indices[start:stop], rows.values[start:stop])
+        for i, (start, stop) in enumerate(pairwise(rows.indptr.tolist())):
+            out[i] = self.table.weighted_sum(rows.indices[start:stop], rows.values[start:stop])
         out += self.bias
         if not self.layers:
             return out
@@ -55,17 +67,40 @@ class Network:
         last = self.layers[-1]
         return np.asarray(hidden @ last.weight + last.bias, np.float32)
 
+    def _forward(self, rows: Rows) -> Floats:
+        """Row by row, each in one call."""
+        out = np.empty((len(rows), self.outputs), np.float32)
+        table, forward = self.table, native.library.forward
+        for i, (start, stop) in enumerate(pairwise(rows.indptr.tolist())):
+            forward(
+                rows.indices[start:stop], rows.values[start:stop], table.values, table.steps,
+                self.bias, out[i], *self._rest,
+            )  # fmt: skip
+        return out
+
+    def read(self, texts: Sequence[str], trigrams: HashedTrigrams) -> Floats:
+        """Logits of folded texts by their trigrams. Shapes: n texts -> (n, outputs)."""
+        if native.library is None:
+            return self.logits(trigrams.transform(texts))
+        out = np.empty((len(texts), self.outputs), np.float32)
+        table, read = self.table, native.library.read_trigrams
+        for text, row in zip(texts, out, strict=True):
+            read(
+                trigrams.points(text), trigrams.idf, table.values, table.steps, self.bias, row,
+                *self._rest,
+            )  # fmt: skip
+        return out
+
     def to_arrays(self, prefix: str) -> dict[str, NDArray[Any]]:
         """Weights as arrays named ``<prefix>.table``, ``<prefix>.0.weight``, ...
 
-        The table, which is nearly all of it, is kept in steps of 1/127 of each row's largest
-        entry: a quarter of the size, and no category that is sure of itself changes.
+        The table, which is nearly all of it, is kept in bytes: no category that is sure of itself
+        changes.
         """
-        steps = np.maximum(np.abs(self.table).max(axis=1, initial=0.0), 1e-12) / 127
-        table = np.rint(self.table / steps[:, None]).astype(np.int8)
+        table = self.table.packed()
         arrays: dict[str, NDArray[Any]] = {
-            f"{prefix}.table": table,
-            f"{prefix}.steps": steps.astype(np.float32),
+            f"{prefix}.table": table.values,
+            f"{prefix}.steps": table.steps,
             f"{prefix}.bias": self.bias,
         }
         for i, layer in enumerate(self.layers):
@@ -86,8 +121,8 @@ class Network:
             ValueError: an array is missing or shapes do not fit together.
         """
         try:
-            table, bias = arrays[f"{prefix}.table"], arrays[f"{prefix}.bias"]
-            steps = arrays[f"{prefix}.steps"]
+            table = Table(arrays[f"{prefix}.table"], arrays[f"{prefix}.steps"])
+            bias = arrays[f"{prefix}.bias"]
             layers = tuple(
                 Layer(arrays[f"{prefix}.{i}.weight"], arrays[f"{prefix}.{i}.bias"], flag)
                 for i, flag in enumerate(residual)
@@ -95,13 +130,13 @@ class Network:
         except KeyError as error:
             raise ValueError(f"network: array {error} is missing") from None
         size = len(bias)
-        fits = table.ndim == 2 and table.shape == (len(steps), size)
+        fits = table.size == size
         for layer in layers:
             fits = fits and layer.weight.shape == (size, len(layer.bias))
             size = len(layer.bias)
         if not fits:
             raise ValueError(f"network '{prefix}': shapes do not fit together")
-        return cls(table.astype(np.float32) * steps[:, None], bias, layers)
+        return cls(table, bias, layers)
 
     @property
     def width(self) -> int:

@@ -15,8 +15,9 @@ from numpy.typing import NDArray
 
 from nlp import native
 from nlp.artifacts import ArtifactDamaged, load_arrays, save_arrays
-from nlp.gathering import weighted_sum
-from nlp.terms import tower_terms
+from nlp.gathering import Table
+from nlp.terms import tower_terms, word_terms
+from nlp.text import normalise, words_of
 from nlp.translation import Translation
 
 Floats = NDArray[np.float32]
@@ -25,6 +26,8 @@ Ids = NDArray[np.int64]
 _FILE = "ranker.safetensors"
 # Answers are long; what follows adds little to a mean and much to the time.
 _MAX_TERMS = 4000
+_REMEMBERED = 20_000  # words whose places are kept
+_LONGEST_REMEMBERED = 40
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +63,7 @@ class DualEncoder:
         self,
         vocabulary: Ids,
         idf: Floats,
-        table: Floats,
+        table: Table,
         *,
         question: Tower,
         answer: Tower,
@@ -70,15 +73,16 @@ class DualEncoder:
             raise ArtifactDamaged(f"{_FILE}: the vocabulary and the table differ in length")
         self._vocabulary = np.ascontiguousarray(vocabulary, np.int64)
         self._idf = _plain(idf)
-        self._table = _plain(table)
+        self._table = table
         self._question = Tower(_plain(question.weight), _plain(question.bias))
         self._answer = Tower(_plain(answer.weight), _plain(answer.bias))
         self.translation = translation
+        self._known: dict[str, bytes] = {}  # places of words seen; the words come again
 
     @property
     def dimension(self) -> int:
         """Length of an encoding."""
-        return int(self._table.shape[1])
+        return self._table.size
 
     def encode_questions(self, texts: Sequence[str]) -> Floats:
         """Unit rows ``(n, d)``; zeros for a text without a known term."""
@@ -91,10 +95,12 @@ class DualEncoder:
     def save(self, folder: Path) -> None:
         """Write the encoder into an existing or new folder."""
         folder.mkdir(parents=True, exist_ok=True)
+        packed = self._table.packed()
         arrays: dict[str, NDArray[np.generic]] = {
             "vocabulary": self._vocabulary,
             "idf": self._idf,
-            **_packed(self._table),
+            "table": packed.values,
+            "table_scale": packed.steps[:, None],
             "question_weight": self._question.weight,
             "question_bias": self._question.bias,
             "answer_weight": self._answer.weight,
@@ -118,25 +124,28 @@ class DualEncoder:
             return cls(
                 arrays["vocabulary"].astype(np.int64),
                 arrays["idf"].astype(np.float32),
-                arrays["table"].astype(np.float32) * arrays["table_scale"].astype(np.float32),
+                Table(arrays["table"], arrays["table_scale"].reshape(-1)),
                 question=Tower(arrays["question_weight"], arrays["question_bias"]),
                 answer=Tower(arrays["answer_weight"], arrays["answer_bias"]),
                 translation=Translation.from_arrays(rest) if rest else None,
             )
         except KeyError as error:
             raise ArtifactDamaged(f"{_FILE}: the array {error} is missing") from None
+        except ValueError as error:
+            raise ArtifactDamaged(f"{_FILE}: {error}") from None
 
     def _encode(self, texts: Sequence[str], tower: Tower) -> Floats:
         encoded = np.zeros((len(texts), self.dimension), np.float32)
         if native.library is not None:
-            arrays = self._vocabulary, self._idf, self._table, tower.weight, tower.bias
+            table = self._table
+            arrays = self._idf, table.values, table.steps, tower.weight, tower.bias
             for row, text in zip(encoded, texts, strict=True):
-                native.library.encode(np.sort(tower_terms(text)[:_MAX_TERMS]), *arrays, row)
+                native.library.encode(self._places(text), *arrays, row)
             return encoded
         for position, text in enumerate(texts):
             places, weights = weigh(tower_terms(text), self._vocabulary, self._idf)
             if len(places):
-                encoded[position] = weighted_sum(self._table, places, weights)
+                encoded[position] = self._table.weighted_sum(places, weights)
         known = encoded.any(axis=1)
         layer = encoded @ tower.weight + tower.bias
         encoded += layer / (1.0 + np.abs(layer))
@@ -144,15 +153,37 @@ class DualEncoder:
         encoded[~known] = 0.0
         return encoded
 
+    def _places(self, text: str) -> bytes:
+        """Places of the known terms of a text in the vocabulary, int64 with repeats."""
+        normal = normalise(text)
+        if len(normal) >= _MAX_TERMS:  # else there are no more terms than letters
+            return self._known_places(tower_terms(text)[:_MAX_TERMS])
+        found = words_of(normal)
+        try:
+            return b"".join([self._known[word] for word in found])
+        except KeyError:
+            return b"".join([self._learn(word) for word in found])
+
+    def _learn(self, word: str) -> bytes:
+        places = self._known.get(word)
+        if places is None:
+            places = self._known_places(word_terms(word))
+            if len(self._known) >= _REMEMBERED:
+                self._known.clear()
+            if len(word) <= _LONGEST_REMEMBERED:
+                self._known[word] = places
+        return places
+
+    def _known_places(self, terms: Ids) -> bytes:
+        if not len(self._vocabulary):
+            return b""
+        places = np.minimum(np.searchsorted(self._vocabulary, terms), len(self._vocabulary) - 1)
+        known: Ids = places[self._vocabulary[places] == terms].astype(np.int64)
+        return known.tobytes()
+
 
 def _plain(values: Floats) -> Floats:
     return np.ascontiguousarray(values, np.float32)
-
-
-def _packed(table: Floats) -> dict[str, NDArray[np.generic]]:
-    """A table in a byte per number, each row with a scale of its own: a quarter of the size."""
-    scale = np.maximum(np.abs(table).max(axis=1, keepdims=True, initial=0.0), 1e-9) / 127.0
-    return {"table": np.rint(table / scale).astype(np.int8), "table_scale": scale}
 
 
 def counted(terms: Ids, vocabulary: Ids) -> tuple[Ids, Ids]:

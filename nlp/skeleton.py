@@ -13,6 +13,8 @@ from functools import lru_cache
 from types import MappingProxyType
 from typing import Final
 
+from nlp import native
+
 _LONGEST_KNOWN: Final = 40
 _PLAIN: Final = re.compile("[ -~\t\n\rА-Яа-яЁё«»–—‘’“”„]*")
 _YO: Final = re.compile("[её]\u0308*")
@@ -61,6 +63,10 @@ def fold(text: str) -> str:
     Other scripts keep their letters without accents. The result is for matching, never for eyes,
     and is not meant to be folded again.
     """
+    if native.library is not None:
+        folded: str | None = native.library.fold(text)
+        if folded is not None:
+            return folded
     return " ".join(
         _known_word(word) if len(word) <= _LONGEST_KNOWN else _fold_word(word)
         for word in normalise(text).split(" ")

@@ -72,6 +72,12 @@ def tower_terms(text: str) -> Ids:
     return _join([part.stems for part in parts] + [part.trigrams for part in parts])
 
 
+def word_terms(word: str) -> Ids:
+    """Those of one of the words of a normal text."""
+    part = _word(word)
+    return np.concatenate([part.stems, part.trigrams])
+
+
 def word_stems(word: str) -> tuple[int, ...]:
     """Stem ids of one surface word, rising, to say which words of a question an answer shares."""
     return tuple(sorted(set(_word(word).stems.tolist())))

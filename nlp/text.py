@@ -27,7 +27,12 @@ _CYRILLIC_WEIGHT: Final = 2
 
 def words(text: str) -> list[str]:
     """Runs of letters and digits of the normalised text, in order."""
-    return _WORD.findall(normalise(text))
+    return words_of(normalise(text))
+
+
+def words_of(normal: str) -> list[str]:
+    """Those of a text that is normalised already."""
+    return _WORD.findall(normal)
 
 
 def stems(text: str) -> list[str]:

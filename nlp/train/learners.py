@@ -15,6 +15,7 @@ from sklearn.svm import LinearSVC
 
 from nlp.calibration import softmax
 from nlp.classifier import Member
+from nlp.gathering import Table
 from nlp.neighbours import Neighbours
 from nlp.network import Network
 from nlp.train.nets import NetRecipe, fit_network, take
@@ -63,7 +64,7 @@ class LinearLearner:
             table[:, first], bias[first] = -model.coef_[0], -model.intercept_[0]
         else:
             table[:, model.classes_], bias[model.classes_] = model.coef_.T, model.intercept_
-        return Network(table, bias)
+        return Network(Table(table), bias)
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,6 +12,7 @@ from torch import nn
 from torch.nn import functional
 
 from nlp.features import Rows
+from nlp.gathering import Table
 from nlp.labels import Weighting, class_weights
 from nlp.network import Layer, Network
 from nlp.train.loop import run_steps, use_threads
@@ -105,7 +106,7 @@ class BagNet(nn.Module):
             )
             for layer in dense
         )
-        return Network(_numpy(self.table.weight), _numpy(self.bias), layers)
+        return Network(Table(_numpy(self.table.weight)), _numpy(self.bias), layers)
 
     def _drop(self, state: torch.Tensor) -> torch.Tensor:
         return functional.dropout(state, self.recipe.dropout, self.training)

@@ -10,6 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from nlp.gathering import Table
 from nlp.ranker import DualEncoder, Tower, counted
 from nlp.terms import tower_terms
 from nlp.train.loop import tell_loss
@@ -99,7 +100,7 @@ def fit_encoder(
             _teacher(question_terms, answer_terms, vocabulary, pairs),
         )
         _train(model, material, settings, seed=seed, progress=progress)
-    table = _array(model.table.weight)[: len(vocabulary)]
+    table = Table(_array(model.table.weight)[: len(vocabulary)])
     translate = len(pairs) >= settings.translation_from
     return DualEncoder(
         vocabulary,

@@ -17,6 +17,7 @@ from nlp.features import (
     tokens,
     trigram_columns,
 )
+from nlp.gathering import Table
 from nlp.network import Layer, Network
 
 TEXTS = prepare(
@@ -93,9 +94,9 @@ def test_network_is_the_sum_of_table_rows():
     )  # fmt: skip
     table = np.arange(6, dtype=np.float32).reshape(3, 2)
     bias = np.array([0.5, -0.5], np.float32)
-    linear = Network(table, bias)
+    linear = Network(Table(table), bias)
     assert linear.logits(rows).tolist() == [[8.5, 10.5], [0.5, -0.5]]
-    deep = Network(table, bias, (Layer(np.eye(2, dtype=np.float32), bias),))
+    deep = Network(Table(table), bias, (Layer(np.eye(2, dtype=np.float32), bias),))
     hidden = np.array([8.5 / 9.5, 10.5 / 11.5])
     assert deep.logits(rows)[0] == pytest.approx(hidden + bias, rel=1e-5)
     assert deep.outputs == 2

@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 
 from nlp import gathering, native
+from nlp.gathering import Table
 
 
 @pytest.fixture(params=["c", "numpy"])
@@ -22,26 +23,41 @@ def test_the_sum_of_weighted_rows(way, size):
     weights = rng.standard_normal(200, np.float32)
     expected = weights.astype(np.float64) @ table[places]
     for given in (table, np.asfortranarray(table), table.astype(np.float64)):
-        assert gathering.weighted_sum(given, places, weights) == pytest.approx(expected, abs=1e-4)
+        found = Table(given).weighted_sum(places, weights)
+        assert found == pytest.approx(expected, abs=1e-4)
+    packed = Table(table).packed()
+    rows = packed.values * packed.steps[:, None].astype(np.float64)
+    assert packed.values.dtype == np.int8
+    assert np.abs(rows - table).max() <= packed.steps.max() / 2 + 1e-6
+    assert packed.packed() is packed
+    found = packed.weighted_sum(places, weights)
+    assert found == pytest.approx(weights.astype(np.float64) @ rows[places], abs=1e-4)
 
 
 def test_no_rows_give_zero(way):
-    table = np.ones((3, 4), np.float32)
-    nothing = gathering.weighted_sum(table, np.empty(0, np.int64), np.empty(0, np.float32))
-    assert nothing.tolist() == [0, 0, 0, 0]
+    for table in (Table(np.ones((3, 4), np.float32)), Table(np.ones((3, 4), np.float32)).packed()):
+        nothing = table.weighted_sum(np.empty(0, np.int64), np.empty(0, np.float32))
+        assert nothing.tolist() == [0, 0, 0, 0]
 
 
 @pytest.mark.parametrize("place", [3, 1 << 40])
 def test_a_place_outside_the_table_is_refused(way, place):
-    table = np.ones((3, 4), np.float32)
-    with pytest.raises((IndexError, ValueError)):
-        gathering.weighted_sum(table, np.asarray([place]), np.ones(1, np.float32))
+    for table in (Table(np.ones((3, 4), np.float32)), Table(np.ones((3, 4), np.float32)).packed()):
+        with pytest.raises((IndexError, ValueError)):
+            table.weighted_sum(np.asarray([place]), np.ones(1, np.float32))
 
 
 def test_a_weight_for_each_row_is_needed(way):
-    table = np.ones((3, 4), np.float32)
+    table = Table(np.ones((3, 4), np.float32))
     with pytest.raises(ValueError, match=r"fit|mismatch|shape"):
-        gathering.weighted_sum(table, np.asarray([0, 1]), np.ones(1, np.float32))
+        table.weighted_sum(np.asarray([0, 1]), np.ones(1, np.float32))
+
+
+def test_steps_that_are_not_of_the_rows_are_refused():
+    with pytest.raises(ValueError, match="steps"):
+        Table(np.ones((3, 4), np.int8), np.ones(2, np.float32))
+    with pytest.raises(ValueError, match="fit"):
+        Table(np.ones(3, np.float32))
 
 
 @pytest.mark.parametrize(
@@ -50,8 +66,8 @@ def test_a_weight_for_each_row_is_needed(way):
 )
 def test_a_row_of_trigrams_is_distinct_rising_and_of_unit_length(way, text):
     idf = np.random.default_rng(0).uniform(1, 9, 1000).astype(np.float32)
-    columns, weights = gathering.trigram_row(text, idf)
     raw = text.encode("utf-32-le", "surrogatepass")
+    columns, weights = gathering.trigram_row(raw, idf)
     expected, counts = np.unique(gathering.trigram_columns(raw, 1000), return_counts=True)
     assert columns.tolist() == expected.tolist()
     values = (1 + np.log(counts)) * idf[expected]
@@ -60,6 +76,6 @@ def test_a_row_of_trigrams_is_distinct_rising_and_of_unit_length(way, text):
 
 
 def test_weights_of_nothing_are_no_numbers_of_chance(way):
-    columns, weights = gathering.trigram_row(" kod ", np.zeros(10, np.float32))
+    columns, weights = gathering.trigram_row(" kod ".encode("utf-32-le"), np.zeros(10, np.float32))
     assert len(columns) == len(weights) == 3
     assert weights.tolist() == [0, 0, 0]

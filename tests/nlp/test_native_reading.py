@@ -11,10 +11,12 @@ from nlp.classifier import ClassifierState, ForeignRule, TicketClassifier
 from nlp.correction import Calibration, Correction, contrast
 from nlp.correction import Network as CorrectionNetwork
 from nlp.features import HashedTrigrams
+from nlp.gathering import Table
 from nlp.layout import LayoutReader
 from nlp.network import Layer, Network
 from nlp.ranker import DualEncoder, Tower
 from nlp.sequence import SequenceNetwork, SequenceShape
+from nlp.skeleton import fold
 from nlp.spelling import Speller
 from nlp.terms import _pairs, _read_word, stem_terms
 from nlp.translation import Translation
@@ -77,6 +79,52 @@ def test_a_word_of_any_length_is_read_in_no_time():
     assert Speller.fit([["password", known]] * 2).correct([typed, "pasword"]) == [typed, "password"]
 
 
+def test_skeletons_are_the_same_with_and_without(monkeypatch):
+    draw = random.Random(9)
+    plain = "abchijkpqsuwxyz SCHZКШщжхяюёЁьъйЫ '`\u2019\u00ab\u2014\t\n09.,!"
+    other = plain + "\u00e9\u0308\u0130\x00\x7f\ud800\U0001f600"
+    for _ in range(3000):
+        text = "".join(draw.choices(draw.choice((plain, other)), k=draw.randint(0, 30)))
+        found, wanted = both(monkeypatch, lambda text=text: fold(text))
+        assert found == wanted
+    assert native.library.fold("щука ' Schule") == "wuka  wule"
+    assert native.library.fold("\u00e9") is None
+
+
+def test_a_network_gives_the_same_with_and_without(monkeypatch, rng):
+    texts = ["zabil parol", "", "\U0001f600 \ud800", "ab " * 700]
+    trigrams = HashedTrigrams.fit(texts, width=90)
+    table = Table(floats(rng, 90, 5))
+    square = Layer(floats(rng, 5, 5), floats(rng, 5), residual=True)
+    wide = Layer(floats(rng, 5, 9), floats(rng, 9))
+    for layers in ((), (wide,), (square, wide), (wide, Layer(floats(rng, 5, 9).T, floats(rng, 5)))):
+        for kind in (table, table.packed()):
+            network = Network(kind, floats(rng, 5), layers)
+            found, wanted = both(monkeypatch, lambda network=network: network.read(texts, trigrams))
+            assert found == pytest.approx(wanted, abs=1e-4)
+            assert network.logits(trigrams.transform(texts)) == pytest.approx(wanted, abs=1e-4)
+
+
+def test_a_network_that_does_not_fit_together_is_refused(rng):
+    one, places = np.ones(1, np.float32), np.zeros(1, np.int64)
+    table, none, bias, out = floats(rng, 90, 5), floats(rng, 0), floats(rng, 5), floats(rng, 5)
+    good = (table, none, bias, out, 0)
+    forward = native.library.forward
+    forward(places, one, *good)
+    for wrong in (
+        (places + 90, one, *good), (places - 1, one, *good), (places, floats(rng, 2), *good),
+        (places, one, table, none, bias, floats(rng, 4), 0),
+        (places, one, table, floats(rng, 90), bias, out, 0),
+        (places, one, *good, floats(rng, 5, 4), floats(rng, 5)),
+        (places, one, table, none, bias, floats(rng, 4), 1, floats(rng, 5, 4), floats(rng, 4)),
+    ):  # fmt: skip
+        with pytest.raises(ValueError, match="fit"):
+            forward(*wrong)
+    for wrong in ((places, one, *good, bias), (places,), (places, one, *good, *[bias] * 18)):
+        with pytest.raises(TypeError):
+            forward(*wrong)
+
+
 def test_layouts_are_judged_the_same_with_and_without(monkeypatch):
     reader = LayoutReader.fit(["забыл пароль от входа", "where is my parcel 12"] * 3)
     for text in ("", "pf,sk gfhjkm", "\u4e2d\u6587 x", "pf,sk 123 gfhjkm jn d[jlf"):
@@ -107,7 +155,7 @@ def test_towers_encode_the_same_with_and_without(monkeypatch, rng):
     count = len(vocabulary)
     towers = [Tower(floats(rng, 9, 9).T, floats(rng, 9)) for _ in range(2)]
     encoder = DualEncoder(
-        vocabulary, rng.uniform(1, 5, count).astype(np.float32), floats(rng, count, 9),
+        vocabulary, rng.uniform(1, 5, count).astype(np.float32), Table(floats(rng, count, 9)),
         question=towers[0], answer=towers[1],
     )  # fmt: skip
     asked = ["мой пароль и пароль", "nothing known", "", "where where where is is it", "забыл"]
@@ -116,7 +164,7 @@ def test_towers_encode_the_same_with_and_without(monkeypatch, rng):
         assert found == pytest.approx(wanted, abs=1e-6)
     with pytest.raises(ValueError, match="fit"):
         native.library.encode(
-            vocabulary, vocabulary, floats(rng, count), floats(rng, count, 8),
+            np.arange(count), floats(rng, count), floats(rng, count, 8), floats(rng, 0),
             floats(rng, 9, 9), floats(rng, 9), floats(rng, 9),
         )  # fmt: skip
 
@@ -185,9 +233,10 @@ def test_one_text_is_read_the_same_with_and_without(monkeypatch, rng, widths):
 @pytest.mark.parametrize("isotonic", [None, Isotonic(*np.float32([[0.2, 0.9], [0.3, 0.6]]))])
 def test_a_message_is_judged_the_same_with_and_without(monkeypatch, rng, isotonic):
     texts = ["забыл пароль", "", "где моя посылка"]
+    layer = Layer(floats(rng, 5, 4), floats(rng, 4))
     members = (
-        Network(floats(rng, 90, 4), floats(rng, 4)),
-        Network(floats(rng, 90, 5), floats(rng, 5), (Layer(floats(rng, 5, 4), floats(rng, 4)),)),
+        Network(Table(floats(rng, 90, 4)), floats(rng, 4)),
+        Network(Table(floats(rng, 90, 5)), floats(rng, 5), (layer,)),
     )
     rule = ForeignRule(floats(rng, 3), np.abs(floats(rng, 3)) + 1, 0.0)
     model = TicketClassifier(
