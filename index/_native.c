@@ -17,6 +17,8 @@ static PyMethodDef METHODS[] = {
     METHOD(add_scaled, "(sum, values, weight, floor)"),
     METHOD(best_rows, "(scores, rows) -> int"),
     METHOD(products, "(rows, places, vector, out)"),
+    METHOD(search_lists, "(queries, centroids, starts, bytes, steps, rows, ids, scores, found, k, probes, "
+                         "error, length)"),
     METHOD(nearest, "(likeness, starts, passages, out)"),
     METHOD(contains, "(sorted, wanted, out)"),
     METHOD(gather, "(values, starts, sizes, rows, out)"),
@@ -34,7 +36,7 @@ PyMODINIT_FUNC PyInit__native(void)
 {
     PyObject *module = PyModule_Create(&MODULE);
     /* What index/native.py asks for: a build of older sources must not serve newer ones. */
-    if (module != NULL && PyModule_AddIntConstant(module, "VERSION", 5) < 0) {
+    if (module != NULL && PyModule_AddIntConstant(module, "VERSION", 7) < 0) {
         Py_DECREF(module);
         return NULL;
     }

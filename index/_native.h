@@ -34,6 +34,7 @@ PyObject *vote(PyObject *, PyObject *const *, Py_ssize_t);
 PyObject *add_scaled(PyObject *, PyObject *const *, Py_ssize_t);
 PyObject *best_rows(PyObject *, PyObject *const *, Py_ssize_t);
 PyObject *products(PyObject *, PyObject *const *, Py_ssize_t);
+PyObject *search_lists(PyObject *, PyObject *const *, Py_ssize_t);
 PyObject *nearest(PyObject *, PyObject *const *, Py_ssize_t);
 PyObject *contains(PyObject *, PyObject *const *, Py_ssize_t);
 PyObject *gather(PyObject *, PyObject *const *, Py_ssize_t);

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from admin.bench.dense_store import MessageStore, open_store
 from index.ann import FaissIndex
+from index.probed import ProbedIndex
 from nlp.classifier import Classified, TicketClassifier
 from nlp.encoders import Encoder, load_encoder
 
@@ -96,11 +97,12 @@ class DensePath:
         self._classifier = classifier
         self._encoder = encoder
         self._store = store
-        self._index = FaissIndex(vectors.shape[1], gpu=False)
-        self._index.add(np.arange(len(answers)), vectors)
+        built = FaissIndex(vectors.shape[1], gpu=False)
+        built.add(np.arange(len(answers)), vectors)
         asked = [one.questions[0] for one in answers[:_TUNING] if one.questions]
         # Builds, tuned to questions.
-        self._index.search(self._encoder.encode_questions(asked) if asked else vectors[:1], FOUND)
+        built.search(self._encoder.encode_questions(asked) if asked else vectors[:1], FOUND)
+        self._index = ProbedIndex.from_arrays(built.to_arrays())
         # Answers change seldom: their part of a reply is written once.
         self._written = [
             msgspec.Raw(
