@@ -54,8 +54,8 @@ def test_without_lists_it_is_exact(way, k):
     queries = np.concatenate([drawn(9, 1), drawn(1, 5), drawn(2, 1) * 90, drawn(1, 1) * 1e-6])
     scores, found = one_list(rows, ids).search(queries, k)
     np.testing.assert_allclose(scores, exact.search(queries, k)[0], rtol=1e-5, atol=1e-5)
-    for query, values, keys in zip(queries, scores, found, strict=True):
-        keys = keys[keys >= 0]
+    for query, values, some in zip(queries, scores, found, strict=True):
+        keys = some[some >= 0]
         assert len(set(keys.tolist())) == len(keys) == min(k, len(rows))
         np.testing.assert_allclose(values[: len(keys)], exact.products(keys, query), atol=1e-4)
 
