@@ -21,6 +21,8 @@ static PyMethodDef METHODS[] = {
     METHOD(hash_grams, "(word, hashes) -> int"),
     METHOD(pair_terms, "(stems, window, pairs) -> int"),
     METHOD(near_words, "(word, hashes, owners, letters, starts, places, reach) -> int"),
+    METHOD(words, "(text) -> list[str] | None"),
+    METHOD(swap, "(text, least, to_russian, to_english) -> str | None | False"),
     METHOD(fold, "(text) -> str | None"),
     METHOD(score_layout, "(folded, log_proba) -> float"),
     METHOD(read_word, "(word, table, chars, filters, bias, projection, out, size, char, alphabet)"),

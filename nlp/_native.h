@@ -18,6 +18,8 @@ PyObject *read_word(PyObject *, PyObject *const *, Py_ssize_t);
 PyObject *hash_grams(PyObject *, PyObject *const *, Py_ssize_t);
 PyObject *pair_terms(PyObject *, PyObject *const *, Py_ssize_t);
 PyObject *near_words(PyObject *, PyObject *const *, Py_ssize_t);
+PyObject *words(PyObject *, PyObject *const *, Py_ssize_t);
+PyObject *swap(PyObject *, PyObject *const *, Py_ssize_t);
 PyObject *fold(PyObject *, PyObject *const *, Py_ssize_t);
 PyObject *score_layout(PyObject *, PyObject *const *, Py_ssize_t);
 PyObject *read_sequence(PyObject *, PyObject *const *, Py_ssize_t);

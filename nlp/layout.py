@@ -147,6 +147,10 @@ class LayoutReader:
 
 def _swap(normal: str) -> str | None:
     """The other layout of a one-script text, or None where no swap can be meant."""
+    if native.library is not None:
+        found: str | bool | None = native.library.swap(normal, _MIN_LETTERS, *_KEYS)
+        if not isinstance(found, bool):
+            return found
     evidence = _CODE.sub(" ", normal) if _NUMBERED.search(normal) else normal
     latin, cyrillic = "".join(_LATIN.findall(evidence)), "".join(_CYRILLIC.findall(evidence))
     if (latin and cyrillic) or len(latin) + len(cyrillic) < _MIN_LETTERS:
@@ -163,6 +167,15 @@ def _code_of(byte: int) -> int:
     return _SPACE if character == " " else _OTHER
 
 
+def _table(keys: Mapping[int, int | str]) -> NDArray[np.uint32]:
+    """What each code point becomes, 0 for itself."""
+    table = np.zeros(max(keys) + 1, np.uint32)
+    for key, other in keys.items():
+        table[key] = other if isinstance(other, int) else ord(other)
+    return table
+
+
+_KEYS: Final = (_table(_TO_RUSSIAN), _table(_TO_ENGLISH))
 _CODES: Final = np.array([_code_of(byte) for byte in range(256)], np.int64)
 
 

@@ -17,7 +17,7 @@ from nlp import native
 from nlp.artifacts import ArtifactDamaged, load_arrays, save_arrays
 from nlp.gathering import Table
 from nlp.terms import tower_terms, word_terms
-from nlp.text import normalise, words_of
+from nlp.text import words
 from nlp.translation import Translation
 
 Floats = NDArray[np.float32]
@@ -155,10 +155,9 @@ class DualEncoder:
 
     def _places(self, text: str) -> bytes:
         """Places of the known terms of a text in the vocabulary, int64 with repeats."""
-        normal = normalise(text)
-        if len(normal) >= _MAX_TERMS:  # else there are no more terms than letters
+        found = words(text)
+        if sum(map(len, found)) + len(found) > _MAX_TERMS:  # a stem, and a trigram for each letter
             return self._known_places(tower_terms(text)[:_MAX_TERMS])
-        found = words_of(normal)
         try:
             return b"".join([self._known[word] for word in found])
         except KeyError:

@@ -13,6 +13,7 @@ from typing import Final
 from snowballstemmer.english_stemmer import EnglishStemmer
 from snowballstemmer.russian_stemmer import RussianStemmer
 
+from nlp import native
 from nlp.layout import LayoutReader
 from nlp.skeleton import fold, normalise
 
@@ -27,12 +28,11 @@ _CYRILLIC_WEIGHT: Final = 2
 
 def words(text: str) -> list[str]:
     """Runs of letters and digits of the normalised text, in order."""
-    return words_of(normalise(text))
-
-
-def words_of(normal: str) -> list[str]:
-    """Those of a text that is normalised already."""
-    return _WORD.findall(normal)
+    if native.library is not None:
+        found: list[str] | None = native.library.words(text)
+        if found is not None:
+            return found
+    return _WORD.findall(normalise(text))
 
 
 def stems(text: str) -> list[str]:

@@ -12,13 +12,14 @@ from nlp.correction import Calibration, Correction, contrast
 from nlp.correction import Network as CorrectionNetwork
 from nlp.features import HashedTrigrams
 from nlp.gathering import Table
-from nlp.layout import LayoutReader
+from nlp.layout import LayoutReader, _swap
 from nlp.network import Layer, Network
 from nlp.ranker import DualEncoder, Tower
 from nlp.sequence import SequenceNetwork, SequenceShape
-from nlp.skeleton import fold
+from nlp.skeleton import fold, normalise
 from nlp.spelling import Speller
 from nlp.terms import _pairs, _read_word, stem_terms
+from nlp.text import words
 from nlp.translation import Translation
 
 pytestmark = pytest.mark.skipif(
@@ -79,16 +80,28 @@ def test_a_word_of_any_length_is_read_in_no_time():
     assert Speller.fit([["password", known]] * 2).correct([typed, "pasword"]) == [typed, "password"]
 
 
-def test_skeletons_are_the_same_with_and_without(monkeypatch):
+def test_words_and_skeletons_are_the_same_with_and_without(monkeypatch):
     draw = random.Random(9)
-    plain = "abchijkpqsuwxyz SCHZКШщжхяюёЁьъйЫ '`\u2019\u00ab\u2014\t\n09.,!"
-    other = plain + "\u00e9\u0308\u0130\x00\x7f\ud800\U0001f600"
+    plain = "abchijkpqsuwxyz SCHZКШщжхяюёЁьъйЫ '`\u2019\u00ab\u2014\t\n09.,_!"
+    other = plain + "\u00e9\u0308\u0130\x00\x7f\u00b2\ud800\U0001f600"
     for _ in range(3000):
         text = "".join(draw.choices(draw.choice((plain, other)), k=draw.randint(0, 30)))
-        found, wanted = both(monkeypatch, lambda text=text: fold(text))
+        found, wanted = both(monkeypatch, lambda text=text: (fold(text), words(text)))
         assert found == wanted
     assert native.library.fold("щука ' Schule") == "wuka  wule"
-    assert native.library.fold("\u00e9") is None
+    assert native.library.words("Ёж_и АБВ") == ["еж", "и", "абв"]
+    assert native.library.fold("\u00e9") is native.library.words("\ud800") is None
+
+
+def test_the_other_layout_is_the_same_with_and_without(monkeypatch):
+    draw = random.Random(10)
+    latin, russian = "qwertyuiop[]asdfghjkl;'zxcvbnm,./`&? 12", "йцукенгшщзхъфывапролджэ .,1\u00ab"
+    for _ in range(3000):
+        keys = draw.choice((latin, russian, latin + russian + "\u00e9"))
+        normal = normalise("".join(draw.choices(keys, k=draw.randint(0, 30))))
+        found, wanted = both(monkeypatch, lambda normal=normal: _swap(normal))
+        assert found == wanted
+    assert _swap("ghbdtn h2o") == "привет р2щ"
 
 
 def test_a_network_gives_the_same_with_and_without(monkeypatch, rng):
