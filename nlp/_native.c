@@ -8,7 +8,6 @@
 #define METHOD(name, arguments) {#name, (PyCFunction)(void (*)(void))name, METH_FASTCALL, #name arguments}
 
 static PyMethodDef METHODS[] = {
-    METHOD(add_rows, "(out, table, steps, places, weights)"),
     METHOD(hash_trigrams, "(text, idf, columns, weights) -> int"),
     METHOD(weigh_blocks, "(sorted, idf, ends, lengths, columns, weights) -> int"),
     METHOD(forward, "(places, weights, table, steps, bias, out, residual, *layers)"),

@@ -4,7 +4,6 @@
 
 #include "../native/arrays.h"
 
-PyObject *add_rows(PyObject *, PyObject *const *, Py_ssize_t);
 PyObject *hash_trigrams(PyObject *, PyObject *const *, Py_ssize_t);
 PyObject *weigh_blocks(PyObject *, PyObject *const *, Py_ssize_t);
 PyObject *read_trigrams(PyObject *, PyObject *const *, Py_ssize_t);

@@ -63,23 +63,6 @@ static WIDE void sum_rows(float *restrict out, const Table *t, const int64_t *pl
     }
 }
 
-/* add_rows(out, table, steps, places, weights); no steps: the table is of floats */
-PyObject *add_rows(PyObject *self, PyObject *const *args, Py_ssize_t given)
-{
-    enum { OUT, TABLE, STEPS, PLACES, WEIGHTS, VIEWS };
-    Py_buffer b[VIEWS];
-    Table table;
-    (void)self;
-    if (!wanted(given, VIEWS) || !open_arrays(args, "Fbflf", b))
-        return NULL;
-    const Py_ssize_t count = COUNT(b[PLACES], int64_t);
-    const int right = open_table(&table, &b[TABLE], &b[STEPS], COUNT(b[OUT], float)) &&
-                      COUNT(b[WEIGHTS], float) == count && within(b[PLACES].buf, count, table.rows);
-    if (right)
-        sum_rows(b[OUT].buf, &table, b[PLACES].buf, b[WEIGHTS].buf, count);
-    return closed(b, VIEWS, right ? NULL : "out, table, places and weights do not fit each other");
-}
-
 /* out = bias + in times weight, of shape (inputs, size) */
 static WIDE void apply(float *restrict out, const float *restrict in, Py_ssize_t inputs,
                        const float *weight, const float *bias, Py_ssize_t size)

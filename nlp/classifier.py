@@ -204,24 +204,22 @@ class TicketClassifier:
         read, folded = self._fold(texts)
         logits = self._logits(folded)
         if native.library is not None:
-            rows = zip(*logits, strict=True)
-            return [self._judged(row, text) for row, text in zip(rows, read, strict=True)]
+            together = logits[0] if len(logits) == 1 else np.concatenate(logits, axis=1)
+            return [self._judged(row, text) for row, text in zip(together, read, strict=True)]
         scores = self._state.foreign.score(logits).tolist()
         return [
             Classified(proba, score, score > self.foreign_threshold, text)
             for proba, score, text in zip(self._proba(logits), scores, read, strict=True)
         ]
 
-    def _judged(self, logits: Sequence[Floats], text: str) -> Classified:
-        """One text in one call, by the logits of each member."""
-        rule = self._state.foreign
-        proba = np.empty((1, len(self.labels)), np.float32)
-        score = native.library.judge(
-            np.concatenate(logits), self._scales, rule.centre, rule.spread, proba
-        )
-        if self._state.isotonic is not None:
-            proba = recalibrate_top(proba, self._state.isotonic)
-        return Classified(proba[0], score, score > self.foreign_threshold, text)
+    def _judged(self, logits: Floats, text: str) -> Classified:
+        """One text in one call, by the logits of each member end to end."""
+        rule, isotonic = self._state.foreign, self._state.isotonic
+        proba = np.empty(len(self._state.labels), np.float32)
+        score = native.library.judge(logits, self._scales, rule.centre, rule.spread, proba)
+        if isotonic is not None:
+            proba = recalibrate_top(proba[None], isotonic)[0]
+        return Classified(proba, score, score > rule.threshold, text)
 
     def _fold(self, texts: Sequence[str]) -> tuple[list[str], list[str]]:
         read, folded = [], []

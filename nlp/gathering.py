@@ -66,13 +66,9 @@ class Table:
         Raises:
             IndexError, ValueError: a place lies outside the table, or there is no weight for each.
         """
-        if native.library is None:
-            if len(self.steps):
-                weights = weights * self.steps.take(places)
-            return np.asarray(weights @ self.values.take(places, axis=0), np.float32)
-        out = np.zeros(self.size, np.float32)
-        native.library.add_rows(out, self.values, self.steps, places, weights)
-        return out
+        if len(self.steps):
+            weights = weights * self.steps.take(places)
+        return np.asarray(weights @ self.values.take(places, axis=0), np.float32)
 
 
 def trigram_row(raw: bytes, idf: Floats) -> tuple[Ids, Floats]:

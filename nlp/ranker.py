@@ -26,6 +26,7 @@ Ids = NDArray[np.int64]
 _FILE = "ranker.safetensors"
 # Answers are long; what follows adds little to a mean and much to the time.
 _MAX_TERMS = 4000
+_SHORT = _MAX_TERMS // 20  # no normal form is 20 times as long as what was written
 _REMEMBERED = 20_000  # words whose places are kept
 _LONGEST_REMEMBERED = 40
 
@@ -156,7 +157,8 @@ class DualEncoder:
     def _places(self, text: str) -> bytes:
         """Places of the known terms of a text in the vocabulary, int64 with repeats."""
         found = words(text)
-        if sum(map(len, found)) + len(found) > _MAX_TERMS:  # a stem, and a trigram for each letter
+        # Each word is a stem, and a trigram for each of its letters.
+        if len(text) > _SHORT and sum(map(len, found)) + len(found) > _MAX_TERMS:
             return self._known_places(tower_terms(text)[:_MAX_TERMS])
         try:
             return b"".join([self._known[word] for word in found])

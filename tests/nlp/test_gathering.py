@@ -16,7 +16,7 @@ def way(request, monkeypatch):
 
 
 @pytest.mark.parametrize("size", [1, 7, 128, 300])
-def test_the_sum_of_weighted_rows(way, size):
+def test_the_sum_of_weighted_rows(size):
     rng = np.random.default_rng(size)
     table = rng.standard_normal((500, size), np.float32)
     places = rng.integers(0, 500, 200)
@@ -34,20 +34,20 @@ def test_the_sum_of_weighted_rows(way, size):
     assert found == pytest.approx(weights.astype(np.float64) @ rows[places], abs=1e-4)
 
 
-def test_no_rows_give_zero(way):
+def test_no_rows_give_zero():
     for table in (Table(np.ones((3, 4), np.float32)), Table(np.ones((3, 4), np.float32)).packed()):
         nothing = table.weighted_sum(np.empty(0, np.int64), np.empty(0, np.float32))
         assert nothing.tolist() == [0, 0, 0, 0]
 
 
 @pytest.mark.parametrize("place", [3, 1 << 40])
-def test_a_place_outside_the_table_is_refused(way, place):
+def test_a_place_outside_the_table_is_refused(place):
     for table in (Table(np.ones((3, 4), np.float32)), Table(np.ones((3, 4), np.float32)).packed()):
         with pytest.raises((IndexError, ValueError)):
             table.weighted_sum(np.asarray([place]), np.ones(1, np.float32))
 
 
-def test_a_weight_for_each_row_is_needed(way):
+def test_a_weight_for_each_row_is_needed():
     table = Table(np.ones((3, 4), np.float32))
     with pytest.raises(ValueError, match=r"fit|mismatch|shape"):
         table.weighted_sum(np.asarray([0, 1]), np.ones(1, np.float32))
