@@ -205,7 +205,7 @@ class TicketClassifier:
         logits = self._logits(folded)
         if native.library is not None:
             together = logits[0] if len(logits) == 1 else np.concatenate(logits, axis=1)
-            return [self._judged(row, text) for row, text in zip(together, read, strict=True)]
+            return [self._judged(together[i], text) for i, text in enumerate(read)]
         scores = self._state.foreign.score(logits).tolist()
         return [
             Classified(proba, score, score > self.foreign_threshold, text)

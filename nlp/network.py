@@ -84,9 +84,9 @@ class Network:
             return self.logits(trigrams.transform(texts))
         out = np.empty((len(texts), self.outputs), np.float32)
         table, read = self.table, native.library.read_trigrams
-        for text, row in zip(texts, out, strict=True):
+        for i, text in enumerate(texts):
             read(
-                trigrams.points(text), trigrams.idf, table.values, table.steps, self.bias, row,
+                trigrams.points(text), trigrams.idf, table.values, table.steps, self.bias, out[i],
                 *self._rest,
             )  # fmt: skip
         return out

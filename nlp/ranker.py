@@ -140,8 +140,8 @@ class DualEncoder:
         if native.library is not None:
             table = self._table
             arrays = self._idf, table.values, table.steps, tower.weight, tower.bias
-            for row, text in zip(encoded, texts, strict=True):
-                native.library.encode(self._places(text), *arrays, row)
+            for i, text in enumerate(texts):
+                native.library.encode(self._places(text), *arrays, encoded[i])
             return encoded
         for position, text in enumerate(texts):
             places, weights = weigh(tower_terms(text), self._vocabulary, self._idf)
