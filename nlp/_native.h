@@ -7,6 +7,7 @@
 PyObject *hash_trigrams(PyObject *, PyObject *const *, Py_ssize_t);
 PyObject *weigh_blocks(PyObject *, PyObject *const *, Py_ssize_t);
 PyObject *read_trigrams(PyObject *, PyObject *const *, Py_ssize_t);
+PyObject *classify(PyObject *, PyObject *const *, Py_ssize_t);
 PyObject *forward(PyObject *, PyObject *const *, Py_ssize_t);
 PyObject *encode(PyObject *, PyObject *const *, Py_ssize_t);
 PyObject *translate(PyObject *, PyObject *const *, Py_ssize_t);
@@ -23,7 +24,7 @@ PyObject *fold(PyObject *, PyObject *const *, Py_ssize_t);
 PyObject *score_layout(PyObject *, PyObject *const *, Py_ssize_t);
 PyObject *read_sequence(PyObject *, PyObject *const *, Py_ssize_t);
 
-enum { NETWORK_VIEWS = 4, MOST_LAYERS = 8 };
+enum { NETWORK_VIEWS = 4, MOST_LAYERS = 8, RULE_VIEWS = 4 };
 
 /* A network over rows of a table as a function got it. */
 typedef struct {
@@ -34,6 +35,7 @@ typedef struct {
 
 int open_network(Network *, PyObject *const *, Py_ssize_t);
 const char *run_network(Network *, const int64_t *, const float *, Py_ssize_t);
+const char *judge_logits(const float *, Py_ssize_t, const Py_buffer *, double *);
 Py_ssize_t weigh_columns(int64_t *, Py_ssize_t, const float *, float *);
 
 #endif

@@ -249,43 +249,53 @@ PyObject *encode(PyObject *self, PyObject *const *args, Py_ssize_t given)
     return closed(b, VIEWS, wrong);
 }
 
-/* judge(logits of each member, scales, centre, spread, proba) -> foreign score: one text as
- * nlp/classifier.py judges it; the last logit of each member is that of "foreign". */
-PyObject *judge(PyObject *self, PyObject *const *args, Py_ssize_t given)
+/* Reads a text's logits, of each of several members end to end, by (scales, centre, spread, proba) into
+ * proba and its foreign score, as nlp/classifier.py does; the last logit of a member is that of "foreign".
+ * What is wrong with them, or NULL. */
+const char *judge_logits(const float *logits, Py_ssize_t count, const Py_buffer *rule, double *score)
 {
-    enum { LOGITS, SCALES, CENTRE, SPREAD, PROBA, VIEWS };
-    Py_buffer b[VIEWS];
-    (void)self;
-    if (!wanted(given, VIEWS) || !open_arrays(args, "fdffF", b))
-        return NULL;
-    const Py_ssize_t members = COUNT(b[SCALES], double), labels = COUNT(b[PROBA], float);
-    const double *scales = b[SCALES].buf;
-    const float *centre = b[CENTRE].buf, *spread = b[SPREAD].buf;
-    float *proba = b[PROBA].buf;
-    double score = 0;
-    double *parts = malloc((size_t)(labels + 1) * sizeof *parts);
-    const int right = parts != NULL && members > 0 && labels > 0 && COUNT(b[LOGITS], float) == members * (labels + 1) &&
-                      COUNT(b[CENTRE], float) == members + 1 && COUNT(b[SPREAD], float) == members + 1;
-    memset(proba, 0, (size_t)b[PROBA].len);
-    for (Py_ssize_t m = 0; right && m < members; m++) {
-        const float *logits = (const float *)b[LOGITS].buf + m * (labels + 1);
+    enum { SCALES, CENTRE, SPREAD, PROBA };
+    const Py_ssize_t members = COUNT(rule[SCALES], double), labels = COUNT(rule[PROBA], float);
+    const double *scales = rule[SCALES].buf;
+    const float *centre = rule[CENTRE].buf, *spread = rule[SPREAD].buf;
+    float *proba = rule[PROBA].buf;
+    if (members < 1 || labels < 1 || count != members * (labels + 1) ||
+        COUNT(rule[CENTRE], float) != members + 1 || COUNT(rule[SPREAD], float) != members + 1)
+        return "logits, scales and the rule do not fit each other";
+    double *parts = malloc((size_t)labels * sizeof *parts);
+    if (parts == NULL)
+        return "there is no memory for so many labels";
+    *score = 0;
+    memset(proba, 0, (size_t)rule[PROBA].len);
+    for (Py_ssize_t m = 0; m < members; m++, logits += labels + 1) {
         float best = logits[0];
         double whole = 0;
         for (Py_ssize_t j = 1; j < labels; j++)
             best = logits[j] > best ? logits[j] : best;
         if (m == 0)
-            score -= (best - centre[0]) / spread[0];
-        score -= (best - logits[labels] - centre[m + 1]) / spread[m + 1];
+            *score -= (best - centre[0]) / spread[0];
+        *score -= (best - logits[labels] - centre[m + 1]) / spread[m + 1];
         for (Py_ssize_t j = 0; j < labels; j++)
             whole += parts[j] = exp(scales[m] * (logits[j] - best));
         for (Py_ssize_t j = 0; j < labels; j++)
             proba[j] += (float)(parts[j] / whole / (double)members);
     }
     free(parts);
-    close_arrays(b, VIEWS);
-    if (!right) {
-        PyErr_SetString(PyExc_ValueError, "logits, scales and the rule do not fit each other");
+    return NULL;
+}
+
+/* judge(scales, centre, spread, proba, logits) -> foreign score */
+PyObject *judge(PyObject *self, PyObject *const *args, Py_ssize_t given)
+{
+    enum { LOGITS = RULE_VIEWS, VIEWS };
+    Py_buffer b[VIEWS];
+    double score = 0;
+    (void)self;
+    if (!wanted(given, VIEWS) || !open_arrays(args, "dffFf", b))
         return NULL;
-    }
+    const char *wrong = judge_logits(b[LOGITS].buf, COUNT(b[LOGITS], float), b, &score);
+    if (wrong != NULL)
+        return closed(b, VIEWS, wrong);
+    close_arrays(b, VIEWS);
     return PyFloat_FromDouble(score);
 }

@@ -71,6 +71,25 @@ PyObject *hash_trigrams(PyObject *self, PyObject *const *args, Py_ssize_t given)
     return closed_with(b, VIEWS, kept, "text, idf, columns and weights do not fit");
 }
 
+/* Runs a network on the trigrams of a text in UTF-32 and closes it; what is wrong, or NULL. */
+static const char *run_on_trigrams(Network *network, const Py_buffer *text, const Py_buffer *idf)
+{
+    const Py_ssize_t letters = COUNT(*text, uint32_t), width = COUNT(*idf, float);
+    const Py_ssize_t count = width && letters > 2 ? letters - 2 : 0;
+    int64_t *columns = malloc((size_t)(count + 1) * sizeof *columns);
+    float *weights = malloc((size_t)(count + 1) * sizeof *weights);
+    const int room = columns != NULL && weights != NULL;
+    Py_ssize_t kept = 0;
+    if (room) {
+        hash_all(text->buf, count, width, columns);
+        kept = weigh_columns(columns, count, idf->buf, weights);
+    }
+    const char *wrong = run_network(network, columns, weights, kept);
+    free(columns);
+    free(weights);
+    return room ? wrong : "there is no memory for so long a text";
+}
+
 /* read_trigrams(text in UTF-32, idf, *network): logits by its trigrams, as nlp/network.py has them. */
 PyObject *read_trigrams(PyObject *self, PyObject *const *args, Py_ssize_t given)
 {
@@ -84,20 +103,33 @@ PyObject *read_trigrams(PyObject *self, PyObject *const *args, Py_ssize_t given)
         run_network(&network, NULL, NULL, 0);
         return NULL;
     }
-    const Py_ssize_t letters = COUNT(b[TEXT], uint32_t), width = COUNT(b[IDF], float);
-    const Py_ssize_t count = width && letters > 2 ? letters - 2 : 0;
-    int64_t *columns = malloc((size_t)(count + 1) * sizeof *columns);
-    float *weights = malloc((size_t)(count + 1) * sizeof *weights);
-    const int room = columns != NULL && weights != NULL;
-    Py_ssize_t kept = 0;
-    if (room) {
-        hash_all(b[TEXT].buf, count, width, columns);
-        kept = weigh_columns(columns, count, b[IDF].buf, weights);
+    return closed(b, VIEWS, run_on_trigrams(&network, &b[TEXT], &b[IDF]));
+}
+
+/* classify(scales, centre, spread, proba, text in UTF-32, idf, *network) -> foreign score: what judge says
+ * of the logits that read_trigrams gives, which stay in the network's out. */
+PyObject *classify(PyObject *self, PyObject *const *args, Py_ssize_t given)
+{
+    enum { TEXT = RULE_VIEWS, IDF, VIEWS };
+    Py_buffer b[VIEWS];
+    Network network;
+    double score = 0;
+    (void)self;
+    if (!open_network(&network, args + VIEWS, given - VIEWS))
+        return NULL;
+    const float *logits = network.own[NETWORK_VIEWS - 1].buf; /* the caller holds the array */
+    const Py_ssize_t count = COUNT(network.own[NETWORK_VIEWS - 1], float);
+    if (!open_arrays(args, "dffFuf", b)) {
+        run_network(&network, NULL, NULL, 0);
+        return NULL;
     }
-    const char *wrong = run_network(&network, columns, weights, kept);
-    free(columns);
-    free(weights);
-    return closed(b, VIEWS, room ? wrong : "there is no memory for so long a text");
+    const char *wrong = run_on_trigrams(&network, &b[TEXT], &b[IDF]);
+    if (wrong == NULL)
+        wrong = judge_logits(logits, count, b, &score);
+    if (wrong != NULL)
+        return closed(b, VIEWS, wrong);
+    close_arrays(b, VIEWS);
+    return PyFloat_FromDouble(score);
 }
 
 /* weigh_blocks(sorted columns with repeats, idf, ends of blocks, weight of each, distinct columns,

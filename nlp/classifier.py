@@ -122,7 +122,9 @@ class TicketClassifier:
 
     def __init__(self, state: ClassifierState) -> None:
         self._state = state
-        self._scales = np.asarray(state.scales, np.float64)
+        scales, rule = np.asarray(state.scales, np.float64), state.foreign
+        self._rule = tuple(map(np.ascontiguousarray, (scales, rule.centre, rule.spread)))
+        self._alone = _alone(state.members, state.features)
 
     @classmethod
     def load(cls, folder: Path) -> Self:
@@ -202,6 +204,8 @@ class TicketClassifier:
         if not texts:
             return []
         read, folded = self._fold(texts)
+        if native.library is not None and self._alone is not None:
+            return [self._read(*self._alone, folded[i], text) for i, text in enumerate(read)]
         logits = self._logits(folded)
         if native.library is not None:
             together = logits[0] if len(logits) == 1 else np.concatenate(logits, axis=1)
@@ -212,14 +216,25 @@ class TicketClassifier:
             for proba, score, text in zip(self._proba(logits), scores, read, strict=True)
         ]
 
+    def _read(
+        self, network: Network, trigrams: HashedTrigrams, folded: str, text: str
+    ) -> Classified:
+        """A text by its trigrams alone, in one call."""
+        size = len(self._state.labels)
+        proba, logits = np.empty(size, np.float32), np.empty(size + 1, np.float32)
+        points, arguments = trigrams.points(folded), network.arguments(logits)
+        score = native.library.classify(*self._rule, proba, points, trigrams.idf, *arguments)
+        return self._said(proba, score, text)
+
     def _judged(self, logits: Floats, text: str) -> Classified:
-        """One text in one call, by the logits of each member end to end."""
-        rule, isotonic = self._state.foreign, self._state.isotonic
+        """A text by the logits of each member end to end."""
         proba = np.empty(len(self._state.labels), np.float32)
-        score = native.library.judge(logits, self._scales, rule.centre, rule.spread, proba)
-        if isotonic is not None:
-            proba = recalibrate_top(proba[None], isotonic)[0]
-        return Classified(proba, score, score > rule.threshold, text)
+        return self._said(proba, native.library.judge(*self._rule, proba, logits), text)
+
+    def _said(self, proba: Floats, score: float, text: str) -> Classified:
+        if self._state.isotonic is not None:
+            proba = recalibrate_top(proba[None], self._state.isotonic)[0]
+        return Classified(proba, score, score > self._state.foreign.threshold, text)
 
     def _fold(self, texts: Sequence[str]) -> tuple[list[str], list[str]]:
         read, folded = [], []
@@ -240,12 +255,22 @@ def logits_of(
     members: Sequence[Member], folded: Sequence[str], features: Features | None
 ) -> list[Floats]:
     """Logits of folded texts by each member. Shapes: n texts -> each (n, k)."""
-    if isinstance(features, HashedTrigrams) and len(members) == 1:
-        (member,) = members
-        if isinstance(member, Network):  # reads them by itself, without rows in between
-            return [member.read(folded, features)]
+    alone = _alone(members, features)
+    if alone is not None:
+        network, trigrams = alone
+        return [network.read(folded, trigrams)]
     rows = no_rows(len(folded)) if features is None else features.transform(folded)
     return [member_logits(member, folded, rows) for member in members]
+
+
+def _alone(
+    members: Sequence[Member], features: Features | None
+) -> tuple[Network, HashedTrigrams] | None:
+    """A single network that reads trigrams by itself, without rows in between."""
+    if isinstance(features, HashedTrigrams) and len(members) == 1:
+        (member,) = members
+        return (member, features) if isinstance(member, Network) else None
+    return None
 
 
 def member_logits(member: Member, folded: Sequence[str], rows: Rows) -> Floats:

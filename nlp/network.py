@@ -39,7 +39,8 @@ class Network:
     table: Table
     bias: Floats
     layers: tuple[Layer, ...] = ()
-    _rest: tuple[Any, ...] = field(init=False, repr=False)  # of what C takes: layers, behind out
+    _front: tuple[Any, ...] = field(init=False, repr=False)  # of what C takes, before out
+    _back: tuple[Any, ...] = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
         residual = sum(layer.residual << k for k, layer in enumerate(self.layers[:-1]))
@@ -48,7 +49,12 @@ class Network:
             for layer in self.layers
             for array in (layer.weight, layer.bias)
         ]
-        object.__setattr__(self, "_rest", (residual, *layers))
+        object.__setattr__(self, "_front", (self.table.values, self.table.steps, self.bias))
+        object.__setattr__(self, "_back", (residual, *layers))
+
+    def arguments(self, out: Floats) -> tuple[Any, ...]:
+        """The network as C takes it; logits of one row will be in ``out`` ``(outputs,)``."""
+        return (*self._front, out, *self._back)
 
     def logits(self, rows: Rows) -> Floats:
         """Shapes: n rows -> (n, outputs of the last layer)."""
@@ -70,12 +76,9 @@ class Network:
     def _forward(self, rows: Rows) -> Floats:
         """Row by row, each in one call."""
         out = np.empty((len(rows), self.outputs), np.float32)
-        table, forward = self.table, native.library.forward
+        forward = native.library.forward
         for i, (start, stop) in enumerate(pairwise(rows.indptr.tolist())):
-            forward(
-                rows.indices[start:stop], rows.values[start:stop], table.values, table.steps,
-                self.bias, out[i], *self._rest,
-            )  # fmt: skip
+            forward(rows.indices[start:stop], rows.values[start:stop], *self.arguments(out[i]))
         return out
 
     def read(self, texts: Sequence[str], trigrams: HashedTrigrams) -> Floats:
@@ -83,12 +86,9 @@ class Network:
         if native.library is None:
             return self.logits(trigrams.transform(texts))
         out = np.empty((len(texts), self.outputs), np.float32)
-        table, read = self.table, native.library.read_trigrams
+        read = native.library.read_trigrams
         for i, text in enumerate(texts):
-            read(
-                trigrams.points(text), trigrams.idf, table.values, table.steps, self.bias, out[i],
-                *self._rest,
-            )  # fmt: skip
+            read(trigrams.points(text), trigrams.idf, *self.arguments(out[i]))
         return out
 
     def to_arrays(self, prefix: str) -> dict[str, NDArray[Any]]:

@@ -243,23 +243,24 @@ def test_one_text_is_read_the_same_with_and_without(monkeypatch, rng, widths):
         assert found == pytest.approx(wanted, abs=1e-4)
 
 
+@pytest.mark.parametrize("count", [1, 2])
 @pytest.mark.parametrize("isotonic", [None, Isotonic(*np.float32([[0.2, 0.9], [0.3, 0.6]]))])
-def test_a_message_is_judged_the_same_with_and_without(monkeypatch, rng, isotonic):
+def test_a_message_is_judged_the_same_with_and_without(monkeypatch, rng, isotonic, count):
     texts = ["забыл пароль", "", "где моя посылка"]
     layer = Layer(floats(rng, 5, 4), floats(rng, 4))
     members = (
         Network(Table(floats(rng, 90, 4)), floats(rng, 4)),
         Network(Table(floats(rng, 90, 5)), floats(rng, 5), (layer,)),
     )
-    rule = ForeignRule(floats(rng, 3), np.abs(floats(rng, 3)) + 1, 0.0)
+    rule = ForeignRule(floats(rng, count + 1), np.abs(floats(rng, count + 1)) + 1, 0.0)
     model = TicketClassifier(
         ClassifierState(
             "seed",
             ("a", "b", "c"),
             LayoutReader.fit(texts),
             HashedTrigrams.fit(texts, width=90),
-            members,
-            (1.3, 0.7),
+            members[-count:],
+            (1.3, 0.7)[-count:],
             rule,
             isotonic,
         )
@@ -282,7 +283,11 @@ def test_arrays_that_do_not_fit_are_refused(rng):
             np.asarray([0, 9]), np.empty(9, np.int64), 1,
         ),
         lambda: library.score_layout(b"abc", some),
-        lambda: library.judge(some, np.ones(3), some[:4], some[:4], some.copy()),
+        lambda: library.judge(np.ones(3), some[:4], some[:4], some.copy(), some),
+        lambda: library.classify(
+            np.ones(1), some[:2], some[:2], some[:4].copy(), word, some, some, some[:0], some[:1],
+            some[:1].copy(), 0,
+        ),
         lambda: library.rate(*[some] * 7, np.asarray([1]), some.copy(), 1.0, 0.0, 0.0),
         lambda: library.contrast(some, some[:2], some.copy()),
         lambda: library.read_sequence(one * 3, some[:2], some, some[:2], some.copy(), 1, [some]),
