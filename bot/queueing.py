@@ -24,6 +24,7 @@ class QueueLoop:
         step: starts what is due and gives the seconds until it wants to look again.
         bus: whose events of ``topics`` are news of the queue.
         topics: names, or what picks events.
+        rest_s: least time between two looks, for a queue whose news is mostly none of its own.
 
     Attributes:
         stopping: nothing new may be started.
@@ -35,11 +36,14 @@ class QueueLoop:
         step: Callable[[], Awaitable[float]],
         bus: Bus,
         topics: Collection[str] | Predicate,
+        *,
+        rest_s: float = 0.0,
     ) -> None:
         self._name = name
         self._step = step
         self._bus = bus
         self._topics = topics
+        self._rest_s = rest_s
         self._news = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
         self.stopping = False
@@ -89,6 +93,8 @@ class QueueLoop:
             except Exception:  # noqa: BLE001 - the loop must outlive a bad row
                 _LOG.exception("A step of %s failed", self._name)
                 wait_s = STORAGE_RETRY_S
+            if self._rest_s:
+                await asyncio.sleep(self._rest_s)
             with contextlib.suppress(TimeoutError):
                 # Not wait_for: it may swallow a cancellation.
                 async with asyncio.timeout(wait_s):

@@ -40,6 +40,7 @@ _TIMEOUT = aiohttp.ClientTimeout(total=10.0, sock_connect=5.0)
 _MAX_RESPONSE_BYTES = 65_536
 _EXCERPT = 2_000
 _KEPT_S = 30 * 86_400.0
+_REST_S = 0.05  # any event may have made a row; most have not
 _PRUNE_S = 3600.0
 _GONE = 410
 
@@ -71,7 +72,7 @@ class Sender:
         self._private = private
         self._jitter = jitter
         self._resolver = resolver
-        self._loop = QueueLoop("webhooks", self._step, bus, lambda _: True)
+        self._loop = QueueLoop("webhooks", self._step, bus, lambda _: True, rest_s=_REST_S)
         self._flying: dict[asyncio.Task[None], int] = {}  # to the webhook's id
         self._sessions: dict[str, aiohttp.ClientSession] = {}  # by scheme
         self._pruned_at = 0.0

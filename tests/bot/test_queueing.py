@@ -60,3 +60,19 @@ async def test_it_stops_at_once_and_may_begin_again():
     loop.wake()
     await asyncio.sleep(0.02)
     assert steps.taken == before
+
+
+async def test_much_news_at_once_is_one_look_after_a_rest():
+    steps, bus = Steps(), Bus()
+    steps.taken = 2  # no trouble
+    loop = QueueLoop("letters", steps.step, bus, {"post"}, rest_s=0.2)
+    loop.start()
+    await steps.wait_for(3)
+    for _ in range(20):
+        bus.publish("post", "arrived", {})
+        await asyncio.sleep(0.002)
+    assert steps.taken == 3
+    await steps.wait_for(4)
+    await asyncio.sleep(0.05)
+    assert steps.taken == 4
+    await loop.stop()
