@@ -141,8 +141,8 @@ def _back_up(
 
 def _sweep(folder: Path) -> None:
     """Remove what a process that was killed left half written."""
-    for left in folder.glob(".*.part"):
-        if not left.name.endswith(f".{os.getpid()}.part"):
+    for left in folder.glob(".*.part*"):  # one may have its journal beside it
+        if f".{os.getpid()}.part" not in left.name:
             left.unlink(missing_ok=True)
 
 

@@ -40,6 +40,8 @@ CHECKS = [
     content_type_conformance,
     response_schema_conformance,
 ]
+# Beyond, the line is refused before there is a request.
+LONGEST_LINE = 8_000
 # A stream does not end; fitting orders would start trainings.
 LEFT_OUT = {"GET /chat/events"}
 NEVER_GOOD = {"POST /api/v1/jobs"}
@@ -73,7 +75,8 @@ def ask(operation: Any, url: str, secret: str, count: int, seen: Counter[int]) -
         def one(case: Any) -> None:
             response = case.call(base_url=url, session=session, timeout=60)
             seen[response.status_code // 100] += 1
-            case.validate_response(response, checks=CHECKS)
+            long = len(str(response.request.url)) > LONGEST_LINE
+            case.validate_response(response, checks=CHECKS[:1] if long else CHECKS)
 
         one()
 
