@@ -110,6 +110,7 @@ class TelegramChannel:
         self._state = "off"
         self._last_error = ""
         self._pause_s = _FIRST_PAUSE_S
+        self._offset = 0
         self._received = self._sent = self._sending = 0
 
     async def start(self) -> None:
@@ -241,10 +242,13 @@ class TelegramChannel:
             )
         else:
             await self._bot.delete_webhook(drop_pending_updates=False)
+            # A webhook may have brought later updates before earlier ones, which an offset would
+            # confirm unseen: ask for all that wait, those that are known act no second time.
+            self._offset = 0
 
     async def _poll(self) -> None:
         """Take and commit one batch; the next call confirms it to Telegram."""
-        offset = await self._inbox.telegram_offset()
+        offset = min(self._offset, await self._inbox.telegram_offset())
         asked = asyncio.create_task(self._ask(offset))
         stopped = asyncio.create_task(self._stopping.wait())
         try:
@@ -261,6 +265,7 @@ class TelegramChannel:
         if updates:
             read = [(int(raw["update_id"]), raw, _parsed(raw, self._bot)) for raw in updates]
             await self._commit(read, arrived)
+            self._offset = max(number for number, _, _ in read) + 1
         self._pause_s = _FIRST_PAUSE_S
 
     async def _ask(self, offset: int) -> list[dict[str, Any]]:

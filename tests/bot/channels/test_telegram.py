@@ -86,7 +86,8 @@ async def test_a_webhook_call_without_the_secret_changes_nothing(open_line, head
 @pytest.mark.parametrize(
     "body",
     [
-        b"", b"[]", b"{}", b'{"update_id": "x"}', b"\xff", b"[" * 9000, b'{"update_id": 1, "\xff": 2}',
+        b"", b"[]", b"{}", b'{"update_id": "x"}', b"\xff", b"[" * 9000,
+        b'{"update_id": 1, "\xff": 2}',
         b'{"update_id": 1000000000000000000000000}', b'{"update_id": -9223372036854775809}',
     ],
 )  # fmt: skip
