@@ -135,11 +135,15 @@ async def _house(settings: Settings, **sections) -> AsyncIterator[House]:
 
 @asynccontextmanager
 async def _serving(
-    folder: Path, ends_with: int = 0, before: Sequence[str] = (), **more: str
+    folder: Path,
+    ends_with: int = 0,
+    before: Sequence[str] = (),
+    program: Sequence[str] = ("bot",),
+    **more: str,
 ) -> AsyncIterator[tuple[str, int]]:
     """Address and process id of a server; ``before``: what its command begins with."""
     process = await asyncio.create_subprocess_exec(
-        *before, sys.executable, "-m", "bot", cwd=ROOT, stderr=asyncio.subprocess.PIPE,
+        *before, sys.executable, "-m", *program, cwd=ROOT, stderr=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.DEVNULL,
         env={
             "NEUROBOT_DATA_DIR": str(folder), "NEUROBOT_HTTP__PORT": "0", "PYTHONUNBUFFERED": "1",
