@@ -59,4 +59,3 @@ def read_json_lines(text: str) -> tuple[list[Record], list[Problem]]:
         for number, row in rows
     ]
     return records, problems
-
