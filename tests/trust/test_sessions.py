@@ -197,7 +197,7 @@ async def test_an_unknown_login_takes_as_long(house, sized, record_property) -> 
     access = house.server.app[ACCESS]
     nobody = await house.nobody()
     spent: dict[str, list[float]] = {"ann": [], "nobody-here": []}
-    for _ in range(sized(5, 40, 100)):
+    for _ in range(sized(5, 40, 200)):
         for login, times in spent.items():
             access.attempts = Attempts()
             began = time.process_time()
