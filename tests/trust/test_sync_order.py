@@ -86,7 +86,7 @@ async def test_nothing_is_acknowledged_before_it_is_on_the_disk(
     store = Store.open(Settings(data_dir=str(data)))
     _, secret = await store.people.create_token("t", ("messages:write", "admin"))
     await store.close()
-    rounds, marks = sized(2, 10, 100), []
+    rounds, marks = sized(1, 10, 40), []
     strace = [
         "strace", "-D", "-f", "-qq", "-y", "-yy", "-s", "8192", "-o", str(record), "-e",
         "signal=none", "-e", f"trace={CALLS}",
