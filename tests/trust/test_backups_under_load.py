@@ -54,7 +54,7 @@ async def rows(folder: Path) -> dict[str, tuple[str, str]]:
 async def test_every_backup_of_a_busy_desk_can_be_restored(
     tmp_path: Path, serving, sized, record_property
 ) -> None:
-    data, count = tmp_path / "data", sized(1, 3, 20)
+    data, count = tmp_path / "data", sized(3, 3, 20)
     settings = Settings(data_dir=str(data))
     store = Store.open(settings)
     _, token = await store.people.create_token("t", ("messages:write", "events:write"))

@@ -175,7 +175,7 @@ async def test_bombs_are_refused_in_little_memory(
     who = await people(data)
     bombs = await asyncio.to_thread(lambda: [*json_bombs(), *event_bombs(), *file_bombs()])
     assert len(bombs) >= 30
-    bombs, worst, wrong = bombs[:: sized(6, 1, 1)], 0.0, []
+    bombs, worst, wrong = bombs[:: sized(8, 1, 1)], 0.0, []
     timeout = aiohttp.ClientTimeout(total=60)
     async with (
         serving(data, program=("admin", "serve")) as (url, pid),

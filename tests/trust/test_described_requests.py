@@ -99,7 +99,7 @@ async def test_described_requests_get_described_answers(
     schema = schemathesis.openapi.from_dict(openapi_document())
     operations = [one for found in schema.get_all_operations() if (one := found.ok())]
     operations = [one for one in operations if one.label not in LEFT_OUT]
-    count, seen = sized(60, 400, 20_000) // len(operations) + 1, Counter()
+    count, seen = sized(400, 400, 20_000) // len(operations) + 1, Counter()
     wrong: list[str] = []
     async with serving(tmp_path) as (url, _):
         visitor = await asyncio.to_thread(visitor_of, url)

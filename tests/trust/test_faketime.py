@@ -55,7 +55,7 @@ async def test_a_clock_that_is_set_changes_nothing_for_anybody(
     data, stamp, rng = tmp_path / "data", tmp_path / "stamp", random.Random(2)
     agent, bearer = await seeded(data)
     jumps = [*JUMPS, *(rng.choice((-1, 1)) * rng.randrange(DAY_S * 9) for _ in range(94))]
-    jumps = jumps[: sized(1, 6, 100)]
+    jumps = jumps[: sized(6, 6, 100)]
     stamp.write_text("+0\n")
     faked = {
         "LD_PRELOAD": str(LIBRARY), "FAKETIME_TIMESTAMP_FILE": str(stamp), "FAKETIME_NO_CACHE": "1",
@@ -98,9 +98,13 @@ async def test_a_clock_that_is_set_changes_nothing_for_anybody(
                 assert reply.status == 200, "signed out"
             shown = await history(session, talk)
             assert [text for text, *_ in shown] == wrote
-        await ask()
-        told_s = (await history(session, talk))[-1][2] - shift_s - time.time()
-        assert abs(told_s) < PATIENCE_S, "the machine's time is not what is shown"
+        began = time.monotonic()
+        while True:
+            await ask()
+            if abs((await history(session, talk))[-1][2] - shift_s - time.time()) < PATIENCE_S:
+                break
+            assert time.monotonic() - began < PATIENCE_S, "the machine's time is not what is shown"
+            await asyncio.sleep(0.5)
     record_property(
         "figure", f"{len(jumps)} jumps of the process's clock, {len(wrote)} messages in order, the "
         f"slowest reply after {slowest_s:.1f} s"

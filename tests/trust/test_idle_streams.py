@@ -25,7 +25,7 @@ def held_mib(pid: int) -> float:
 async def test_open_chats_take_little_memory_and_hear_the_next_word(
     tmp_path: Path, serving, sized, record_property
 ) -> None:
-    count, data = sized(100, 500, 2_000), tmp_path / "data"
+    count, data = sized(500, 500, 2_000), tmp_path / "data"
     await Store.open(Settings(data_dir=str(data))).close()
     async with serving(data) as (url, pid):
         endless = aiohttp.ClientTimeout(total=None)
