@@ -53,6 +53,7 @@ async def test_a_clock_that_is_set_changes_nothing_for_anybody(
     tmp_path: Path, serving, sized, record_property
 ) -> None:
     data, stamp, rng = tmp_path / "data", tmp_path / "stamp", random.Random(2)
+    fresh = tmp_path / "fresh"
     agent, bearer = await seeded(data)
     jumps = [*JUMPS, *(rng.choice((-1, 1)) * rng.randrange(DAY_S * 9) for _ in range(94))]
     jumps = jumps[: sized(6, 6, 100)]
@@ -87,7 +88,8 @@ async def test_a_clock_that_is_set_changes_nothing_for_anybody(
             talk = await ask()
             await answer(talk)
             shift_s += jump
-            stamp.write_text(f"{shift_s:+d}\n")
+            fresh.write_text(f"{shift_s:+d}\n")
+            fresh.replace(stamp)  # nobody reads half of it
             began = time.monotonic()
             await ask()
             while (await history(session, talk))[-2][1] not in ("sent", "read"):
@@ -96,8 +98,9 @@ async def test_a_clock_that_is_set_changes_nothing_for_anybody(
             slowest_s = max(slowest_s, time.monotonic() - began)
             async with session.get("/desk", headers=agent, allow_redirects=False) as reply:
                 assert reply.status == 200, "signed out"
-            shown = await history(session, talk)
-            assert [text for text, *_ in shown] == wrote
+            shown = [text for text, *_ in await history(session, talk)]
+            assert shown == wrote[-len(shown) :]  # as many as one page has
+            assert len(shown) >= min(len(wrote), 150)
         began = time.monotonic()
         while True:
             await ask()

@@ -191,6 +191,7 @@ def _peak_kib(*, reset: bool = False) -> int:
     return int(re.search(r"VmHWM:\s+(\d+)", Path("/proc/self/status").read_text())[1])
 
 
+@pytest.mark.timeout(1200)
 async def test_an_unknown_login_takes_as_long(house, sized, record_property) -> None:
     """Processor time, alternating, so that a busy machine weighs on both."""
     await with_password(house)
