@@ -27,7 +27,7 @@ class _Lines(Iterator[str]):
     """Lines that can be read again from an earlier place."""
 
     def __init__(self, text: str) -> None:
-        self.lines = _LINE.findall(text)
+        self.lines: list[str] = _LINE.findall(text)
         self.position = 0
 
     def __next__(self) -> str:
