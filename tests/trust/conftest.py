@@ -27,7 +27,7 @@ PROFILE = os.environ.get("TRUST_PROFILE", "")
 # What an ordinary test run has no time for, and proves in a smaller form elsewhere.
 collect_ignore = [] if PROFILE else [
     "test_backups_under_load.py", "test_crash_points_of_work.py", "test_described_requests.py",
-    "test_faketime.py", "test_idle_streams.py",
+    "test_faketime.py", "test_idle_streams.py", "test_real_disks.py",
 ]  # fmt: skip
 
 
