@@ -23,7 +23,7 @@ if GUIDED:
 
     with atheris.instrument_imports(include=[
         "admin.importers", "admin.insights", "aiohttp.multipart", "bot.api.event_body",
-        "bot.api.event_lane", "bot.channels", "bot.http", "bot.index_files", "bot.multipart",
+        "bot.api.lanes", "bot.channels", "bot.http", "bot.index_files", "bot.multipart",
         "bot.store.backup", "index", "nlp.artifacts",
     ]):  # fmt: skip
         import hostile_targets as targets

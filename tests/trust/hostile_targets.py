@@ -26,7 +26,7 @@ from admin.importers.tickets import read_tickets
 from admin.insights.table import read_table
 from bot.api.conversations import NewReply
 from bot.api.event_body import envelope, events_of
-from bot.api.event_lane import _read_head
+from bot.api.lanes import _read_head
 from bot.api.messages import NewMessage, Question
 from bot.api.recommendations import NewItems
 from bot.candidates import CandidateIndex
