@@ -81,10 +81,30 @@ async def _follow(clock: SteadyClock, services: Services, every_s: float) -> Non
             continue
         _LOG.warning("The machine's clock was set by %+.0f s", ahead_s)
         try:
-            await services.store.shift_waits(ahead_s)
+            await _move(clock, services, ahead_s)
         except StorageUnavailable as error:
             _LOG.warning("What waits cannot be moved with it yet: %s", error)
             continue
-        clock.follow(ahead_s)
         services.delivery.wake()
         services.webhooks.wake()
+
+
+async def _move(clock: SteadyClock, services: Services, ahead_s: float) -> None:
+    """Move the clock and what waits for it, so that nobody's session seems to be over in between.
+
+    Raises:
+        StorageUnavailable: neither was moved.
+    """
+    back = ahead_s < 0
+    if back:
+        clock.follow(ahead_s)
+    try:
+        await services.store.shift_waits(ahead_s)
+    except StorageUnavailable:
+        if back:
+            clock.follow(-ahead_s)
+        raise
+    if not back:
+        clock.follow(ahead_s)
+    # A reply whose time was read before, and which was written after, would wait until then.
+    await services.store.settle_waits()

@@ -20,6 +20,7 @@ Field = str | web.FileField
 _SPOOL_BYTES = 1_048_576  # of a file kept in memory; beyond, it is on the disk
 _CHUNK_BYTES = 65_536
 _MAX_FIELDS = 1_000
+_ENCODINGS = frozenset({"binary", "7bit", "8bit", "base64", "quoted-printable"})
 
 
 async def read_multipart(request: web.Request, max_bytes: int) -> dict[str, Field]:
@@ -37,6 +38,8 @@ async def read_multipart(request: web.Request, max_bytes: int) -> dict[str, Fiel
             count += 1
             if not isinstance(part, BodyPartReader) or part.name is None or count > _MAX_FIELDS:
                 raise ValueError("not a plain form")
+            if part.headers.get("Content-Transfer-Encoding", "binary").lower() not in _ENCODINGS:
+                raise ValueError("a part is encoded in an unknown way")
             if part.filename:
                 fields[part.name] = await _file(request, part, max_bytes, undo)
             else:

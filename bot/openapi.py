@@ -52,7 +52,11 @@ class Operation(Protocol):
 
     @property
     def reply(self) -> Any:
-        """Type of the JSON answer, or None."""
+        """Type of the JSON answer, or of a line of it, or None."""
+
+    @property
+    def media_type(self) -> str:
+        """Of the answer."""
 
     @property
     def query(self) -> Any:
@@ -142,7 +146,7 @@ def _query_parameters(route: Operation) -> list[dict[str, Any]]:
 def _responses(route: Operation, schema_of: dict[int, dict[str, Any]]) -> dict[str, Any]:
     good: dict[str, Any] = {"description": "Done."}
     if route.reply is not None:
-        good["content"] = {"application/json": {"schema": schema_of[id(route.reply)]}}
+        good["content"] = {route.media_type: {"schema": schema_of[id(route.reply)]}}
     responses = {str(route.status): good}
     if route.again:
         responses[str(route.again)] = {**good, "description": "It was done before."}

@@ -257,6 +257,7 @@ class FakeTelegram:
         offset = params.get("offset") or 0
         self.confirmed += [number for number in self.pending if number < offset]
         self._pending = [u for u in self._pending if u["update_id"] >= offset]
+        self._pending.sort(key=lambda update: int(update["update_id"]))
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(params.get("timeout", 0)):
                 while not self._pending:

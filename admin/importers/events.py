@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 
 from admin.importers.decoding import read_file
-from admin.importers.json_lines import read_objects
+from admin.importers.json_lines import loads, read_objects
 from admin.importers.rows import MAX_PROBLEMS, Parsed, Problem
 from admin.importers.tables import read_table
 from bot.event import Event
@@ -72,7 +72,7 @@ def _cells(values: Mapping[str, str]) -> dict[str, Any]:
 def _event(line: int, row: Mapping[str, Any], now: float) -> Event | Problem:
     fields = dict(row)
     for column in ("name", "at"):
-        if row.get(column) in {None, ""}:
+        if row.get(column) in (None, ""):  # a list has no hash
             return Problem(line, "empty-field", {"column": column})
     if problem := _set_time(line, fields, now) or _set_counters(line, fields):
         return problem
@@ -100,7 +100,7 @@ def _set_counters(line: int, fields: dict[str, Any]) -> Problem | None:
     counters = fields.get("counters")
     if isinstance(counters, str):
         try:
-            counters = json.loads(counters)
+            counters = loads(counters)
         except (ValueError, RecursionError) as error:
             return Problem(line, "not-json", {"error": f"counters: {str(error)[:80]}"})
     if isinstance(counters, dict):
@@ -112,6 +112,8 @@ def _seconds(value: Any) -> float | None:
     """Epoch seconds of a number, of its text, or of a time in ISO 8601 (UTC where it says none)."""
     try:
         return float(value)
+    except OverflowError:
+        return None
     except (TypeError, ValueError):
         pass
     try:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from typing import Any
 
 from admin.importers.rows import Problem
 from admin.importers.tables import Record
+
+_SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
 
 
 def read_objects(text: str) -> tuple[list[tuple[int, Mapping[str, Any]]], list[Problem]]:
@@ -18,7 +21,7 @@ def read_objects(text: str) -> tuple[list[tuple[int, Mapping[str, Any]]], list[P
         if not line.strip():
             continue
         try:
-            value = json.loads(line)
+            value = loads(line)
         except (ValueError, RecursionError) as error:
             problems.append(Problem(number, "not-json", {"error": str(error)[:80]}))
             continue
@@ -27,6 +30,22 @@ def read_objects(text: str) -> tuple[list[tuple[int, Mapping[str, Any]]], list[P
         else:
             problems.append(Problem(number, "not-json", {"error": type(value).__name__}))
     return rows, problems
+
+
+def loads(text: str) -> Any:
+    """The value of a JSON text.
+
+    Raises:
+        ValueError: it is none, or a text in it holds half a character, which nothing can store.
+        RecursionError: too deep.
+    """
+    value = json.loads(text)
+    if _SURROGATE.search(text):
+        try:
+            json.dumps(value, ensure_ascii=False).encode()
+        except UnicodeEncodeError:
+            raise ValueError("half a character") from None
+    return value
 
 
 def read_json_lines(text: str) -> tuple[list[Record], list[Problem]]:

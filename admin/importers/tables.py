@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import csv
-import io
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -11,7 +11,8 @@ from admin.importers.rows import MAX_PROBLEMS, Problem
 from bot.errors import BadData
 
 _DELIMITERS = ",;\t"
-_FIELD_LIMIT = 131_072  # the csv module's own default; a longer field is an unclosed quote
+_LINE = re.compile(r"[^\r\n]*(?:\r\n?|\n)|[^\r\n]+")
+_HEADER_LIMIT = 65_536  # characters of the first line
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +27,7 @@ class _Lines(Iterator[str]):
     """Lines that can be read again from an earlier place."""
 
     def __init__(self, text: str) -> None:
-        self.lines = list(io.StringIO(text, newline=""))
+        self.lines: list[str] = _LINE.findall(text)
         self.position = 0
 
     def __next__(self) -> str:
@@ -44,9 +45,14 @@ def read_table(text: str, required: Sequence[str]) -> tuple[list[Record], list[P
         required: columns that must be there, in lower case.
 
     Raises:
-        BadData: a required column is missing; the text names those that were found.
+        BadData: a required column is missing, the text names those that were found; or the first
+            line is no header.
     """
     lines = _Lines(text)
+    if lines.lines and len(lines.lines[0]) > _HEADER_LIMIT:
+        raise BadData(
+            "The first line is too long for names of columns.", remedy="Is this the right file?"
+        )
     header, delimiter = _header(lines, required)
     records: list[Record] = []
     problems: list[Problem] = []

@@ -12,6 +12,7 @@ import csv
 import gzip
 import io
 import re
+import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -59,11 +60,12 @@ def read_columns(
             has more or fewer fields than the header.
         TooLarge: more than ``MAX_BYTES`` unpacked or ``MAX_COLUMNS``.
     """
-    encoding = _encoding(path)
+    encoding = ""
     wanted = {name.casefold(): True for name in texts} | {
         name.casefold(): False for name in numbers
     }
     try:
+        encoding = _encoding(path)
         columns, n_rows = _read(path, encoding, named, wanted)
         # What looked like numbers in the first piece may be text further down.
         mixed = {one.name.casefold(): True for one in columns if one.mixed}
@@ -74,6 +76,8 @@ def read_columns(
             f"{path}: byte 0x{error.object[error.start]:02X} is in no way {encoding}.",
             remedy="Save it as UTF-8 (in a spreadsheet: 'CSV UTF-8').",
         ) from None
+    except (gzip.BadGzipFile, EOFError, zlib.error) as error:
+        raise BadData(f"{path} is not a whole gzip file: {error}.") from None
     if not n_rows:
         raise BadData(f"{path}: there are no rows below the header.")
     return [one.parsed() for one in columns], n_rows

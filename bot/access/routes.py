@@ -54,7 +54,7 @@ class Route:
     Attributes:
         right: who may call it, see the head of this module.
         summary: one line for the API document; routes without one stay out of it.
-        body: type of the JSON body, reply: of the JSON answer.
+        body: type of the JSON body, reply: of the JSON answer, which is of ``media_type``.
         query: type of the query string.
         status: of a successful answer; ``again``: of one to a request that was answered before.
         limited: False exempts a public route from the rate per address (the webhook, static files).
@@ -67,6 +67,7 @@ class Route:
     summary: str = ""
     body: Any = None
     reply: Any = None
+    media_type: str = "application/json"
     query: Any = None
     status: int = 200
     again: int = 0

@@ -42,5 +42,6 @@ ROUTES = (
         "Every suggestion shown and what became of it: JSON lines, a stream.",
         query=LedgerQuery,
         reply=LedgerRow,
+        media_type=_MEDIA_TYPE,
     ),
 )

@@ -14,7 +14,7 @@ import logging
 import re
 import time
 from collections.abc import Sequence
-from typing import Any
+from typing import Annotated, Any
 from urllib.parse import urlencode
 
 import msgspec
@@ -31,7 +31,7 @@ from bot.channels.telegram_sending import Sender, failure_of, opt_in_timedelta
 from bot.channels.telegram_updates import NAME, WANTED, read_update
 from bot.domain import Inbound, OutboxRow, Receipt
 from bot.errors import BadRequest, Forbidden, NotFound, SettingsInvalid, StorageUnavailable
-from bot.http import read_body
+from bot.http import decode_bytes, read_body
 from bot.pipeline import Pipeline
 from bot.ports import Clock, SendFailed
 from bot.services import SERVICES
@@ -43,6 +43,7 @@ _LOG = logging.getLogger(__name__)
 WEBHOOK_PATH = "/telegram/webhook"
 SECRET_HEADER = "X-Telegram-Bot-Api-Secret-Token"  # noqa: S105 - the header's name
 _SECRET = re.compile(r"[A-Za-z0-9_-]{1,256}")  # Source: Bot API, setWebhook
+_Number = Annotated[int, msgspec.Meta(ge=0, le=2**53)]
 _BATCH = 100
 _FIRST_PAUSE_S, _LAST_PAUSE_S = 0.5, 30.0
 # One connection at a time keeps the order of each chat whatever the network does.
@@ -109,6 +110,7 @@ class TelegramChannel:
         self._state = "off"
         self._last_error = ""
         self._pause_s = _FIRST_PAUSE_S
+        self._offset = 0
         self._received = self._sent = self._sending = 0
 
     async def start(self) -> None:
@@ -153,12 +155,7 @@ class TelegramChannel:
         if not hmac.compare_digest(given.encode("utf-8", "replace"), secret.encode()):
             raise Forbidden("The secret is wrong.")
         arrived = time.perf_counter()
-        body = await read_body(request)
-        try:
-            raw = msgspec.json.decode(body, type=dict[str, Any])
-            number = msgspec.convert(raw.get("update_id"), int)
-        except (msgspec.DecodeError, RecursionError) as error:
-            raise BadRequest("This is no update.") from error
+        number, raw = _numbered(await read_body(request))
         async with self._receiving:
             if self._stopping.is_set():
                 raise StorageUnavailable("The server is stopping.")
@@ -245,10 +242,13 @@ class TelegramChannel:
             )
         else:
             await self._bot.delete_webhook(drop_pending_updates=False)
+            # A webhook may have brought later updates before earlier ones, which an offset would
+            # confirm unseen: ask for all that wait, those that are known act no second time.
+            self._offset = 0
 
     async def _poll(self) -> None:
         """Take and commit one batch; the next call confirms it to Telegram."""
-        offset = await self._inbox.telegram_offset()
+        offset = min(self._offset, await self._inbox.telegram_offset())
         asked = asyncio.create_task(self._ask(offset))
         stopped = asyncio.create_task(self._stopping.wait())
         try:
@@ -265,6 +265,7 @@ class TelegramChannel:
         if updates:
             read = [(int(raw["update_id"]), raw, _parsed(raw, self._bot)) for raw in updates]
             await self._commit(read, arrived)
+            self._offset = max(number for number, _, _ in read) + 1
         self._pause_s = _FIRST_PAUSE_S
 
     async def _ask(self, offset: int) -> list[dict[str, Any]]:
@@ -364,5 +365,18 @@ def _parsed(raw: dict[str, Any], bot: ExtBot[Any]) -> Update | None:
         return None
 
 
+def _numbered(body: bytes) -> tuple[int, dict[str, Any]]:
+    """The update of a webhook call and its number.
+
+    Raises:
+        BadRequest: it is none.
+    """
+    try:
+        raw = decode_bytes(body, dict[str, Any])
+        return msgspec.convert(raw.get("update_id"), _Number), raw
+    except (BadRequest, msgspec.ValidationError) as error:
+        raise BadRequest("This is no update.") from error
+
+
 def _dump(raw: dict[str, Any]) -> str:
-    return msgspec.json.encode(raw).decode()
+    return json.dumps(raw, ensure_ascii=False)  # half a character is no error here

@@ -9,7 +9,7 @@
   const script = document.currentScript;
   const server = new URL(script.src).origin;
   const storageKey = `neurobot:${server}`;
-  const state = { token: "", conversation: "", queue: [], rated: false, ...load() };
+  const state = { token: "", conversation: "", rated: false, ...load(storageKey), queue: kept() };
   const stored = new Map(); // public id -> message, as the server last told
   let texts = {};
   let config = {};
@@ -20,11 +20,23 @@
   let stream = null;
   let flushing = false;
 
-  function load() {
-    try { return JSON.parse(localStorage.getItem(storageKey)) ?? {}; } catch { return {}; }
+  function load(key) {
+    try { return JSON.parse(localStorage.getItem(key)) ?? {}; } catch { return {}; }
   }
-  function save() {
-    try { localStorage.setItem(storageKey, JSON.stringify(state)); } catch { /* private mode: this tab only */ }
+  function put(key, value) {
+    try { localStorage.setItem(key, JSON.stringify(value)); return true; } catch { return false; }
+  }
+  const save = () => put(storageKey, { token: state.token, conversation: state.conversation, rated: state.rated });
+  // Each message has an entry of its own: of one list, two tabs would overwrite each other's part.
+  function kept() {
+    try {
+      return Object.keys(localStorage).filter((key) => key.startsWith(`${storageKey}/`)).map(load).sort((a, b) => a.at - b.at);
+    } catch { return []; }
+  }
+  const keep = (item) => { item.unkept = !put(`${storageKey}/${item.id}`, item); }; // private mode: this tab only
+  function drop(id) {
+    state.queue = state.queue.filter((one) => one.id !== id);
+    try { localStorage.removeItem(`${storageKey}/${id}`); } catch { /* as above */ }
   }
   const wait = (ms) => new Promise((done) => setTimeout(done, ms));
   const language = (script.dataset.lang || document.documentElement.lang || navigator.language || "en").slice(0, 2);
@@ -63,14 +75,14 @@
         });
         item.sent = true;
         stored.set(receipt.id, { id: receipt.id, client_id: item.id, author: "customer", text: item.text, at: item.at });
-        state.queue = state.queue.filter((one) => one !== item);
+        drop(item.id);
         state.conversation = receipt.conversation;
         pause = 1000;
         save();
         listen();
       } catch (error) {
         // 4xx will not get better by itself; everything else is tried again until it is stored.
-        if (error.status >= 400 && error.status < 500 && ![401, 408, 429].includes(error.status)) item.failed = true;
+        if (error.status >= 400 && error.status < 500 && ![401, 408, 429].includes(error.status)) { item.failed = true; keep(item); }
         else if (error.status === 401) { state.token = ""; state.conversation = ""; }
         else { connection(false); await Promise.race([wait(Math.max(pause, error.retryAfter * 1000)), online()]); }
         pause = Math.min(pause * 2, 30000);
@@ -128,7 +140,7 @@
     for (const message of history.messages) {
       if (!stored.has(message.id) && message.author !== "customer") news += 1;
       stored.set(message.id, message);
-      state.queue = state.queue.filter((item) => item.id !== message.client_id);
+      if (message.client_id) drop(message.client_id);
     }
     save();
     if (news && ui) ui.typing.hidden = true;
@@ -294,7 +306,9 @@
   function send(raw, person = false) {
     const text = raw.trim();
     if (!text) return;
-    state.queue.push({ id: newId(), text, at: Date.now() / 1000, person });
+    const item = { id: newId(), text, at: Date.now() / 1000, person };
+    state.queue.push(item);
+    keep(item);
     state.rated = false;
     save();
     ui.input.value = "";
@@ -306,7 +320,7 @@
   }
 
   function retry(id) {
-    for (const item of state.queue) if (item.id === id) item.failed = false;
+    for (const item of state.queue) if (item.id === id) { item.failed = false; keep(item); }
     draw();
     flush();
   }
@@ -367,7 +381,10 @@
     listen();
     flush();
     addEventListener("storage", (event) => {
-      if (event.key === storageKey) { Object.assign(state, load()); draw(); listen(); }
+      if (!event.key?.startsWith(storageKey)) return;
+      Object.assign(state, load(storageKey), { queue: [...kept(), ...state.queue.filter((one) => one.unkept)] });
+      draw();
+      listen();
     });
     document.addEventListener("visibilitychange", () => { if (open) acknowledge(); });
     if ("open" in script.dataset) toggle();

@@ -112,6 +112,7 @@ def _back_up(
     temporary = target.with_name(f".{target.name}.{os.getpid()}.part")
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
+        _sweep(target.parent)
         expected = _counts(connection, tables)
         _copy(connection, temporary)
         with contextlib.closing(_read_only(temporary)) as copy:
@@ -136,6 +137,13 @@ def _back_up(
         elapsed_s=time.monotonic() - started,
         search=search,
     )
+
+
+def _sweep(folder: Path) -> None:
+    """Remove what a process that was killed left half written."""
+    for left in folder.glob(".*.part*"):  # one may have its journal beside it
+        if f".{os.getpid()}.part" not in left.name:
+            left.unlink(missing_ok=True)
 
 
 def _with_sound_search(copy: Path) -> tuple[str, ...]:

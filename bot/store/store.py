@@ -113,6 +113,15 @@ class Store:
         """
         await self.db.write(lambda connection: waits.shift(connection, seconds))
 
+    async def settle_waits(self) -> None:
+        """Let replies that were queued by a clock that was ahead wait from now.
+
+        Raises:
+            StorageUnavailable: they still wait for that time.
+        """
+        now = self._clock()
+        await self.db.write(lambda connection: waits.settle(connection, now))
+
     async def check(self) -> CheckReport:
         """What is damaged: SQLite's own check, row digests, the audit chain."""
         return await self.db.read(check)

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from admin.importers.decoding import decode
+from admin.importers.events import read_events
 from admin.importers.knowledge import parse_knowledge, read_knowledge
 from admin.importers.tickets import read_tickets
 from bot.errors import BadData
@@ -44,6 +45,35 @@ def test_missing_column_is_named_with_those_found() -> None:
     with pytest.raises(BadData, match=r"'answer'; found: 'question', 'reply'") as caught:
         parse_knowledge(b"question,reply\na,b\n")
     assert "question,answer" in (caught.value.remedy or "")
+
+
+def test_a_first_line_without_end_is_no_header() -> None:
+    with pytest.raises(BadData, match="first line is too long"):
+        parse_knowledge(b"question," * 20_000 + b"\na,b\n")
+
+
+@pytest.mark.parametrize(
+    ("line", "code"),
+    [
+        (r'{"name": "a", "at": 1, "customer": "\ud800"}', "not-json"),
+        (r'{"name": "a", "at": 1, "half\udc00": "x"}', "not-json"),
+        ('{"name": "a", "at": 1%s}' % ("0" * 400), "not-a-time"),
+        ('{"name": {}, "at": 1}', "bad-event"),
+        ('{"name": "a", "at": [1]}', "not-a-time"),
+    ],
+)
+def test_an_odd_event_is_named(tmp_path: Path, line: str, code: str) -> None:
+    file = tmp_path / "events.jsonl"
+    file.write_text(f'{{"name": "good", "at": 1}}\n{line}\n')
+    found = read_events(file, 1_800_000_000.0)
+    assert [row.name for row in found.rows] == ["good"]
+    assert [(one.line, one.code) for one in found.problems] == [(2, code)]
+
+
+def test_half_a_character_in_the_counters_of_a_table_is_named(tmp_path: Path) -> None:
+    file = tmp_path / "events.csv"
+    file.write_text('name,at,counters\na,1,"{""n\\ud800"": 1}"\n')
+    assert [one.code for one in read_events(file, 2e9).problems] == ["not-json"]
 
 
 def test_utf16_is_named() -> None:

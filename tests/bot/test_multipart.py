@@ -104,8 +104,11 @@ async def test_a_large_text_is_refused_and_the_file_before_it_closed(url, opened
         part("file", b"x", "a.txt") + part("text", b"\xff\xfe") + END,
         part("file", b"x", "a.txt") + f"--{BOUNDARY}\r\n\r\nnameless\r\n".encode() + END,
         b"".join(part(f"f{n}", b"x", "a.txt") for n in range(1001)) + END,
+        part("file", b"x", "a.txt")
+        + part("f", b"x", 'b.txt"\r\nContent-Transfer-Encoding: odd\r\nX: "')
+        + END,
     ],
-    ids=["cut", "endless", "charset", "nameless", "many"],
+    ids=["cut", "endless", "charset", "nameless", "many", "encoding"],
 )
 async def test_a_damaged_form_leaves_no_file_open(url, opened, body):
     status, answer = await post(url, body)

@@ -2,11 +2,21 @@
 
 from __future__ import annotations
 
+import asyncio
+import os
+import random
+import sqlite3
+import time
+from collections import Counter
+from contextlib import closing
+
 import pytest
 from aiohttp import web
 from playwright.async_api import expect
 
 pytestmark = pytest.mark.browser
+PATIENCE_S = 60.0
+STORM = {"full": 500, "short": 40}.get(os.environ.get("TRUST_PROFILE", ""), 6)
 
 SHOP = """<!doctype html><html lang="en"><head><meta charset="utf-8"><meta name="viewport"
 content="width=device-width, initial-scale=1"><title>A shop</title>
@@ -98,3 +108,47 @@ async def test_a_person_can_be_asked_for_by_one_button(page):
     await page.get_by_role("button", name="Talk to a person").click()
     await expect(page.locator(".line.system")).to_be_visible(timeout=10_000)
     await expect(page.get_by_role("button", name="Talk to a person")).to_be_hidden()
+
+
+async def opened(page, shop: str) -> None:
+    """The chat, open on a page of the shop."""
+    await page.goto(shop)
+    await page.get_by_role("button", name="Open the chat").click()
+    await expect(page.get_by_label("Your question")).to_be_visible()
+
+
+@pytest.mark.timeout(1500)
+async def test_each_message_arrives_once_whatever_the_network_does(
+    shop, browser, tmp_path, record_property
+):
+    """The network comes and goes, and two tabs are loaded anew while they send."""
+    rng, did = random.Random(int(os.environ.get("TEST_SEED", "9"))), Counter()
+    context = await browser.new_context(locale="en-GB")
+    tabs = [await context.new_page() for _ in range(2)]
+    for tab in tabs:
+        await opened(tab, shop)
+    for number in range(STORM):
+        tab, what = rng.choice(tabs), rng.choice(("calm", "offline", "reload", "cut"))
+        did[what] += 1
+        await context.set_offline(offline=what == "offline")
+        await ask(tab, f"message {number}")
+        await asyncio.sleep(rng.uniform(0, 0.03))
+        if what == "cut":  # the connection breaks while it is sent
+            await context.set_offline(offline=True)
+            await asyncio.sleep(0.05)
+        await context.set_offline(offline=False)
+        if what == "reload":
+            await opened(tab, shop)
+    for tab in tabs:
+        await opened(tab, shop)
+    stored: Counter[str] = Counter()
+    with closing(sqlite3.connect(tmp_path / "data" / "neurobot.db")) as connection:
+        until = time.monotonic() + PATIENCE_S
+        while stored.total() < STORM and time.monotonic() < until:
+            await asyncio.sleep(0.2)
+            found = connection.execute("SELECT text FROM messages WHERE author = 'customer'")
+            stored = Counter(row[0] for row in found)
+    await context.close()
+    assert stored == Counter(f"message {number}" for number in range(STORM))
+    told = ", ".join(f"{count} {kind}" for kind, count in did.items())
+    record_property("figure", f"{STORM} messages ({told}): 0 lost, 0 twice")

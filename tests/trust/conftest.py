@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import os
 import sys
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -24,6 +24,11 @@ from bot.settings import Settings
 
 ROOT = Path(__file__).resolve().parents[2]
 PROFILE = os.environ.get("TRUST_PROFILE", "")
+# What an ordinary test run has no time for, and proves in a smaller form elsewhere.
+collect_ignore = [] if PROFILE else [
+    "test_backups_under_load.py", "test_crash_points_of_work.py", "test_described_requests.py",
+    "test_faketime.py", "test_idle_streams.py", "test_real_disks.py",
+]  # fmt: skip
 
 
 @pytest.fixture(scope="session")
@@ -134,15 +139,21 @@ async def _house(settings: Settings, **sections) -> AsyncIterator[House]:
 
 
 @asynccontextmanager
-async def _serving(folder: Path, ends_with: int = 0) -> AsyncIterator[tuple[str, int]]:
-    """Address and process id of a server."""
+async def _serving(
+    folder: Path,
+    ends_with: int = 0,
+    before: Sequence[str] = (),
+    program: Sequence[str] = ("bot",),
+    **more: str,
+) -> AsyncIterator[tuple[str, int]]:
+    """Address and process id of a server; ``before``: what its command begins with."""
     process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "bot", cwd=ROOT, stderr=asyncio.subprocess.PIPE,
+        *before, sys.executable, "-m", *program, cwd=ROOT, stderr=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.DEVNULL,
         env={
             "NEUROBOT_DATA_DIR": str(folder), "NEUROBOT_HTTP__PORT": "0", "PYTHONUNBUFFERED": "1",
             "NEUROBOT_HTTP__REQUESTS_PER_MINUTE": "100000000", "NEUROBOT_LOG__LEVEL": "ERROR",
-            "PYTHONPATH": str(ROOT), "NEUROBOT_EVENTS__REQUESTS_PER_MINUTE": "100000000",
+            "PYTHONPATH": str(ROOT), "NEUROBOT_EVENTS__REQUESTS_PER_MINUTE": "100000000", **more,
         },
     )  # fmt: skip
     assert process.stderr is not None

@@ -1,4 +1,4 @@
-"""kill -9 at random moments under load from Telegram and the web chat.
+"""kill -9 at random moments under load from Telegram, the web chat and programs.
 
 ``TEST_KILLS`` sets the number; ``make trust`` runs 50, the ordinary test run a few.
 """
@@ -109,6 +109,18 @@ async def customer_of_web(desk: Desk, session: aiohttp.ClientSession, number: in
         await asyncio.sleep(random.uniform(0.02, 0.15))
 
 
+async def program(
+    desk: Desk, session: aiohttp.ClientSession, headers: dict[str, str], told: list[str]
+) -> None:
+    """Hands in messages of a channel of its own."""
+    while not desk.over:
+        name = str(uuid4())
+        body = {"external_id": name, "customer": {"id": name[:1]}, "text": f"program asks {name}"}
+        await insist(desk, session, "/api/v1/messages", body, headers)
+        told.append(name)
+        await asyncio.sleep(random.uniform(0.05, 0.3))
+
+
 async def customers_of_telegram(desk: Desk, telegram: FakeTelegram, asked: list[str]) -> None:
     while not desk.over:
         if len(telegram.pending) > BACKLOG:  # a slow machine shall not have to catch up for minutes
@@ -175,6 +187,7 @@ async def test_nothing_acknowledged_is_lost_and_nothing_is_said_twice(
     secret = await prepare(data_dir)
     port = free_port()
     asked: list[str] = []
+    told: list[str] = []
     async with FakeTelegram() as telegram, aiohttp.ClientSession() as session:
         desk = Desk(
             {
@@ -199,6 +212,7 @@ async def test_nothing_acknowledged_is_lost_and_nothing_is_said_twice(
                 load.create_task(customer_of_web(desk, session, number))
             load.create_task(customers_of_telegram(desk, telegram, asked))
             load.create_task(agent(desk, session, headers))
+            load.create_task(program(desk, session, headers, told))
             for _ in range(KILLS):
                 await asyncio.sleep(random.uniform(0.05, 1.2))
                 await desk.kill()
@@ -218,13 +232,17 @@ async def test_nothing_acknowledged_is_lost_and_nothing_is_said_twice(
     chat = Counter(m.text for m in messages if m.channel == "telegram" and m.author == "customer")
     assert {text: chat[text] for text in asked} == dict.fromkeys(asked, 1)
 
+    of_programs = Counter((m.external_id or "").rpartition(":")[2] for m in messages)
+    assert told
+    assert {name: of_programs[name] for name in told} == dict.fromkeys(told, 1)
+
     rows = Counter(m.text for m in messages if m.author == "agent")
     assert desk.replied
     assert {text: rows[text] for text in desk.replied} == dict.fromkeys(desk.replied, 1)
     states = {m.text: m.delivery for m in messages if m.author == "agent"}
     uncertain = 0
     for text, channel in desk.replied.items():
-        if channel == "web":
+        if channel != "telegram":
             assert states[text] in ("sent", "read"), (text, states[text])
             continue
         assert received[text] <= 1, "said twice"
@@ -232,11 +250,13 @@ async def test_nothing_acknowledged_is_lost_and_nothing_is_said_twice(
             uncertain += 1
         else:
             assert (states[text], received[text]) == ("sent", 1)
+    assert uncertain <= KILLS * CHATS  # to each chat one at a time
     shown = sum(conversation.uncertain for conversation in conversations.values())
     assert shown >= uncertain  # system notices may be uncertain as well; all of them are shown
     record_property(
         "figure",
-        f"{KILLS} kills: {len(desk.acknowledged)} web and {len(asked)} Telegram messages, 0 lost; "
+        f"{KILLS} kills: {len(desk.acknowledged)} web, {len(asked)} Telegram and "
+        f"{len(told)} messages of programs, 0 lost; "
         f"{len(desk.replied)} replies, 0 repeated, {uncertain} uncertain and shown",
     )
 

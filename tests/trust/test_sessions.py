@@ -191,13 +191,14 @@ def _peak_kib(*, reset: bool = False) -> int:
     return int(re.search(r"VmHWM:\s+(\d+)", Path("/proc/self/status").read_text())[1])
 
 
+@pytest.mark.timeout(1200)
 async def test_an_unknown_login_takes_as_long(house, sized, record_property) -> None:
     """Processor time, alternating, so that a busy machine weighs on both."""
     await with_password(house)
     access = house.server.app[ACCESS]
     nobody = await house.nobody()
     spent: dict[str, list[float]] = {"ann": [], "nobody-here": []}
-    for _ in range(sized(5, 40, 100)):
+    for _ in range(sized(5, 40, 200)):
         for login, times in spent.items():
             access.attempts = Attempts()
             began = time.process_time()

@@ -226,3 +226,12 @@ def test_a_byte_far_down_that_is_no_letter_is_named(
                      + b"\x98,0\n")  # fmt: skip
     with pytest.raises(BadData, match="byte 0x98"):
         read_table(path, target="left")
+
+
+def test_a_damaged_gzip_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "a.csv.gz"
+    packed = gzip.compress("".join(f"{n},{n * n}\n" for n in range(2_000)).encode())
+    for cut in (packed[:200], packed[:60] + b"\xff" * 40 + packed[100:], packed[:-4] + b"xxxx"):
+        path.write_bytes(cut)
+        with pytest.raises(BadData):
+            read_table(path)

@@ -83,7 +83,14 @@ async def test_a_webhook_call_without_the_secret_changes_nothing(open_line, head
         assert await line.store.inbox.telegram_offset() == 0
 
 
-@pytest.mark.parametrize("body", [b"", b"[]", b"{}", b'{"update_id": "x"}', b"\xff", b"[" * 9000])
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"", b"[]", b"{}", b'{"update_id": "x"}', b"\xff", b"[" * 9000,
+        b'{"update_id": 1, "\xff": 2}',
+        b'{"update_id": 1000000000000000000000000}', b'{"update_id": -9223372036854775809}',
+    ],
+)  # fmt: skip
 async def test_a_webhook_call_that_is_no_update_is_refused(open_line, body):
     async with open_line("webhook") as line, aiohttp.ClientSession() as session:
         address = line.settings.http.public_url + WEBHOOK_PATH

@@ -28,6 +28,15 @@ async def test_backup_into_nowhere_is_refused(filled, tmp_path):
         await filled.backup(tmp_path / "file" / "b.db")
 
 
+async def test_what_a_killed_backup_left_goes_with_the_next(filled, tmp_path):
+    for name in (".b.db.1.part", ".b.db.1.part-journal"):
+        (tmp_path / name).write_bytes(b"half")
+    (tmp_path / "mine.part").write_bytes(b"x")
+    await filled.backup(tmp_path / "c.db")
+    assert not list(tmp_path.glob(".*.part*"))
+    assert (tmp_path / "mine.part").exists()
+
+
 async def test_restore_refuses_what_is_not_sound(settings, tmp_path):
     broken = tmp_path / "broken.db"
     for content in (b"", b"no database" * 1000):
