@@ -14,9 +14,9 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from bot.candidates import FEATURES, CandidateIndex, Candidates
+from bot.candidates import FEATURES, CandidateIndex
 from bot.domain import CategoryGuess, Reasons, Suggestion, Suggestions
-from bot.entries import Entry
+from bot.entries import Candidates, Entry
 from nlp.correction import Correction, weighted_sum
 from nlp.terms import MAX_CHARS
 from nlp.text import guess_language
@@ -221,7 +221,7 @@ class Answerer:
         alone = len({entry.key for entry in entries}) == len(entries)
         if alone and not any(entry.twin_id is not None for entry in entries):
             order = order[:top]  # those that follow can add nothing to these
-        merged: dict[str, _Ranked] = {}
+        merged: dict[int, _Ranked] = {}
         for row in order:
             entry = entries[row]
             if entry.twin_id is not None:
@@ -263,7 +263,7 @@ class Answerer:
             item = one.entry.item
             matched = level[one.row] >= _MATCHED_FROM
             reasons = Reasons(
-                matched_question=candidates.matched_questions[one.row] if matched else None,
+                matched_question=candidates.matched_question(one.row) if matched else None,
                 shared_terms=words,
                 category=item.category or None,
                 category_matches=bool(category) and item.category == category,

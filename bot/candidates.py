@@ -8,7 +8,6 @@ features in the server and in training. Ranking and probabilities are in ``bot.a
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from functools import lru_cache
 from types import MappingProxyType
 from typing import Any
@@ -18,13 +17,13 @@ from numpy.typing import NDArray
 
 from bot.dense import NEAREST_ANSWERS, DenseIndex
 from bot.entries import (
+    Candidates,
+    Entries,
     Entry,
     KnowledgeItem,
     asked_of,
-    decode_entry,
-    encode_entry,
-    entry_of,
     full_text,
+    record_of,
 )
 from bot.stored_rows import StoredRows
 from index.ann import Device, open_index
@@ -98,24 +97,6 @@ _AT_ONCE = 10_000  # articles whose terms are in memory together
 _ARTICLE_CHARS = 20_000  # of an article, read by the lexical rankers
 
 
-@dataclass(frozen=True, slots=True)
-class Candidates:
-    """Articles worth ranking for one question, best by the fixed sum first.
-
-    Shapes: ``features`` is ``(n, len(FEATURES))``; ``matched_questions`` holds the nearest past
-    question of each article or None.
-    """
-
-    entries: tuple[Entry, ...]
-    features: Floats
-    matched_questions: tuple[str | None, ...]
-
-    @property
-    def answer_ids(self) -> tuple[int, ...]:
-        """Ids of the articles."""
-        return tuple(entry.answer_id for entry in self.entries)
-
-
 class CandidateIndex:
     """Finds candidate articles; additions and removals are seen by the next search.
 
@@ -146,7 +127,7 @@ class CandidateIndex:
 
     def items(self) -> list[KnowledgeItem]:
         """All articles that can be found."""
-        return [entry.item for entry in self._entries if entry is not None]
+        return [record.item for record in self._entries.records()]
 
     def fixed_weights(self) -> dict[str, float]:
         """Weights of the ranking that needs no training, by feature."""
@@ -244,7 +225,8 @@ class CandidateIndex:
         index._entries.load(parts["entries"])
         index._texts.load(parts["texts"])
         index._translated = RaggedRows.from_arrays(parts["translated"])
-        lengths = (index._passages.rows, len(index._passages), len(parts["passages"]["owner"]))
+        rows, living = index._passages.rows, len(index._passages)
+        lengths = rows, living, len(parts["passages"]["owner"])
         if (len(index._entries), len(index), len(index._texts)) != lengths:
             raise ValueError("passages and their texts do not fit each other")
         if encoder is not None:
@@ -274,13 +256,13 @@ class CandidateIndex:
         """
         terms = read_terms(text, limit=MAX_CHARS)
         if not len(terms.stems) or not self._row_of:
-            return Candidates((), np.zeros((0, len(FEATURES)), np.float32), ())
+            none = np.zeros((0, len(FEATURES)), np.float32)
+            return Candidates((), none, (), self._texts)
         scores = self._passages.score(terms)
         vector = self._encode(text[:MAX_CHARS])
         field = None if among is None else self._rows(among)
         rows = self._choose(scores, vector, max(top, 0), field)
-        every = self._entries
-        entries = [entry for row in rows.tolist() if (entry := every[row]) is not None]
+        entries = self._entries.take(rows)
         features = self._features(rows, scores, vector, terms)
         if category_proba:
             agreement = [category_proba.get(entry.category, 0.0) for entry in entries]
@@ -288,10 +270,8 @@ class CandidateIndex:
         return Candidates(
             tuple(entries),
             features,
-            tuple(
-                self._texts[row] if row >= 0 else None
-                for row in self._passages.nearest(scores.asked, rows).tolist()
-            ),
+            tuple(self._passages.nearest(scores.asked, rows).tolist()),
+            self._texts,
         )
 
     def _rows(self, answer_ids: Iterable[int]) -> Ids:
@@ -300,7 +280,7 @@ class CandidateIndex:
 
     def _reset(self) -> None:
         self._passages = PassageIndex()
-        self._entries = StoredRows(encode_entry, decode_entry)  # by passage row
+        self._entries = Entries()  # by passage row
         self._row_of: dict[int, int] = {}
         self._texts = StoredRows(str.encode, bytes.decode)  # by question row
         self._translated = RaggedRows(np.int32)  # terms in the translation table, by passage row
@@ -323,10 +303,12 @@ class CandidateIndex:
         past = [[read_terms(text, limit=MAX_CHARS) for text in texts] for texts in asked]
         rows = self._passages.add(bodies, past)
         self._texts.extend([text for texts in asked for text in texts])
+        records = []
         for item, body, questions, row in zip(items, bodies, past, rows.tolist(), strict=True):
             self._row_of[item.answer_id] = row
             stems = (body.stems, *(question.stems for question in questions))
-            self._entries.extend([entry_of(item, stems)])
+            records.append(record_of(item, stems))
+        self._entries.extend(records)
         if self._encoder is not None and self._encoder.translation is not None:
             table = self._encoder.translation
             self._translated.add([table.places(body.stems) for body in bodies])

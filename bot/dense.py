@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from index.ann import Device, load_index, stored
+from index.listed import in_steps
 from index.passages import PassageIndex
 from index.scoring import best_of_groups
 from index.vectors import VectorIndex
@@ -45,8 +46,8 @@ class DenseIndex:
 
     def to_parts(self) -> Iterator[tuple[str, dict[str, NDArray[Any]]]]:
         """The encodings as plain arrays, one part after the other."""
-        yield "answer_vectors", stored(self.answers)
-        yield "question_vectors", stored(self.questions)
+        yield "answer_vectors", in_steps(stored(self.answers))
+        yield "question_vectors", in_steps(stored(self.questions))
 
     @classmethod
     def from_parts(

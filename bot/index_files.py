@@ -1,7 +1,8 @@
 """The candidate index of each model as a file, so that a start reads what changed, not every text.
 
-A file is mapped: what nobody asks for is never in memory. It is written when an index was built,
-and anew when enough has changed since. One that is damaged or of another model is not used.
+A file is mapped or read row by row: what nobody asks for is never in memory. It is written when an
+index was built, and anew when enough has changed since. One that is damaged or of another model is
+not used.
 """
 
 from __future__ import annotations
@@ -40,7 +41,13 @@ _SPARE_BYTES: Final = 200_000_000  # left for messages in any case
 _UNCLEAN: Final = "unclean"
 _COLD: Final = "cold"
 _STAMPS: Final = "stamps"
-_FORMAT: Final = "2"
+_FORMAT: Final = "3"
+# Of the arrays of an index, those that a question looks at in a few rows: best left in the file.
+LOOKED_AT: Final = frozenset({
+    "openings/values", "entries/data", "texts/data",
+    "question_vectors/exact", "question_vectors/coarse", "answer_vectors/coarse",
+    "pair/starts", "pair/once", "pair/rows", "pair/counts",
+})  # fmt: skip
 
 
 @dataclass(slots=True, eq=False)
@@ -126,7 +133,7 @@ class IndexFiles:
         if not folder.exists():
             return None
         try:
-            parts = load_snapshot(folder, _key(bundle))
+            parts = load_snapshot(folder, _key(bundle), LOOKED_AT)
             encoder = bundle.encoder if bundle is not None else None
             index = CandidateIndex.from_parts(parts, encoder, self._device)
             ids, values = (parts[_STAMPS][name].tolist() for name in ("ids", "values"))

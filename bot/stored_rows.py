@@ -1,4 +1,4 @@
-"""Records by row that stay encoded, in a mapped file, until somebody asks for one."""
+"""Records by row that stay encoded, in a file, until somebody asks for one."""
 
 from __future__ import annotations
 
@@ -8,9 +8,11 @@ from typing import Any, Final, Generic, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from index.filed import FiledArray
+
 T = TypeVar("T")
 
-_KEPT: Final = 4096  # decoded ones, for those that are found again and again
+_KEPT: Final = 512  # decoded ones, for those that are found again and again
 
 
 class StoredRows(Generic[T]):
@@ -24,7 +26,7 @@ class StoredRows(Generic[T]):
     def __init__(self, encode: Callable[[T], bytes], decode: Callable[[bytes], T]) -> None:
         self._encode = encode
         self._decode = decode
-        self._data = memoryview(b"")
+        self._data: NDArray[np.uint8] | FiledArray = np.empty(0, np.uint8)
         self._ends = np.zeros(1, np.int64)
         self._stored = 0
         self._gone: set[int] = set()  # stored rows that were cleared
@@ -68,7 +70,7 @@ class StoredRows(Generic[T]):
         data = np.frombuffer(b"".join(codes), np.uint8)
         return {"data": data, "ends": np.append(0, np.cumsum(sizes))}
 
-    def load(self, arrays: Mapping[str, NDArray[Any]]) -> None:
+    def load(self, arrays: Mapping[str, Any]) -> None:
         """Go on with what ``to_arrays`` gave; the arrays are not copied.
 
         Raises:
@@ -77,9 +79,12 @@ class StoredRows(Generic[T]):
         ends, data = arrays["ends"], arrays["data"]
         if not len(ends) or ends[0] != 0 or ends[-1] != len(data) or np.any(np.diff(ends) < 0):
             raise ValueError("records and their ends do not fit each other")
-        self._data, self._ends, self._stored = data.data, ends, len(ends) - 1
+        self._data, self._ends, self._stored = data, ends, len(ends) - 1
 
     def _code(self, row: int) -> bytes:
         if row in self._gone:
             return b""
-        return bytes(self._data[self._ends[row] : self._ends[row + 1]])
+        start, end = self._ends[row : row + 2].tolist()
+        if isinstance(self._data, FiledArray):
+            return self._data.piece(start, end)
+        return self._data[start:end].tobytes()

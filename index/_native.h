@@ -40,6 +40,8 @@ PyObject *contains(PyObject *, PyObject *const *, Py_ssize_t);
 PyObject *gather(PyObject *, PyObject *const *, Py_ssize_t);
 PyObject *replaced(PyObject *, PyObject *const *, Py_ssize_t);
 PyObject *look(PyObject *, PyObject *const *, Py_ssize_t);
+PyObject *read_spans(PyObject *, PyObject *const *, Py_ssize_t);
+PyObject *scaled_products(PyObject *, PyObject *const *, Py_ssize_t);
 PyObject *look_at_openings(PyObject *, PyObject *const *, Py_ssize_t);
 
 #endif

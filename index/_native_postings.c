@@ -4,44 +4,77 @@
 
 enum { MOST_SEGMENTS = 2, LEVELS = 256, AHEAD = 4, AT_ONCE = 4096 };
 
+/* Rows of documents, in two bytes each or in four. */
 typedef struct {
-    const int64_t *vocabulary, *starts;
-    const int32_t *df, *rows;
+    const void *at;
+    Py_ssize_t count;
+    int narrow;
+} Rows;
+
+/* Postings as index/packed.py keeps them; df: NULL where every document lives. */
+typedef struct {
+    const int64_t *vocabulary;
+    const uint32_t *starts; /* two of each term: among once and among more */
+    const int32_t *df;
+    Rows once, more;
     const uint8_t *counts;
-    Py_ssize_t terms, postings;
+    Py_ssize_t terms;
 } Segment;
 
 typedef struct {
     float *total;
-    const float *norms, *levels; /* levels: NULL for BM25 */
+    const float *norms, *once, *levels; /* levels: NULL for BM25 */
     size_t documents;
 } Scores;
 
-/* BM25 of one term up to a row: count / (count + norm). A row out of range, as of a damaged file, is
- * passed by. Gives where to go on. */
-static int64_t add_saturated(const Scores *s, const Segment *g, int64_t at, int64_t end, int32_t below,
-                             float factor)
+/* BM25 of a term: count / (count + norm); cosine: level[count] * norm; what once says is known. */
+enum { ONCE, SATURATED, LEVELLED };
+
+/* One term up to a row. A row out of range, as of a damaged file, is passed by. Gives where to go on.
+ * Inlined for each kind, and each size of a row. */
+static inline int64_t add_rows(const Scores *s, const Rows *rows, const uint8_t *counts, int64_t at,
+                               int64_t end, uint32_t below, float factor, int kind, int narrow)
 {
-    for (; at < end && g->rows[at] < below; at++) {
-        const uint32_t row = (uint32_t)g->rows[at];
-        if (row < s->documents) {
-            const float count = g->counts[at];
-            s->total[row] += factor * (count / (count + s->norms[row]));
+    const uint16_t *two = rows->at;
+    const uint32_t *four = rows->at; /* one below 0 is out of range */
+    for (; at < end; at++) {
+        const uint32_t row = narrow ? two[at] : four[at];
+        if (row >= below) {
+            if (row < s->documents)
+                return at;
+            continue;
         }
+        if (kind == ONCE)
+            s->total[row] += factor * s->once[row];
+        else if (kind == SATURATED)
+            s->total[row] += factor * ((float)counts[at] / ((float)counts[at] + s->norms[row]));
+        else
+            s->total[row] += factor * s->levels[counts[at]] * s->norms[row];
     }
     return at;
 }
 
-/* Cosine of one term: level[count] * norm. */
-static int64_t add_levels(const Scores *s, const Segment *g, int64_t at, int64_t end, int32_t below,
-                          float factor)
+static int64_t add_once(const Scores *s, const Segment *g, int64_t at, int64_t end, uint32_t below,
+                        float factor)
 {
-    for (; at < end && g->rows[at] < below; at++) {
-        const uint32_t row = (uint32_t)g->rows[at];
-        if (row < s->documents)
-            s->total[row] += factor * s->levels[g->counts[at]] * s->norms[row];
-    }
-    return at;
+    return g->once.narrow ? add_rows(s, &g->once, NULL, at, end, below, factor, ONCE, 1)
+                          : add_rows(s, &g->once, NULL, at, end, below, factor, ONCE, 0);
+}
+
+static int64_t add_more(const Scores *s, const Rows *rows, const uint8_t *counts, int64_t at, int64_t end,
+                        uint32_t below, float factor)
+{
+    if (s->levels == NULL)
+        return rows->narrow ? add_rows(s, rows, counts, at, end, below, factor, SATURATED, 1)
+                            : add_rows(s, rows, counts, at, end, below, factor, SATURATED, 0);
+    return rows->narrow ? add_rows(s, rows, counts, at, end, below, factor, LEVELLED, 1)
+                        : add_rows(s, rows, counts, at, end, below, factor, LEVELLED, 0);
+}
+
+static double living(const Segment *g, int64_t term)
+{
+    const uint32_t *start = g->starts + 2 * term;
+    return g->df ? g->df[term] : (double)(start[2] - start[0]) + (double)(start[3] - start[1]);
 }
 
 /* Places of terms in a segment, -1 for unknown ones; adds up in how many documents they are. All are
@@ -56,7 +89,7 @@ static void locate(const Segment *g, const int64_t *terms, Py_ssize_t count, int
     }
     for (Py_ssize_t t = 0; t < count; t++) {
         if (g->terms && g->vocabulary[where[t]] == terms[t])
-            df[t] += g->df[where[t]];
+            df[t] += living(g, where[t]);
         else
             where[t] = -1;
     }
@@ -87,14 +120,19 @@ static const char OUTSIDE[] = "a term lies outside the postings";
 static const char LENGTHS[] = "scores and norms, rows and counts must have one length";
 static const char LEVELLESS[] = "there must be a level for every count";
 
-enum { TOTAL, NORMS, LEVEL, TERMS, REPEATS, IDF, DF, FIXED, PER_SEGMENT = 5 };
+enum { TOTAL, NORMS, SINGLE, LEVEL, TERMS, REPEATS, IDF, DF, FIXED, PER_SEGMENT = 6 };
+
+/* Where a term goes on. */
+typedef struct {
+    int64_t once, once_end, more, more_end;
+    float factor;
+} Reader;
 
 /* The postings of a term lie all over memory: those of a few are asked for before they are needed. */
-static inline void fetch(const Segment *g, int64_t start)
+static inline void fetch(const Segment *g, const Reader *r)
 {
-    FETCH(g->rows + start);
-    FETCH((const char *)(g->rows + start) + 64);
-    FETCH(g->counts + start);
+    FETCH((const char *)g->once.at + (r->once << (g->once.narrow ? 1 : 2)));
+    FETCH((const char *)g->more.at + (r->more << (g->more.narrow ? 1 : 2)));
 }
 
 /* What some terms say of all documents. As many documents at a time as a quick cache holds: each term
@@ -102,28 +140,29 @@ static inline void fetch(const Segment *g, int64_t start)
 static const char *add_terms(const Scores *s, const Segment *g, const int64_t *where,
                              const float *factors, Py_ssize_t count)
 {
-    int64_t *ats = malloc((size_t)(count + 1) * sizeof *ats);
-    const char *wrong = ats == NULL ? "there is no memory for so long a query" : NULL;
+    Reader *readers = malloc((size_t)(count + 1) * sizeof *readers);
+    const char *wrong = readers == NULL ? "there is no memory for so long a query" : NULL;
+    Py_ssize_t known = 0;
     for (Py_ssize_t t = 0; wrong == NULL && t < count; t++) {
         if (where[t] < 0)
             continue;
-        ats[t] = g->starts[where[t]];
-        if (ats[t] < 0 || g->starts[where[t] + 1] > g->postings)
+        const uint32_t *start = g->starts + 2 * where[t];
+        readers[known++] = (Reader){start[0], start[2], start[1], start[3], factors[t]};
+        if (start[2] > g->once.count || start[3] > g->more.count)
             wrong = OUTSIDE;
     }
     for (size_t first = 0; wrong == NULL && first < s->documents; first += AT_ONCE) {
-        const int32_t below = first + AT_ONCE < s->documents ? (int32_t)(first + AT_ONCE) : INT32_MAX;
-        for (Py_ssize_t t = 0; t < count; t++) {
-            if (t + AHEAD < count && where[t + AHEAD] >= 0 && ats[t + AHEAD] < g->postings)
-                fetch(g, ats[t + AHEAD]);
-            if (where[t] < 0)
-                continue;
-            const int64_t end = g->starts[where[t] + 1];
-            ats[t] = s->levels == NULL ? add_saturated(s, g, ats[t], end, below, factors[t])
-                                       : add_levels(s, g, ats[t], end, below, factors[t]);
+        const size_t left = s->documents - first;
+        const uint32_t below = (uint32_t)(first + (left < AT_ONCE ? left : AT_ONCE));
+        for (Py_ssize_t t = 0; t < known; t++) {
+            Reader *r = &readers[t];
+            if (t + AHEAD < known)
+                fetch(g, r + AHEAD);
+            r->once = add_once(s, g, r->once, r->once_end, below, r->factor);
+            r->more = add_more(s, &g->more, g->counts, r->more, r->more_end, below, r->factor);
         }
     }
-    free(ats);
+    free(readers);
     return wrong;
 }
 
@@ -148,10 +187,17 @@ static const char *answer(const Scores *s, Py_buffer *b, const Segment *segments
     return wrong;
 }
 
+/* Rows of so many postings. 1, or 0 where they are of no known size. */
+static int rows_of(const Py_buffer *view, Rows *rows, Py_ssize_t count)
+{
+    *rows = (Rows){view->buf, count, view->len == 2 * count};
+    return view->len == 2 * count || view->len == 4 * count;
+}
+
 static const char *misfit(const Py_buffer *b, Segment *segments, int count)
 {
     const Py_ssize_t terms = COUNT(b[TERMS], int64_t);
-    if (b[NORMS].len != b[TOTAL].len)
+    if (b[NORMS].len != b[TOTAL].len || b[SINGLE].len != b[TOTAL].len)
         return LENGTHS;
     if (COUNT(b[REPEATS], int64_t) != terms || COUNT(b[IDF], double) != terms ||
         COUNT(b[DF], double) != terms)
@@ -161,27 +207,32 @@ static const char *misfit(const Py_buffer *b, Segment *segments, int count)
     for (int g = 0; g < count; g++) {
         const Py_buffer *own = b + FIXED + g * PER_SEGMENT;
         Segment *s = &segments[g];
-        *s = (Segment){own[0].buf, own[1].buf, own[2].buf, own[3].buf, own[4].buf,
-                       COUNT(own[0], int64_t), COUNT(own[4], uint8_t)};
-        if (COUNT(own[1], int64_t) != s->terms + 1 || COUNT(own[2], int32_t) != s->terms)
+        *s = (Segment){.vocabulary = own[0].buf, .starts = own[1].buf, .counts = own[4].buf,
+                       .df = own[5].len ? own[5].buf : NULL, .terms = COUNT(own[0], int64_t)};
+        if (COUNT(own[1], uint32_t) != 2 * s->terms + 2 ||
+            (s->df && COUNT(own[5], int32_t) != s->terms))
             return "every term of a vocabulary needs a start and a document count";
-        if (COUNT(own[3], int32_t) != s->postings)
+        const uint32_t *end = s->starts + 2 * s->terms;
+        if (!rows_of(&own[2], &s->once, end[0]) || !rows_of(&own[3], &s->more, end[1]) ||
+            own[4].len != end[1])
             return LENGTHS;
     }
     return NULL;
 }
 
-/* ask(total, norms, levels, terms, repeats, idf, df, k1, scale, living, vocabulary, starts,
- * document counts, rows, counts, and a second segment's): levels of no length for BM25. */
+/* ask(total, norms, once, levels, terms, repeats, idf, df, k1, scale, living, vocabulary, starts, once,
+ * rows, counts, document counts, and a second segment's): levels of no length for BM25. */
 PyObject *ask(PyObject *self, PyObject *const *args, Py_ssize_t given)
 {
     enum { NUMBERS = 3, VIEWS = FIXED + MOST_SEGMENTS * PER_SEGMENT };
+    static const char KINDS[] = "FfffllDDlubbbilubbbi";
     PyObject *arrays[VIEWS];
     Py_buffer b[VIEWS];
     Segment segments[MOST_SEGMENTS];
     double numbers[NUMBERS];
     const int count = given == FIXED + NUMBERS + PER_SEGMENT ? 1 : MOST_SEGMENTS;
     const Py_ssize_t views = FIXED + count * PER_SEGMENT;
+    char kinds[sizeof KINDS];
     (void)self;
     if (!wanted(given, views + NUMBERS))
         return NULL;
@@ -189,12 +240,14 @@ PyObject *ask(PyObject *self, PyObject *const *args, Py_ssize_t given)
         arrays[i] = args[i < FIXED ? i : i + NUMBERS];
     for (int i = 0; i < NUMBERS; i++)
         numbers[i] = PyFloat_AsDouble(args[FIXED + i]);
-    if (PyErr_Occurred() || !open_arrays(arrays, count == 1 ? "FffllDDlliib" : "FffllDDlliiblliib", b))
+    memcpy(kinds, KINDS, sizeof kinds);
+    kinds[views] = 0;
+    if (PyErr_Occurred() || !open_arrays(arrays, kinds, b))
         return NULL;
     const char *wrong = misfit(b, segments, count);
     if (wrong == NULL) {
-        const Scores s = {b[TOTAL].buf, b[NORMS].buf, b[LEVEL].len ? b[LEVEL].buf : NULL,
-                          (size_t)b[TOTAL].len / sizeof(float)};
+        const Scores s = {b[TOTAL].buf, b[NORMS].buf, b[SINGLE].buf,
+                          b[LEVEL].len ? b[LEVEL].buf : NULL, (size_t)b[TOTAL].len / sizeof(float)};
         Py_BEGIN_ALLOW_THREADS
         wrong = answer(&s, b, segments, count, numbers);
         Py_END_ALLOW_THREADS
@@ -202,7 +255,8 @@ PyObject *ask(PyObject *self, PyObject *const *args, Py_ssize_t given)
     return closed(b, views, wrong);
 }
 
-/* add_scores(total, norms, levels, starts, rows, counts, where, factors) */
+/* add_scores(total, norms, levels, starts, rows, counts, where, factors): of postings that all have a
+ * count, as index/profiles.py keeps them. */
 PyObject *add_scores(PyObject *self, PyObject *const *args, Py_ssize_t given)
 {
     enum { SUMS, NORM, LEVEL_OF, STARTS, ROWS, COUNTS, WHERE, FACTORS, VIEWS };
@@ -211,23 +265,26 @@ PyObject *add_scores(PyObject *self, PyObject *const *args, Py_ssize_t given)
     (void)self;
     if (!wanted(given, VIEWS) || !open_arrays(args, "Fffliblf", b))
         return NULL;
-    const Scores s = {b[SUMS].buf, b[NORM].buf, b[LEVEL_OF].len ? b[LEVEL_OF].buf : NULL,
+    const Scores s = {b[SUMS].buf, b[NORM].buf, NULL, b[LEVEL_OF].len ? b[LEVEL_OF].buf : NULL,
                       (size_t)b[SUMS].len / sizeof(float)};
-    const Segment g = {NULL, b[STARTS].buf, NULL, b[ROWS].buf, b[COUNTS].buf,
-                       COUNT(b[STARTS], int64_t) - 1, COUNT(b[COUNTS], uint8_t)};
-    const int64_t *where = b[WHERE].buf;
-    const Py_ssize_t terms = COUNT(b[WHERE], int64_t);
-    if (b[NORM].len != b[SUMS].len || COUNT(b[ROWS], int32_t) != g.postings)
+    const Rows rows = {b[ROWS].buf, COUNT(b[COUNTS], uint8_t), 0};
+    const int64_t *where = b[WHERE].buf, *starts = b[STARTS].buf;
+    const float *factors = b[FACTORS].buf;
+    const Py_ssize_t terms = COUNT(b[WHERE], int64_t), known = COUNT(b[STARTS], int64_t) - 1;
+    if (b[NORM].len != b[SUMS].len || COUNT(b[ROWS], int32_t) != rows.count)
         wrong = LENGTHS;
     else if (COUNT(b[FACTORS], float) != terms)
         wrong = "every term needs a place and a factor";
     else if (s.levels != NULL && COUNT(b[LEVEL_OF], float) != LEVELS)
         wrong = LEVELLESS;
-    for (Py_ssize_t t = 0; wrong == NULL && t < terms; t++)
-        if (where[t] < 0 || where[t] >= g.terms)
+    for (Py_ssize_t t = 0; wrong == NULL && t < terms; t++) {
+        if (where[t] < 0 || where[t] >= known || starts[where[t]] < 0 ||
+            starts[where[t] + 1] > rows.count)
             wrong = OUTSIDE;
-    if (wrong == NULL)
-        wrong = add_terms(&s, &g, where, b[FACTORS].buf, terms);
+        else
+            add_more(&s, &rows, b[COUNTS].buf, starts[where[t]], starts[where[t] + 1],
+                     (uint32_t)s.documents, factors[t]);
+    }
     return closed(b, VIEWS, wrong);
 }
 
@@ -253,20 +310,23 @@ PyObject *count_terms(PyObject *self, PyObject *const *args, Py_ssize_t given)
     return closed_with(b, 3, kept, "there is no room for so many terms");
 }
 
-/* count_documents(terms, vocabulary, document counts, out): adds up in how many documents terms are. */
+/* count_documents(terms, vocabulary, starts, document counts, out): adds up in how many documents terms
+ * are. */
 PyObject *count_documents(PyObject *self, PyObject *const *args, Py_ssize_t given)
 {
-    enum { SOUGHT, VOCABULARY, COUNTS, OUT, VIEWS };
+    enum { SOUGHT, VOCABULARY, STARTS, COUNTS, OUT, VIEWS };
     Py_buffer b[VIEWS];
     const char *wrong = NULL;
     (void)self;
-    if (!wanted(given, VIEWS) || !open_arrays(args, "lliD", b))
+    if (!wanted(given, VIEWS) || !open_arrays(args, "lluiD", b))
         return NULL;
     const Py_ssize_t count = COUNT(b[SOUGHT], int64_t);
-    const Segment g = {.vocabulary = b[VOCABULARY].buf, .df = b[COUNTS].buf,
+    const Segment g = {.vocabulary = b[VOCABULARY].buf, .starts = b[STARTS].buf,
+                       .df = b[COUNTS].len ? b[COUNTS].buf : NULL,
                        .terms = COUNT(b[VOCABULARY], int64_t)};
     int64_t *where = malloc((size_t)(count + 1) * sizeof *where);
-    if (COUNT(b[COUNTS], int32_t) != g.terms || COUNT(b[OUT], double) != count)
+    if (COUNT(b[STARTS], uint32_t) != 2 * g.terms + 2 ||
+        (g.df && COUNT(b[COUNTS], int32_t) != g.terms) || COUNT(b[OUT], double) != count)
         wrong = "every term needs a document count";
     else if (where == NULL)
         wrong = "there is no memory for so many terms";

@@ -235,6 +235,44 @@ PyObject *products(PyObject *self, PyObject *const *args, Py_ssize_t given)
     return closed(b, VIEWS, right ? NULL : "rows, places and results do not fit each other");
 }
 
+/* Inner product of steps with a vector. */
+#define STEPS(name, type)                                                                            \
+    static WIDE float name(const type *restrict a, const float *restrict b, Py_ssize_t size)         \
+    {                                                                                                \
+        float lanes[LANES] = {0}, whole = 0;                                                         \
+        Py_ssize_t i = 0;                                                                            \
+        for (; i + LANES <= size; i += LANES)                                                        \
+            for (int lane = 0; lane < LANES; lane++)                                                 \
+                lanes[lane] += (float)a[i + lane] * b[i + lane];                                     \
+        for (; i < size; i++)                                                                        \
+            whole += (float)a[i] * b[i];                                                             \
+        for (int lane = 0; lane < LANES; lane++)                                                     \
+            whole += lanes[lane];                                                                    \
+        return whole;                                                                                \
+    }
+STEPS(product_of_bytes, int8_t)
+STEPS(product_of_words, int16_t)
+
+/* scaled_products(rows of steps in one byte or two, size of a step by row, vector, out) */
+PyObject *scaled_products(PyObject *self, PyObject *const *args, Py_ssize_t given)
+{
+    enum { ROWS, SCALES, VECTOR, OUT, VIEWS };
+    Py_buffer b[VIEWS];
+    (void)self;
+    if (!wanted(given, VIEWS) || !open_arrays(args, "bffF", b))
+        return NULL;
+    const Py_ssize_t size = COUNT(b[VECTOR], float), count = COUNT(b[SCALES], float);
+    const int narrow = b[ROWS].len == count * size;
+    const int right = COUNT(b[OUT], float) == count && (narrow || b[ROWS].len == 2 * count * size);
+    const float *scales = b[SCALES].buf, *vector = b[VECTOR].buf;
+    float *out = b[OUT].buf;
+    for (Py_ssize_t i = 0; right && i < count; i++)
+        out[i] = scales[i] *
+                 (narrow ? product_of_bytes((const int8_t *)b[ROWS].buf + i * size, vector, size)
+                         : product_of_words((const int16_t *)b[ROWS].buf + i * size, vector, size));
+    return closed(b, VIEWS, right ? NULL : "rows, scales and results do not fit each other");
+}
+
 /* nearest(likeness of questions, first question of each passage and the end, passages, out): the most
  * alike question of each passage, the first of equal ones; -1 where none is alike. */
 PyObject *nearest(PyObject *self, PyObject *const *args, Py_ssize_t given)

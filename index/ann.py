@@ -345,13 +345,15 @@ def stored(index: VectorIndex) -> dict[str, NDArray[Any]]:
 def load_index(
     arrays: Mapping[str, NDArray[Any]], requested: str = "auto"
 ) -> tuple[VectorIndex, Device]:
-    """The index whose arrays ``stored`` gave, and the device with its reason.
+    """The index whose arrays ``stored`` gave, in steps or not, and the device with its reason.
 
     On the CPU it goes on without FAISS; for a GPU, where it is worth one, it is built anew.
     """
     device = choose_device(requested)
-    if device.name == "cpu" or len(arrays["ids"]) < GPU_FROM:
-        return ListedIndex.from_arrays(arrays), device
-    index, device = open_index(int(arrays["vectors"].shape[1]), requested)
-    index.add(arrays["ids"], arrays["vectors"])
+    listed = ListedIndex.from_arrays(arrays)
+    if device.name == "cpu" or len(listed) < GPU_FROM:
+        return listed, device
+    index, device = open_index(listed.dimension, requested)
+    plain = listed.to_arrays()
+    index.add(plain["ids"], plain["vectors"])
     return index, device

@@ -113,7 +113,7 @@ class ForwardIndex:
         if native.library is not None:
             found = np.empty((6, len(rows)), np.float32)
             mean = self._total / max(self._living, 1)
-            native.library.look(*self._documents.arrays(), rows, query, order, weight, found, mean)
+            native.library.look(*self._documents.look(rows), query, order, weight, found, mean)
             return Closeness(*found)
         return self._look(rows, query, order, weight)
 
@@ -131,7 +131,7 @@ class ForwardIndex:
             at = np.searchsorted(wanted, shortened(query.terms))
             other = np.searchsorted(wanted, shortened(others.terms))
             native.library.replaced(
-                *self._documents.arrays(), rows, wanted, at, np.ascontiguousarray(others.place),
+                *self._documents.look(rows), wanted, at, np.ascontiguousarray(others.place),
                 other, others.mass, found, whole,
             )  # fmt: skip
             return found

@@ -14,17 +14,9 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from index.postings import (
-    Query,
-    Segment,
-    build_segment,
-    compacted,
-    count_terms,
-    document_counts,
-    erase,
-    merge_segments,
-)
-from index.scoring import LOGARITHMS, ask, weights
+from index.packed import Packed, erase, pack, unpack
+from index.postings import Query, build_segment, count_terms, merge_segments
+from index.scoring import LOGARITHMS, ask, document_counts, once_of, weights
 from index.selection import best_rows
 
 Ids = NDArray[np.int64]
@@ -58,8 +50,8 @@ class LexicalIndex:
         self._lengths = np.zeros(0, np.float32)
         self._alive = np.zeros(0, bool)
         self._living = 0
-        self._main = build_segment([], [])
-        self._recent: Segment | None = None
+        self._main = pack(build_segment([], []))
+        self._recent: Packed | None = None
         self._pending: dict[int, Ids] = {}
         self._waiting = 0  # terms added since the last merge
         self._gone: list[int] = []  # removed rows whose postings are still there
@@ -67,6 +59,7 @@ class LexicalIndex:
         # By row, BM25: what a count is compared with; cosine: one by the document's length. That of
         # a removed row makes its scores 0, since its postings may wait to be erased together.
         self._norms = np.zeros(0, np.float32)
+        self._once = np.zeros(0, np.float32)  # what a row says of a term that it has once
         self._measured_at = 0
 
     def __len__(self) -> int:
@@ -129,8 +122,8 @@ class LexicalIndex:
         self._settle()
         terms, repeats = counted
         idf, df = ask(
-            total, self._segments(), terms, repeats, norms=self._norms, living=len(self),
-            k1=self._k1 if self.weighting == "bm25" else None, scale=scale,
+            total, self._segments(), terms, repeats, norms=self._norms, once=self._once,
+            living=len(self), k1=self._k1 if self.weighting == "bm25" else None, scale=scale,
         )  # fmt: skip
         return Query(terms, idf, df)
 
@@ -147,14 +140,10 @@ class LexicalIndex:
     def to_arrays(self) -> dict[str, NDArray[np.generic]]:
         """Everything needed to go on, as plain arrays."""
         self._settle(merge=True)
-        main = compacted(self._main)
+        whole = not len(self._main.df)
+        main = self._main if whole else pack(unpack(self._main, self._alive))
         is_bm25 = float(self.weighting == "bm25")
-        return {
-            "vocabulary": main.vocabulary,
-            "starts": main.starts,
-            "df": main.df,
-            "rows": main.rows,
-            "counts": main.counts,
+        return main.to_arrays() | {
             "lengths": self._lengths,
             "alive": self._alive.astype(np.uint8),
             "norms": self._norms,
@@ -169,14 +158,9 @@ class LexicalIndex:
         index._lengths = arrays["lengths"].astype(np.float32, copy=False)
         index._alive = arrays["alive"].astype(bool)
         index._living = int(index._alive.sum())
-        index._main = Segment(
-            arrays["vocabulary"].astype(np.int64, copy=False),
-            arrays["starts"].astype(np.int64, copy=False),
-            arrays["df"].astype(np.int32, copy=False),
-            arrays["rows"].astype(np.int32, copy=False),
-            arrays["counts"].astype(np.uint8, copy=False),
-        )
+        index._main = Packed.from_arrays(arrays)
         index._norms = arrays["norms"].astype(np.float32, copy=False)
+        index._once = once_of(index._norms, bm25=bool(is_bm25))
         index._measured_at = int(measured_at)
         return index
 
@@ -193,18 +177,23 @@ class LexicalIndex:
         if self._pending and (merge or len(self._pending) > max(_RECENT, self.rows // 50)):
             self._merge()
         if self._pending and self._recent is None:
-            self._recent = build_segment(list(self._pending), list(self._pending.values()))
+            self._recent = self._fresh()
         self._measure()
+        self._once = once_of(self._norms, bm25=self.weighting == "bm25")
         self._stale = False
 
     def _merge(self) -> None:
         """Take what waits into the main segment."""
+        older = unpack(self._main, self._alive)
         fresh = build_segment(list(self._pending), list(self._pending.values()))
-        self._main = merge_segments(self._main, fresh)
+        self._main, self._gone = pack(merge_segments(older, fresh)), []
         self._measured_at = -len(self) - 1
         self._pending, self._waiting, self._recent = {}, 0, None
 
-    def _segments(self) -> list[Segment]:
+    def _fresh(self) -> Packed:
+        return pack(build_segment(list(self._pending), list(self._pending.values())))
+
+    def _segments(self) -> list[Packed]:
         return [self._main] if self._recent is None else [self._main, self._recent]
 
     def _weights(self, df: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -237,18 +226,20 @@ class LexicalIndex:
             self._norms = np.where(squares > 0, _inverse_root(squares), self._norms)
         self._norms[~self._alive] = 0.0
 
-    def _squares(self, segment: Segment) -> NDArray[np.float64]:
+    def _squares(self, segment: Packed) -> NDArray[np.float64]:
         """Squared length of every row's weights, as far as the segment holds them."""
-        vocabulary = segment.vocabulary
-        df = document_counts(vocabulary, self._segments())
+        df = document_counts(segment.vocabulary, self._segments())
         idf = self._weights(df).astype(np.float32)
-        squares = np.zeros(self.rows)
-        cuts = np.searchsorted(segment.starts, np.arange(0, len(segment.rows), _BLOCK))
-        for first, last in pairwise(np.append(cuts, len(idf)).tolist()):
-            start, end = segment.starts[first], segment.starts[last]
-            said = LOGARITHMS[segment.counts[start:end]]
-            said *= np.repeat(idf[first:last], np.diff(segment.starts[first : last + 1]))
-            squares += np.bincount(segment.rows[start:end], said**2, minlength=self.rows)
+        squares, starts = np.zeros(self.rows), np.asarray(segment.starts).astype(np.int64)
+        for column, rows in enumerate((np.asarray(segment.once), np.asarray(segment.rows))):
+            own = starts[:, column]
+            cuts = np.searchsorted(own, np.arange(0, len(rows), _BLOCK))
+            for first, last in pairwise(np.append(cuts, len(idf)).tolist()):
+                start, end = own[first], own[last]
+                said = np.repeat(idf[first:last], np.diff(own[first : last + 1]))
+                if column:
+                    said *= LOGARITHMS[np.asarray(segment.counts)[start:end]]
+                squares += np.bincount(rows[start:end], said**2, minlength=self.rows)
         return squares
 
 

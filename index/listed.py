@@ -1,8 +1,9 @@
 """Vectors in lists by their nearest centroid, as an inverted file of FAISS left them.
 
-The stored part is never changed and may lie in a mapped file: the only copy of the vectors, and
-nothing of it is in memory before it is looked at. What is added later is compared one by one;
-what is removed is passed over. ``to_arrays`` makes one of both.
+The stored part is never changed and may lie in a file: the only copy of the vectors, and nothing
+of it is in memory before it is looked at. It is kept twice: list by list in steps of a byte, for
+the search, and by id in steps of two, for what was found. What is added later is compared one by
+one; what is removed is passed over. ``to_arrays`` makes one of both.
 """
 
 from __future__ import annotations
@@ -13,20 +14,24 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from index.vectors import ExactIndex, checked, inner_products
+from index.coarse import Steps
+from index.vectors import ExactIndex, checked
 
 Ids = NDArray[np.int64]
 Floats = NDArray[np.float32]
 
 _AT_ONCE: Final = 1024  # vectors whose list is sought together
+_DEVIATIONS: Final = 8.0  # of the coarse products, within which vectors are compared again
 
 
 class ListedIndex:
     """Stored vectors searched in the lists that a query probes, and fresh ones beside them.
 
     Args:
-        ids: of the stored vectors, not negative, ``(n,)``.
-        rows: the vectors ``(n, d)``, list after list.
+        ids: of the stored vectors, rising, not negative, ``(n,)``.
+        exact: the vectors in their order.
+        order: place of each in that order, list after list, ``(n,)``.
+        coarse: the vectors, list after list.
         starts: of the lists, and the end, ``(lists + 1,)``.
         centroids: of the lists ``(lists, d)``.
         probes: lists searched per query.
@@ -35,23 +40,40 @@ class ListedIndex:
         ValueError: the arrays do not fit each other.
     """
 
-    def __init__(self, ids: Ids, rows: Floats, starts: Ids, centroids: Floats, probes: int) -> None:
-        if len(ids) != len(rows) or len(starts) != len(centroids) + 1 or starts[-1] != len(rows):
+    def __init__(
+        self,
+        ids: Ids,
+        *,
+        exact: Steps,
+        order: NDArray[np.int32],
+        coarse: Steps,
+        starts: Ids,
+        centroids: Floats,
+        probes: int,
+    ) -> None:
+        if {len(exact), len(order), len(coarse), int(starts[-1])} != {len(ids)}:
             raise ValueError("vectors, ids and lists do not fit each other")
-        if int(ids.min(initial=0)) < 0 or np.any(np.diff(starts) < 0) or starts[0] != 0:
-            raise ValueError("ids and lists must rise from 0")
-        self.dimension = int(rows.shape[1])
+        if len(starts) != len(centroids) + 1 or exact.dimension != coarse.dimension:
+            raise ValueError("vectors, ids and lists do not fit each other")
+        if int(ids.min(initial=0)) < 0 or np.any(np.diff(ids) <= 0):
+            raise ValueError("ids must rise from 0")
+        if np.any(np.diff(starts) < 0) or starts[0] != 0:
+            raise ValueError("lists must rise from 0")
+        if np.any(np.bincount(order, minlength=len(ids)) != 1):
+            raise ValueError("every vector must be in one list")
+        self.dimension = exact.dimension
         self._ids = ids
-        self._rows = rows
+        self._exact = exact
+        self._order = order
+        self._coarse = coarse
         self._starts = starts
         self._centroids = centroids
         self._probes = probes
         self._fresh = ExactIndex(self.dimension)
         self._gone = np.zeros(len(ids), bool)
         self._some_gone = False
-        self._every = np.arange(len(ids))
-        self._place = np.full(int(ids.max(initial=-1)) + 1, -1, np.int64)
-        self._place[ids] = self._every
+        # Ids without a gap are their own places, as most are.
+        self._gapless = len(ids) == 0 or int(ids[-1]) == len(ids) - 1
 
     def __len__(self) -> int:
         return len(self._ids) - int(self._gone.sum()) + len(self._fresh)
@@ -69,7 +91,6 @@ class ListedIndex:
         places = self._places(ids)
         places = places[places >= 0]
         self._gone[places] = True
-        self._place[self._ids[places]] = -1
         self._some_gone = self._some_gone or bool(len(places))
 
     def search(self, queries: Floats, k: int) -> tuple[Floats, Ids]:
@@ -79,12 +100,9 @@ class ListedIndex:
         if k <= 0 or not len(self._ids):
             return scores, ids
         for row, query in enumerate(queries):
-            values, places = self._probe(query)
+            values, places = self._probe(query, k)
             values = np.concatenate([scores[row], values])
             keys = np.concatenate([ids[row], self._ids[places]])
-            if len(values) > k:
-                best = np.argpartition(-values, k - 1)[:k]
-                values, keys = values[best], keys[best]
             order = np.lexsort((keys, -values))[:k]
             scores[row], ids[row] = values[order], keys[order]
         return scores, ids
@@ -93,30 +111,31 @@ class ListedIndex:
         """Stored rows ``(n, dimension)``; zeros for unknown ids."""
         ids = np.asarray(ids, np.int64)
         places = self._places(ids)
-        if len(places) and int(places.min()) >= 0:
-            return self._rows[places]
         found = self._fresh.vectors(ids)
-        stored = places >= 0
-        found[stored] = self._rows[places[stored]]
+        stored = np.flatnonzero(places >= 0)
+        found[stored] = self._exact.take(places[stored])
         return found
 
     def products(self, ids: Ids, vector: Floats) -> Floats:
         """Inner products ``(n,)`` of stored rows with a vector; 0 for unknown ids."""
-        places = self._places(np.asarray(ids, np.int64))
-        found = inner_products(self._rows, places, vector)
-        if len(self._fresh):
-            fresh = np.flatnonzero(places < 0)
-            found[fresh] = self._fresh.products(ids[fresh], vector)
+        ids = np.asarray(ids, np.int64)
+        places = self._places(ids)
+        if not len(places) or int(places.min()) >= 0:
+            return self._products(places, vector)
+        found = self._fresh.products(ids, vector)
+        stored = np.flatnonzero(places >= 0)
+        found[stored] = self._products(places[stored], vector)
         return found
 
     def to_arrays(self) -> dict[str, NDArray[Any]]:
         """Everything needed to go on, as plain arrays; fresh vectors are in the lists."""
-        kept = np.flatnonzero(~self._gone)
-        lists = np.repeat(np.arange(len(self._centroids)), np.diff(self._starts))[kept]
-        lists = np.concatenate([lists, self._nearest_lists(self._fresh.rows)])
+        lists = np.repeat(np.arange(len(self._centroids)), np.diff(self._starts))
+        kept = np.flatnonzero(~self._gone[self._order])
+        lists = np.concatenate([lists[kept], self._nearest_lists(self._fresh.rows)])
         order = np.argsort(lists, kind="stable")
-        ids = np.concatenate([self._ids[kept], self._fresh.ids])[order]
-        rows = np.concatenate([self._rows[kept], self._fresh.rows])[order]
+        places = self._order[kept]
+        ids = np.concatenate([self._ids[places], self._fresh.ids])[order]
+        rows = np.concatenate([self._exact.whole()[places], self._fresh.rows])[order]
         sizes = np.bincount(lists, minlength=len(self._centroids))
         return {
             "ids": ids,
@@ -127,40 +146,69 @@ class ListedIndex:
         }
 
     @classmethod
-    def from_arrays(cls, arrays: Mapping[str, NDArray[Any]]) -> ListedIndex:
-        """The index that ``to_arrays`` of this or another vector index described.
+    def from_arrays(cls, arrays: Mapping[str, Any]) -> ListedIndex:
+        """The index that ``in_steps``, or ``to_arrays`` of any vector index, described.
 
-        The arrays are not copied. Without lists all vectors are one.
+        Arrays in steps are not copied.
 
         Raises:
             ValueError: the arrays do not fit each other.
         """
-        rows = arrays["vectors"].astype(np.float32, copy=False)
-        starts = arrays.get("starts", np.asarray([0, len(rows)]))
-        centroids = arrays.get("centroids", np.zeros((1, rows.shape[1]), np.float32))
-        probes = int(arrays["probes"][0]) if "probes" in arrays else 1
-        ids = arrays["ids"].astype(np.int64, copy=False)
-        return cls(ids, rows, starts.astype(np.int64), centroids, probes)
+        if "coarse" not in arrays:
+            arrays = in_steps(arrays)
+        return cls(
+            arrays["ids"].astype(np.int64, copy=False),
+            exact=Steps.from_arrays(arrays, "exact"),
+            order=arrays["order"],
+            coarse=Steps.from_arrays(arrays, "coarse"),
+            starts=arrays["starts"].astype(np.int64),
+            centroids=arrays["centroids"],
+            probes=int(arrays["probes"][0]),
+        )
 
     def _places(self, ids: Ids) -> Ids:
-        """Places of ids among the stored vectors, -1 for none."""
-        if len(ids) and int(ids.max()) < len(self._place) and int(ids.min()) >= 0:
-            return self._place[ids]
-        known = (ids >= 0) & (ids < len(self._place))
-        places = np.full(len(ids), -1, np.int64)
-        places[known] = self._place[ids[known]]
+        """Places of ids among the stored vectors, -1 for none or what was removed."""
+        size = len(self._ids)
+        if not size or not len(ids):
+            return np.full(len(ids), -1, np.int64)
+        if self._gapless:
+            places = np.where((ids >= 0) & (ids < size), ids, -1)
+        else:
+            places = np.minimum(np.searchsorted(self._ids, ids), size - 1)
+            places = np.where(self._ids[places] == ids, places, -1)
+        if self._some_gone:
+            places[(places >= 0) & self._gone[places]] = -1
         return places
 
-    def _probe(self, query: Floats) -> tuple[Floats, Ids]:
-        """Inner products with what the nearest lists hold, and the places of it."""
-        places = self._every
+    def _products(self, places: Ids, vector: Floats) -> Floats:
+        """Inner products of the vectors at places; what follows each other is read together."""
+        if not len(places):
+            return np.empty(0, np.float32)
+        first = np.flatnonzero(np.append(True, places[1:] != places[:-1] + 1))
+        return self._exact.products(places[first], np.diff(np.append(first, len(places))), vector)
+
+    def _probe(self, query: Floats, k: int) -> tuple[Floats, Ids]:
+        """Inner products with the best of what the nearest lists hold, and the places of these."""
+        near = np.zeros(1, np.int64)
         if self._probes < len(self._centroids):
             near = np.argpartition(-(self._centroids @ query), self._probes - 1)[: self._probes]
-            starts, ends = self._starts[near].tolist(), self._starts[near + 1].tolist()
-            places = np.concatenate([places[a:b] for a, b in zip(starts, ends, strict=True)])
+            near.sort()
+        elif len(self._centroids) > 1:
+            near = np.arange(len(self._centroids))
+        starts = self._starts[near]
+        sizes = self._starts[near + 1] - starts
+        values = self._coarse.products(starts, sizes, query)
+        shift = starts - np.cumsum(sizes) + sizes
+        places = self._order[np.repeat(shift, sizes) + np.arange(len(values))].astype(np.int64)
         if self._some_gone:
-            places = places[~self._gone[places]]
-        return inner_products(self._rows, places, query), places
+            living = np.flatnonzero(~self._gone[places])
+            values, places = values[living], places[living]
+        if len(values) > k:
+            bound = np.partition(values, len(values) - k)[len(values) - k]
+            margin = _DEVIATIONS * self._coarse.error * float(np.linalg.norm(query))
+            places = places[values >= bound - margin]
+        places = np.sort(places)
+        return self._products(places, query), places
 
     def _nearest_lists(self, rows: Floats) -> Ids:
         parts = [
@@ -168,3 +216,23 @@ class ListedIndex:
             for start in range(0, len(rows), _AT_ONCE)
         ]
         return np.concatenate(parts) if parts else np.empty(0, np.int64)
+
+
+def in_steps(arrays: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
+    """What ``ListedIndex.from_arrays`` goes on with, of the arrays of any vector index.
+
+    Without lists all vectors are one.
+    """
+    vectors = arrays["vectors"].astype(np.float32, copy=False)
+    by_id = np.argsort(arrays["ids"], kind="stable")
+    order = np.empty(len(by_id), np.int32)
+    order[by_id] = np.arange(len(by_id))
+    return {
+        "ids": arrays["ids"][by_id].astype(np.int64, copy=False),
+        "order": order,
+        "starts": np.asarray(arrays.get("starts", [0, len(vectors)])),
+        "centroids": arrays.get("centroids", np.zeros((1, vectors.shape[1]), np.float32)),
+        "probes": np.asarray(arrays.get("probes", [1])),
+        **Steps.of(vectors[by_id], np.int16).to_arrays("exact"),
+        **Steps.of(vectors, np.int8).to_arrays("coarse"),
+    }

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-VERSION: Final = 7  # of what the C functions take; a build of other sources is not asked
+VERSION: Final = 8  # of what the C functions take; a build of other sources is not asked
 
 library: Any = None
 try:

@@ -85,8 +85,11 @@ class OpeningIndex:
         """
         if native.library is not None:
             found = np.empty((3, len(rows)), np.float32)
-            arrays = *self._documents.arrays(), self._cuts, rows, shortened(terms), idf, found
-            native.library.look_at_openings(*arrays)
+            values, starts, sizes, places = self._documents.look(rows)
+            cuts = self._cuts if places is rows else self._cuts[rows]
+            native.library.look_at_openings(
+                values, starts, sizes, cuts, places, shortened(terms), idf, found
+            )
             return Openness(*found)
         flat, sizes = self._documents.take(rows)
         if not len(terms) or not len(flat):

@@ -70,29 +70,13 @@ def count_terms(terms: Ids) -> tuple[Ids, NDArray[np.int64]]:
     return ordered[starts[:-1]], np.diff(starts)
 
 
-def locate(segment: Segment, terms: Ids) -> tuple[Ids, Ids]:
-    """Places of known terms in the vocabulary, and which of ``terms`` they are."""
-    if not len(segment.vocabulary):
+def locate(vocabulary: Ids, terms: Ids) -> tuple[Ids, Ids]:
+    """Places of known terms in a vocabulary, and which of ``terms`` they are."""
+    if not len(vocabulary):
         return np.empty(0, np.int64), np.empty(0, np.int64)
-    where = np.minimum(np.searchsorted(segment.vocabulary, terms), len(segment.vocabulary) - 1)
-    found = np.flatnonzero(segment.vocabulary[where] == terms)
+    where = np.minimum(np.searchsorted(vocabulary, terms), len(vocabulary) - 1)
+    found = np.flatnonzero(vocabulary[where] == terms)
     return where[found], found
-
-
-def document_counts(terms: Ids, segments: Sequence[Segment]) -> NDArray[np.float64]:
-    """Number of documents that each term stands in, over all segments, shape ``(terms,)``.
-
-    Raises:
-        ValueError: the arrays of a segment do not fit each other.
-    """
-    df, asked = np.zeros(len(terms)), np.ascontiguousarray(terms, np.int64)
-    for segment in segments:
-        if native.library is not None:
-            native.library.count_documents(asked, segment.vocabulary, segment.df, df)
-        else:
-            where, found = locate(segment, terms)
-            df[found] += segment.df[where]
-    return df
 
 
 def build_segment(rows: Sequence[int], documents: Sequence[Ids]) -> Segment:

@@ -101,7 +101,7 @@ class ProfileIndex:
         tags, weights = tags[order], weights[order].astype(np.float32)
         recent = [] if self._recent is None else [self._recent]
         for segment in (*self._segments, *recent):
-            where, found = locate(segment, tags)
+            where, found = locate(segment.vocabulary, tags)
             add_scores(
                 total, segment, where, factors=weights[found], norms=self._alive, levels=_LEVELS
             )
@@ -152,7 +152,7 @@ class ProfileIndex:
             return np.asarray([own.get(tag, 0.0) for tag in tags.tolist()], np.float32)
         order = np.argsort(tags, kind="stable")
         segment = self._segments[bisect_right(self._firsts, row) - 1]
-        where, which = locate(segment, tags[order])
+        where, which = locate(segment.vocabulary, tags[order])
         starts, ends = segment.starts[where].tolist(), segment.starts[where + 1].tolist()
         for start, end, tag in zip(starts, ends, order[which].tolist(), strict=True):
             at = start + int(segment.rows[start:end].searchsorted(np.int32(row)))

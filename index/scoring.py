@@ -12,7 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from index import native
-from index.postings import MOST_COUNT, Segment, document_counts, locate
+from index.packed import Packed
+from index.postings import MOST_COUNT, Segment, locate
 from index.selection import best_rows
 
 Ids = NDArray[np.int64]
@@ -35,13 +36,31 @@ def weights(df: Doubles, living: int, *, bm25: bool) -> Doubles:
     return np.asarray(1.0 + np.log((1.0 + living) / (1.0 + df)))
 
 
+def once_of(norms: Floats, *, bm25: bool) -> Floats:
+    """What documents say of a term that they have once, by their norms."""
+    return np.asarray(1.0 / (1.0 + norms), np.float32) if bm25 else norms
+
+
+def document_counts(terms: Ids, segments: Sequence[Packed]) -> Doubles:
+    """Number of documents that each term stands in, over all segments, shape ``(terms,)``.
+
+    Raises:
+        ValueError: the arrays of a segment do not fit each other.
+    """
+    df = np.zeros(len(terms))
+    for segment in segments:
+        segment.add_document_counts(terms, df)
+    return df
+
+
 def ask(
     total: Floats,
-    segments: Sequence[Segment],
+    segments: Sequence[Packed],
     terms: Ids,
     repeats: Ids,
     *,
     norms: Floats,
+    once: Floats,
     living: int,
     k1: float | None,
     scale: float = 1.0,
@@ -54,6 +73,7 @@ def ask(
         terms: of the query, distinct and sorted, ``(terms,)``.
         repeats: how often it has each.
         norms: of the documents, ``(documents,)``.
+        once: what ``once_of`` gives for them.
         living: number of documents.
         k1: of BM25; None for the cosine.
         scale: factor on what is added.
@@ -62,10 +82,11 @@ def ask(
         ValueError: the arrays do not fit each other.
     """
     levels = LOGARITHMS if k1 is None else None
+    segments = [segment.of(terms) for segment in segments]
     if native.library is not None:
         idf, df = np.empty(len(terms)), np.empty(len(terms))
         native.library.ask(
-            total, norms, _SATURATED if levels is None else levels, terms, repeats, idf, df,
+            total, norms, once, _SATURATED if levels is None else levels, terms, repeats, idf, df,
             k1 or 0.0, scale, living, *segments[0].arrays(),
             *(segments[1].arrays() if len(segments) > 1 else ()),
         )  # fmt: skip
@@ -78,10 +99,28 @@ def ask(
         said = (1.0 + np.log(repeats)) * idf
         factors = scale / max(float(np.sqrt(said @ said)), 1e-9) * said * idf
     for segment in segments:
-        where, which = locate(segment, terms)
+        where, which = locate(segment.vocabulary, terms)
         said_of = factors[which].astype(np.float32)
-        add_scores(total, segment, where, factors=said_of, norms=norms, levels=levels)
+        _add_packed(total, segment, where, said_of, norms=norms, once=once, levels=levels)
     return idf, df
+
+
+def _add_packed(
+    total: Floats,
+    segment: Packed,
+    where: Ids,
+    factors: Floats,
+    *,
+    norms: Floats,
+    once: Floats,
+    levels: Floats | None,
+) -> None:
+    """Add what the postings of some terms say, in numpy."""
+    starts, counts = np.asarray(segment.starts), np.asarray(segment.counts)
+    for column, kept in enumerate((segment.once, segment.rows)):
+        sizes, rows, places = _slices(starts[:, column], where, np.asarray(kept))
+        said = _impacts(counts[places], norms.take(rows), levels) if column else once.take(rows)
+        np.add.at(total, rows, said * np.repeat(factors, sizes))
 
 
 def add_scores(
@@ -111,14 +150,9 @@ def add_scores(
         arrays = segment.starts, segment.rows, segment.counts, where, factors
         native.library.add_scores(total, norms, said, *arrays)
         return
-    if len(where):
-        starts, ends = segment.starts[where], segment.starts[where + 1]
-        # Slices are copied whole; an index of all their places would take four times as long.
-        spans = list(map(slice, starts.tolist(), ends.tolist()))
-        rows, counts = _end_to_end(segment.rows, spans), _end_to_end(segment.counts, spans)
-        impacts = _impacts(counts, norms.take(rows), levels)
-        impacts *= np.repeat(factors, ends - starts)
-        np.add.at(total, rows, impacts)
+    sizes, rows, places = _slices(segment.starts, where, segment.rows)
+    impacts = _impacts(segment.counts[places], norms.take(rows), levels)
+    np.add.at(total, rows, impacts * np.repeat(factors, sizes))
 
 
 def best_of_groups(values: Floats, starts: Ids) -> Floats:
@@ -183,5 +217,13 @@ def _impacts(counts: NDArray[np.uint8], norms: Floats, levels: Floats | None) ->
     return impacts
 
 
-def _end_to_end(values: NDArray[Any], spans: list[slice]) -> NDArray[Any]:
-    return np.concatenate([values[span] for span in spans])
+def _slices(
+    starts: NDArray[np.integer], where: Ids, rows: NDArray[Any]
+) -> tuple[Ids, NDArray[Any], Ids]:
+    """How many postings some terms have, their rows end to end, and the places of these."""
+    first = starts[where].astype(np.int64)
+    sizes = starts[where + 1].astype(np.int64) - first
+    if not len(where):
+        return sizes, rows[:0], sizes
+    places = np.repeat(first - np.cumsum(sizes) + sizes, sizes) + np.arange(int(sizes.sum()))
+    return sizes, rows[places], places

@@ -2,7 +2,8 @@
 
 A snapshot is written beside its place and renamed into it, so a reader sees the old one or the new
 one. Loading checks every byte: a flipped bit in an index would only show as worse answers. What is
-loaded lies in the file until it is looked at; writing to it changes this process's copy alone.
+loaded lies in the file until it is looked at: mapped, where writing changes this process's copy
+alone, or read row by row.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ import mmap
 import shutil
 import tempfile
 import zlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 from typing import Any, Final
 
@@ -20,15 +21,17 @@ import numpy as np
 from numpy.typing import NDArray
 from safetensors.numpy import save_file
 
+from index.filed import READABLE, FiledArray, OpenFile
+
 Arrays = Mapping[str, NDArray[Any]]
 
 _MANIFEST: Final = "snapshot.json"
-_FORMAT: Final = 2
+_FORMAT: Final = 3
 _CHUNK_BYTES: Final = 1 << 20
 _LENGTH_BYTES: Final = 8  # of the header, which stands before it
 _KINDS: Final = {
-    "F32": np.float32, "F64": np.float64, "I64": np.int64, "I32": np.int32, "U8": np.uint8,
-    "U16": np.uint16, "U32": np.uint32,
+    "F32": np.float32, "F64": np.float64, "I64": np.int64, "I32": np.int32, "I16": np.int16,
+    "I8": np.int8, "U8": np.uint8, "U16": np.uint16, "U32": np.uint32,
 }  # fmt: skip
 
 
@@ -73,8 +76,15 @@ def save_snapshot(
         shutil.rmtree(made, ignore_errors=True)
 
 
-def load_snapshot(folder: Path, key: Mapping[str, str]) -> dict[str, dict[str, NDArray[Any]]]:
+def load_snapshot(
+    folder: Path, key: Mapping[str, str], filed: Collection[str] = ()
+) -> dict[str, dict[str, Any]]:
     """Arrays of each index of a snapshot, mapped; the file may be removed meanwhile.
+
+    Args:
+        folder: of the snapshot.
+        key: that it was written with.
+        filed: arrays as ``index/array`` that are left in the file, as ``FiledArray``.
 
     Raises:
         SnapshotStale: it was written with another key.
@@ -93,25 +103,30 @@ def load_snapshot(folder: Path, key: Mapping[str, str]) -> dict[str, dict[str, N
         if _checksum(folder / name) != checksum:
             raise SnapshotDamaged(f"{name}: the content changed (its checksum differs)")
         try:
-            parts[name.removesuffix(".safetensors")] = _mapped(folder / name)
+            own = name.removesuffix(".safetensors")
+            some = {one.partition("/")[2] for one in filed if one.startswith(f"{own}/")}
+            parts[own] = _mapped(folder / name, some if READABLE else set())
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise SnapshotDamaged(f"{name}: cannot be read ({error})") from error
     return parts
 
 
-def _mapped(path: Path) -> dict[str, NDArray[Any]]:
+def _mapped(path: Path, filed: Collection[str]) -> dict[str, Any]:
     """Arrays of a safetensors file as views of its mapping; pages are read when looked at."""
-    with path.open("rb") as file:
-        content = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_COPY)
+    file = OpenFile(path)
+    content = mmap.mmap(file.number, 0, access=mmap.ACCESS_COPY)
     start = _LENGTH_BYTES + int.from_bytes(content[:_LENGTH_BYTES], "little")
     header = json.loads(content[_LENGTH_BYTES:start])
     header.pop("__metadata__", None)
-    arrays = {}
+    arrays: dict[str, Any] = {}
     for name, about in header.items():
         first, end = about["data_offsets"]
-        kind = np.dtype(_KINDS[about["dtype"]])
+        kind, shape = np.dtype(_KINDS[about["dtype"]]), about["shape"]
+        if name in filed:
+            arrays[name] = FiledArray(file, start + first, kind, shape)
+            continue
         flat = np.frombuffer(content, kind, (end - first) // kind.itemsize, start + first)
-        arrays[name] = flat.reshape(about["shape"])
+        arrays[name] = flat.reshape(shape)
     return arrays
 
 

@@ -88,7 +88,7 @@ async def test_what_is_opened_answers_as_what_was_built(shop, settings, bundle):
         one, two = built.search(question), opened.index.search(question)
         assert one.answer_ids == two.answer_ids
         assert one.matched_questions == two.matched_questions
-        np.testing.assert_allclose(one.features, two.features, atol=1e-6)
+        np.testing.assert_allclose(one.features, two.features, atol=5e-5)  # vectors in steps
     assert len(opened.index) == len(built) == 104
     assert opened.index.items() == built.items()
 

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from index.lexical import LexicalIndex
+from index.packed import Packed, unpack
 from index.selection import best_rows
 
 
@@ -160,7 +161,8 @@ def test_scores_are_the_formula_s_over_common_and_rare_terms(weighting):
 def formula(index, query):
     """Scores from the saved postings, term by term."""
     arrays = index.to_arrays()
-    rows, counts, starts = arrays["rows"], arrays["counts"].astype(float), arrays["starts"]
+    segment = unpack(Packed.from_arrays(arrays), np.ones(index.rows, bool))
+    rows, counts, starts = segment.rows, segment.counts.astype(float), segment.starts
     terms = np.repeat(arrays["vocabulary"], np.diff(starts))
     total, n = np.zeros(index.rows), index.rows
     if index.weighting == "bm25":

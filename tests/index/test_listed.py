@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from index.ann import FaissIndex, load_index, stored
-from index.listed import ListedIndex
+from index.listed import ListedIndex, in_steps
 from index.vectors import ExactIndex
 
 DIMENSION = 16
@@ -35,8 +35,8 @@ def test_it_finds_what_the_inverted_file_finds(many: FaissIndex) -> None:
     scores, ids = many.search(queries, 7)
     mine, my_ids = index.search(queries, 7)
     np.testing.assert_array_equal(my_ids, ids)
-    np.testing.assert_allclose(mine, scores, atol=1e-6)
-    np.testing.assert_array_equal(index.vectors(ids[0]), many.vectors(ids[0]))
+    np.testing.assert_allclose(mine, scores, atol=2e-5)
+    np.testing.assert_allclose(index.vectors(ids[0]), many.vectors(ids[0]), atol=2e-5)
 
 
 def test_additions_and_removals_are_seen_at_once(many: FaissIndex) -> None:
@@ -61,7 +61,7 @@ def test_what_was_added_is_in_the_lists_afterwards(many: FaissIndex) -> None:
     again = ListedIndex.from_arrays(index.to_arrays())
     queries = np.concatenate([_vectors(20, 1), _vectors(2, 3)])
     for one, two in zip(index.search(queries, 3), again.search(queries, 3), strict=True):
-        np.testing.assert_allclose(one, two, atol=1e-6)
+        np.testing.assert_allclose(one, two, atol=2e-5)
     assert len(again) == len(index) == SIZE - 1
 
 
@@ -95,3 +95,16 @@ def test_lists_are_made_anew_once_they_are_outgrown() -> None:
 def test_arrays_that_do_not_fit_are_refused(many: FaissIndex, name: str, value: object) -> None:
     with pytest.raises(ValueError, match="ids and lists"):
         ListedIndex.from_arrays({**many.to_arrays(), name: value})
+
+
+@pytest.mark.parametrize(
+    ("name", "change"),
+    [
+        ("ids", np.flip), ("order", np.zeros_like), ("starts", np.flip), ("exact", np.transpose),
+        ("coarse_scales", lambda kept: kept[1:]), ("order", lambda kept: kept - 1),
+    ],
+)  # fmt: skip
+def test_damaged_arrays_are_refused(many: FaissIndex, name: str, change: object) -> None:
+    arrays = in_steps(many.to_arrays())
+    with pytest.raises(ValueError, match=r"ids|lists|steps|list"):
+        ListedIndex.from_arrays({**arrays, name: change(arrays[name])})

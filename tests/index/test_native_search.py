@@ -6,6 +6,8 @@ import numpy as np
 import pytest
 
 from index import native, scoring
+from index.coarse import Steps
+from index.packed import pack
 from index.passages import PassageIndex
 from index.postings import build_segment
 from index.ragged import RaggedRows
@@ -161,8 +163,9 @@ def test_arrays_of_another_size_or_kind_are_refused():
         native.library.nearest(FLOATS, np.asarray([0, 9]), np.asarray([0]), np.empty(1, np.int64))
     with pytest.raises(ValueError, match="outside"):
         scoring.vote(FLOATS, FLOATS[:1], np.asarray([0, 9]), 3)
+    starts = np.zeros((5, 2), np.uint32)
     with pytest.raises(ValueError, match="count"):
-        native.library.count_documents(LONGS, LONGS, np.ones(3, np.int32), np.zeros(4))
+        native.library.count_documents(LONGS, LONGS, starts, np.ones(3, np.int32), np.zeros(4))
     with pytest.raises(ValueError, match="another size"):
         native.library.best_rows(np.zeros(3, np.uint8), np.empty(1, np.int64))
     with pytest.raises(TypeError, match="arguments"):
@@ -175,21 +178,48 @@ def test_arrays_of_another_size_or_kind_are_refused():
 
 
 def test_damaged_postings_are_refused(monkeypatch):
-    segment = build_segment([0, 1], [np.asarray([1, 2]), np.asarray([2])])
-    terms = np.asarray([1, 2])
+    terms, ones = np.asarray([1, 2]), np.ones(2, np.float32)
+    documents = [np.asarray([1, 2]), np.asarray([2, 2])]
 
-    def ask():
-        total, norms = np.zeros(2, np.float32), np.ones(2, np.float32)
-        scoring.ask(total, [segment], terms, np.ones(2, np.int64), norms=norms, living=2, k1=1.2)
+    def ask(**damage):
+        segment = pack(build_segment([0, 1], documents))
+        for name, damaged in damage.items():
+            setattr(segment, name, damaged(getattr(segment, name)))
+        total = np.zeros(2, np.float32)
+        scoring.ask(
+            total, [segment], terms, np.ones(2, np.int64), norms=ones, once=ones / 2, living=2,
+            k1=1.2,
+        )  # fmt: skip
         return total
 
     found, wanted = both(monkeypatch, ask)
     assert found == pytest.approx(wanted)
-    for name, damaged in (
-        ("starts", np.asarray([0, 1, 99])), ("starts", np.asarray([0, 1])),
-        ("starts", np.asarray([-5, 1, 3])), ("df", segment.df[:1]), ("rows", segment.rows[:2]),
-    ):  # fmt: skip
-        with monkeypatch.context() as broken:
-            broken.setattr(segment, name, damaged)
-            with pytest.raises(ValueError, match=r"outside|length|start"):
-                ask()
+    for name, damage in (
+        ("starts", lambda s: np.where(s == 1, 99, s).astype(np.uint32)),
+        ("starts", lambda s: s[:2]),
+        ("df", lambda _: np.ones(1, np.int32)),
+        ("rows", lambda r: r[:0]),
+        ("once", lambda r: r[:1]),
+        ("counts", lambda c: c[:0]),
+    ):
+        with pytest.raises(ValueError, match=r"outside|length|start"):
+            ask(**{name: damage})
+    # Starts that do not rise, and rows of documents that are not there, lead nowhere.
+    assert np.isfinite(ask(starts=lambda s: np.asarray([[9, 0], s[1], s[2]], np.uint32))).all()
+    assert ask(once=lambda r: np.full(len(r), 65_000, r.dtype), rows=lambda r: r + 7).tolist() == [
+        0, 0,
+    ]  # fmt: skip
+
+
+def test_products_of_steps_are_the_same_with_and_without(monkeypatch):
+    rng = np.random.default_rng(6)
+    vectors, vector = rng.standard_normal((50, 37), np.float32), rng.standard_normal(37, np.float32)
+    starts, sizes = np.asarray([3, 40, 7]), np.asarray([5, 10, 0])
+    for kind, off in ((np.int8, 0.1), (np.int16, 4e-4)):
+        steps = Steps.of(vectors, kind)
+        found, wanted = both(monkeypatch, lambda s=steps: s.products(starts, sizes, vector))
+        assert found == pytest.approx(wanted, abs=1e-5)
+        exact = np.concatenate([vectors[3:8], vectors[40:50]]) @ vector
+        assert found == pytest.approx(exact, abs=off)
+    with pytest.raises(ValueError, match="fit"):
+        native.library.scaled_products(np.zeros(7, np.int8), FLOATS, FLOATS[:2], FLOATS.copy())
