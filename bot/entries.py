@@ -1,4 +1,4 @@
-"""Articles as the index keeps them: what each candidate is asked for at hand, the rest in a file."""
+"""Articles as the index keeps them: what a candidate is asked for at hand, the rest in a file."""
 
 from __future__ import annotations
 

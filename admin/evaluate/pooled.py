@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from bot.candidates import CandidateIndex, Candidates
+from bot.candidates import CandidateIndex
+from bot.entries import Candidates
 from nlp.encoders import Encoder
 
 
