@@ -15,12 +15,16 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
+import msgspec
+
 FOLDER = Path(__file__).parent / "ui" / "catalogue"
 LANGUAGES = ("ru", "en")
 _FORMS = {"ru": 3, "en": 2}
 _NO_BREAK = "\N{NO-BREAK SPACE}"
 
 Text = str | tuple[str, ...]
+# A line of a file is as a rule also JSON: texts in quotation marks, and lists of them.
+_json = msgspec.json.Decoder(str | list[str]).decode
 
 
 class Catalogue:
@@ -100,11 +104,31 @@ def _number(lang: str, n: float) -> str:
 def _load(folder: Path) -> Catalogue:
     texts: dict[str, Mapping[str, Text]] = {}
     for path in sorted(folder.glob("*.toml")):
-        for key, forms in tomllib.loads(path.read_text(encoding="utf-8")).items():
+        for key, forms in _tables(path.read_text(encoding="utf-8")).items():
             if key in texts:
                 raise ValueError(f"{path.name}: '{key}' is written twice")
             texts[key] = _checked(f"{path.name}: '{key}'", forms)
     return Catalogue(MappingProxyType(texts))
+
+
+def _tables(text: str) -> dict[str, Any]:
+    """What TOML reads, in a fraction of its time where a file has nothing but simple lines."""
+    found: dict[str, Any] = {}
+    forms: dict[str, Any] = {}
+    try:
+        for line in text.split("\n"):
+            if line.startswith('["') and line.endswith('"]'):
+                if (key := _json(line)[0]) in found:
+                    return tomllib.loads(text)  # says which
+                forms = found[key] = {}
+            elif line and not line.startswith("#"):
+                name, equals, value = line.partition(" = ")
+                if not equals or not name.isalpha() or name in forms or not found:
+                    return tomllib.loads(text)
+                forms[name] = _json(value)
+    except msgspec.DecodeError:
+        return tomllib.loads(text)
+    return found
 
 
 def _checked(where: str, forms: Any) -> Mapping[str, Text]:
