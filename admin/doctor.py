@@ -13,9 +13,10 @@ import shutil
 import socket
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+import msgspec
 
 from bot.catalogue import Catalogue
 from bot.errors import NeurobotError
@@ -34,18 +35,16 @@ _LOW_FILES = 1024
 _SAFE_SQLITE = (3, 51, 3)  # before: a rare bug when a second connection resets the write-ahead log
 
 
-@dataclass(frozen=True, slots=True)
-class Check:
+class Check(msgspec.Struct, frozen=True):
     """One finding. ``state`` is ``ok``, ``warn`` or ``bad``."""
 
     key: str
     code: str
     state: str = "ok"
-    params: Mapping[str, Any] = field(default_factory=dict)
+    params: Mapping[str, Any] = msgspec.field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True)
-class Finding:
+class Finding(msgspec.Struct, frozen=True):
     """A check in words of one language."""
 
     key: str

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Protocol
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
@@ -74,8 +74,7 @@ class Models(Protocol):
         """The correction layer, where one is trained."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Read:
+class _Read(msgspec.Struct, frozen=True):
     """What is known of a question before the search."""
 
     categories: Mapping[str, float]
@@ -83,8 +82,7 @@ class _Read:
     text: str
 
 
-@dataclass(slots=True)
-class _Ranked:
+class _Ranked(msgspec.Struct):
     """One article on its way to the list; merging twins adds their probabilities."""
 
     entry: Entry

@@ -11,10 +11,10 @@ import sys
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import msgspec
 from aiohttp import web
 
 from bot import access, api, control, desk, http, logs, memory, streams, ui
@@ -46,8 +46,7 @@ _FIRST_LINK_TTL_S = 86_400.0
 _HEADERS = (http.security_headers, web_chat.add_cors_headers, events_api.add_cors_headers)
 
 
-@dataclass(frozen=True)
-class Running:
+class Running(msgspec.Struct, frozen=True):
     """A server that answers. ``url`` is how this machine reaches it."""
 
     services: Services

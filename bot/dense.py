@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
@@ -23,8 +23,7 @@ NEAREST_ANSWERS = 15
 _NEAREST_QUESTIONS = 30
 
 
-@dataclass(frozen=True, slots=True)
-class DenseIndex:
+class DenseIndex(msgspec.Struct, frozen=True):
     """Encodings of articles and of past questions, by row."""
 
     encoder: Encoder

@@ -11,6 +11,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
+import msgspec
+
 
 class ConversationState(StrEnum):
     """Who may speak. Changes go through ``bot.handover.next_state`` alone."""
@@ -79,8 +81,7 @@ class Role(StrEnum):
     OWNER = "owner"
 
 
-@dataclass(frozen=True, slots=True)
-class Attachment:
+class Attachment(msgspec.Struct, frozen=True):
     """A file by reference: bytes stay with the channel (Telegram) or in the attachment folder."""
 
     name: str
@@ -108,8 +109,7 @@ class Inbound:
     metadata: Mapping[str, str] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True)
-class Receipt:
+class Receipt(msgspec.Struct, frozen=True):
     """Proof that an inbound message is committed."""
 
     message_id: int
@@ -119,8 +119,7 @@ class Receipt:
     duplicate: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Customer:
+class Customer(msgspec.Struct, frozen=True):
     """A person who asks."""
 
     id: int
@@ -133,8 +132,7 @@ class Customer:
     blocked: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Message:
+class Message(msgspec.Struct, frozen=True):
     """One line of a conversation."""
 
     id: int
@@ -182,8 +180,7 @@ class Conversation:
     uncertain: int = 0  # deliveries that need a person's eye
 
 
-@dataclass(frozen=True, slots=True)
-class CategoryGuess:
+class CategoryGuess(msgspec.Struct, frozen=True):
     """One category with its calibrated probability, 0..1."""
 
     name: str
@@ -233,8 +230,7 @@ class Suggestions:
     elapsed_ms: float
 
 
-@dataclass(frozen=True, slots=True)
-class Article:
+class Article(msgspec.Struct, frozen=True):
     """A knowledge-base answer with the questions that lead to it."""
 
     id: int
@@ -253,8 +249,7 @@ class Article:
     shown: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class Category:
+class Category(msgspec.Struct, frozen=True):
     """A route. Automatic reply is off until the admin switches it on, per category."""
 
     name: str
@@ -263,8 +258,7 @@ class Category:
     auto_threshold: float = 0.9
 
 
-@dataclass(frozen=True, slots=True)
-class Agent:
+class Agent(msgspec.Struct, frozen=True):
     """A person who works here."""
 
     id: int
@@ -277,8 +271,7 @@ class Agent:
     preferences: Mapping[str, Any] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True)
-class VerdictRecord:
+class VerdictRecord(msgspec.Struct, frozen=True):
     """One agent's word on one shown suggestion."""
 
     message_id: int
@@ -293,8 +286,7 @@ class VerdictRecord:
     reason: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class OutboxRow:
+class OutboxRow(msgspec.Struct, frozen=True):
     """One message on its way out."""
 
     id: int
@@ -334,8 +326,7 @@ class Event:
     data: Mapping[str, Any]
 
 
-@dataclass(frozen=True, slots=True)
-class Page:
+class Page(msgspec.Struct, frozen=True):
     """A slice of a longer list."""
 
     items: Sequence[Any]

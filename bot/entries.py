@@ -179,8 +179,7 @@ class Entries:
         return record
 
 
-@dataclass(frozen=True, slots=True)
-class Candidates:
+class Candidates(msgspec.Struct, frozen=True):
     """Articles worth ranking for one question, best by the fixed sum first.
 
     Attributes:

@@ -15,7 +15,6 @@ import logging
 import os
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, Final
 
 import msgspec
@@ -41,7 +40,7 @@ _SPARE_BYTES: Final = 200_000_000  # left for messages in any case
 _UNCLEAN: Final = "unclean"
 _COLD: Final = "cold"
 _STAMPS: Final = "stamps"
-_FORMAT: Final = "3"
+FORMAT: Final = "3"
 # Of the arrays of an index, those that a question looks at in a few rows: best left in the file.
 LOOKED_AT: Final = frozenset({
     "openings/values", "entries/data", "texts/data",
@@ -50,8 +49,7 @@ LOOKED_AT: Final = frozenset({
 })  # fmt: skip
 
 
-@dataclass(slots=True, eq=False)
-class Indexed:
+class Indexed(msgspec.Struct, eq=False):
     """A candidate index and what it reflects.
 
     Attributes:
@@ -222,7 +220,7 @@ def _key(bundle: Bundle | None) -> dict[str, str]:
     terms = read_terms(PROBE)
     read = b"".join(part.tobytes() for part in (terms.stems, terms.chars, terms.pairs))
     return {
-        "format": _FORMAT,
+        "format": FORMAT,
         "bundle": bundle.seal if bundle is not None else "",
         "terms": hashlib.sha256(read).hexdigest(),
     }

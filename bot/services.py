@@ -10,9 +10,9 @@ import logging
 import time
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, closing
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import msgspec
 from aiohttp import web
 
 from bot.bus import Bus
@@ -34,8 +34,7 @@ if TYPE_CHECKING:
 _LOG = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True)
-class Services:
+class Services(msgspec.Struct, frozen=True):
     """The parts of a running server."""
 
     settings: Settings
@@ -57,8 +56,7 @@ class Services:
 SERVICES: web.AppKey[Services] = web.AppKey("services")
 
 
-@dataclass(frozen=True)
-class ChannelParts:
+class ChannelParts(msgspec.Struct, frozen=True):
     """What a channel may be built from."""
 
     settings: Settings

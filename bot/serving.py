@@ -11,7 +11,8 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+
+import msgspec
 
 from bot.answering import Answerer
 from bot.bundles import PROBE, Bundle, load_bundle
@@ -41,8 +42,7 @@ _MANY = 500
 _EDITS = 200
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class _Live:
+class _Live(msgspec.Struct, frozen=True, eq=False):
     """A bundle (None: cold) with the index built by its encoder."""
 
     bundle: Bundle | None

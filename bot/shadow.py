@@ -11,8 +11,9 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Final
+
+import msgspec
 
 from bot.answering import Answerer
 from bot.bus import RESET, Bus
@@ -35,8 +36,7 @@ _SHOWN: Final = 20  # differences in a summary
 _PRUNE_EVERY: Final = 1_000  # scores between two looks for old ones
 
 
-@dataclass(frozen=True, slots=True)
-class Differing:
+class Differing(msgspec.Struct, frozen=True):
     """A message to which the two models say something else. Ids are articles; None: nothing."""
 
     message_id: int
@@ -48,8 +48,7 @@ class Differing:
     accepted_id: int | None
 
 
-@dataclass(frozen=True, slots=True)
-class ShadowReport:
+class ShadowReport(msgspec.Struct, frozen=True):
     """What the shadow has shown so far.
 
     Attributes:

@@ -7,8 +7,8 @@ document is seen here. The cost of a look grows with the documents looked at, no
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
@@ -27,8 +27,7 @@ _K1 = 0.6
 _B = 0.2
 
 
-@dataclass(frozen=True, slots=True)
-class Closeness:
+class Closeness(msgspec.Struct, frozen=True):
     """How a query stands in each of ``n`` documents, shape ``(n,)`` each.
 
     Attributes:
@@ -48,8 +47,7 @@ class Closeness:
     length: Floats
 
 
-@dataclass(frozen=True, slots=True)
-class Others:
+class Others(msgspec.Struct, frozen=True):
     """Terms that may stand for those of a query, shape ``(n,)`` each.
 
     Attributes:
@@ -184,8 +182,7 @@ class ForwardIndex:
         return np.asarray((_K1 + 1.0) * scores, np.float32)
 
 
-@dataclass(frozen=True, slots=True)
-class _Hits:
+class _Hits(msgspec.Struct, frozen=True):
     """Where the distinct terms of a query stand in ``n`` documents, in the order of the texts."""
 
     n: int

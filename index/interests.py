@@ -8,9 +8,9 @@ bytes a tag, whoever they belong to.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Final
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
@@ -24,8 +24,7 @@ _FREE: Final = -1
 _FIRST_ROOM: Final = 64
 
 
-@dataclass(frozen=True, slots=True)
-class Interests:
+class Interests(msgspec.Struct, frozen=True):
     """One profile, strongest tag first; arrays of shape ``(tags,)``.
 
     Attributes:

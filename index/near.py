@@ -6,9 +6,9 @@ Takes sets of non-negative integer ids, never text.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from itertools import pairwise
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
@@ -21,8 +21,7 @@ _PRIME = np.uint64((1 << 31) - 1)
 _SEED = 20_240_229
 
 
-@dataclass(frozen=True, slots=True)
-class NearPair:
+class NearPair(msgspec.Struct, frozen=True):
     """Two rows and the Jaccard coefficient of their ids, 0..1; ``first < second``."""
 
     first: int

@@ -7,8 +7,8 @@ character n-grams share with the first words says more than the same share of th
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
@@ -25,8 +25,7 @@ _OPENING = 300
 _KEPT = 600
 
 
-@dataclass(frozen=True, slots=True)
-class Openness:
+class Openness(msgspec.Struct, frozen=True):
     """What each of ``n`` beginnings shares with a query, shape ``(n,)`` each.
 
     Attributes:

@@ -8,9 +8,9 @@ as those of ``index.postings.Segment``, which is what changes are made in.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import Any, Final
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
@@ -25,8 +25,7 @@ _NARROW: Final = 1 << 16
 _ALL_LIVE: Final = np.zeros(0, np.int32)
 
 
-@dataclass(slots=True)
-class Packed:
+class Packed(msgspec.Struct):
     """Postings by term; those that have the term once, and those with more of it, rows rising.
 
     Attributes:
@@ -43,7 +42,7 @@ class Packed:
     once: Rows | FiledArray
     rows: Rows | FiledArray
     counts: NDArray[np.uint8] | FiledArray
-    df: NDArray[np.int32] = field(default_factory=_ALL_LIVE.copy)
+    df: NDArray[np.int32] = msgspec.field(default_factory=_ALL_LIVE.copy)
 
     def arrays(self) -> tuple[Any, ...]:
         """All of it, in this order."""

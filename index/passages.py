@@ -7,10 +7,10 @@ their past questions. Passages and questions are rows; a removed row scores 0 an
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any, Protocol
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
@@ -53,8 +53,7 @@ class TermSet(Protocol):
         """Unordered pairs of stems."""
 
 
-@dataclass(frozen=True, slots=True)
-class PassageScores:
+class PassageScores(msgspec.Struct, frozen=True):
     """Scores of every passage row for one question, shape ``(rows,)`` each.
 
     Attributes:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
@@ -19,8 +19,7 @@ _ROW_MASK = (1 << _ROW_BITS) - 1
 MOST_COUNT = 255  # of a term in a document; more of it changes no score by a hundredth
 
 
-@dataclass(slots=True)
-class Segment:
+class Segment(msgspec.Struct):
     """Postings sorted by (term, row)."""
 
     vocabulary: Ids  # (terms,) sorted
@@ -34,8 +33,7 @@ class Segment:
         return self.vocabulary, self.starts, self.df, self.rows, self.counts
 
 
-@dataclass(frozen=True, slots=True)
-class Query:
+class Query(msgspec.Struct, frozen=True):
     """The distinct terms of a query, as an index knows them.
 
     Attributes:

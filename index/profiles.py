@@ -12,8 +12,8 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
@@ -37,8 +37,7 @@ _LEVELS: Floats = np.append(0, _LEAST * np.exp(_STEP * np.arange(255))).astype(n
 _MORE = 4  # times as many candidates as wanted, where sections take turns
 
 
-@dataclass(frozen=True, slots=True)
-class Item:
+class Item(msgspec.Struct, frozen=True):
     """What is found. ``strengths`` are 0.01..4 and belong to ``tags``, which are distinct."""
 
     key: int

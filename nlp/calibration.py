@@ -6,9 +6,9 @@ Everything is fitted on predictions for rows the model was not trained on.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 from typing import Final
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
@@ -47,8 +47,7 @@ def _loss(logits: Floats, truth: NDArray[np.int64], scale: float) -> float:
     return float(-np.log(np.maximum(proba, 1e-12)).mean())
 
 
-@dataclass(frozen=True, slots=True)
-class Isotonic:
+class Isotonic(msgspec.Struct, frozen=True):
     """A non-decreasing map of probabilities: straight lines through (``x``, ``y``), 0..1."""
 
     x: Floats

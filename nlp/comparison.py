@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Final
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
@@ -23,8 +23,7 @@ _Z95: Final = 1.959964
 _DRAWS: Final = 400
 
 
-@dataclass(frozen=True, slots=True)
-class Difference:
+class Difference(msgspec.Struct, frozen=True):
     """New minus old as a share, with a 95 % interval and what it was counted from.
 
     Attributes:
@@ -77,8 +76,7 @@ def wilson(hits: int, rows: int) -> tuple[float, float]:
     return max(0.0, (centre - spread) / size), min(1.0, (centre + spread) / size)
 
 
-@dataclass(frozen=True, slots=True)
-class ShareChange:
+class ShareChange(msgspec.Struct, frozen=True):
     """Change of a share between two samples of different rows, with a 95 % interval."""
 
     value: float
@@ -134,8 +132,7 @@ def calibration_by_chance(confidence: Floats, *, seed: int = 0) -> float:
     return float(np.quantile(errors, 0.95))
 
 
-@dataclass(frozen=True, slots=True)
-class Betting:
+class Betting(msgspec.Struct, frozen=True):
     """State of a sequential test after some discordant pairs.
 
     Attributes:

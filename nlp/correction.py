@@ -8,9 +8,9 @@ in ``nlp.train.correction``.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
@@ -25,8 +25,7 @@ _CONFIG = "correction.json"
 _WEIGHTS = ("mean", "scale", "linear", "hidden", "bias", "output")
 
 
-@dataclass(frozen=True, slots=True)
-class Network:
+class Network(msgspec.Struct, frozen=True):
     """Weights over ``f`` features with ``h`` hidden units; ``h`` may be 0 (a weighted sum)."""
 
     mean: Floats  # (f,) subtracted first
@@ -44,8 +43,7 @@ class Network:
         return np.asarray(total, np.float32)
 
 
-@dataclass(frozen=True, slots=True)
-class Calibration:
+class Calibration(msgspec.Struct, frozen=True):
     """From logits to probabilities: ``softmax(slope * logits, none)``.
 
     The logit of "none of them" is ``none_bias + slope * none_slope * best``, where ``best`` is the
@@ -57,8 +55,7 @@ class Calibration:
     none_slope: float = 0.0
 
 
-@dataclass(frozen=True, slots=True)
-class Evidence:
+class Evidence(msgspec.Struct, frozen=True):
     """Confidence in the first suggestion for held-out questions, and whether it was right."""
 
     confidence: Floats

@@ -7,9 +7,9 @@ any promise, for one category or all.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, Final
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
@@ -22,8 +22,7 @@ GRID: Final = tuple(round(percent / 100, 2) for percent in range(50, 100))
 _LEAST: Final = 20  # questions of a category, to say anything of it
 
 
-@dataclass(frozen=True, slots=True)
-class Point:
+class Point(msgspec.Struct, frozen=True):
     """What a threshold does to the questions it was measured on. Shares are 0..1.
 
     ``precision`` is 1 where nothing is accepted.

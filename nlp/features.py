@@ -11,11 +11,11 @@ import math
 import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from itertools import pairwise
 from types import MappingProxyType
 from typing import Any, Final, Protocol, Self
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
@@ -36,8 +36,7 @@ _REMEMBERED: Final = 20_000  # words whose columns are kept
 _LONGEST_REMEMBERED: Final = 40
 
 
-@dataclass(frozen=True, slots=True)
-class Rows:
+class Rows(msgspec.Struct, frozen=True):
     """Compressed sparse rows. ``indptr`` (n + 1,), ``indices`` and ``values`` (nnz,).
 
     The first ``words`` columns are words, where an extractor knows words.

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
@@ -65,8 +64,7 @@ def auroc(score: Floats, positive: NDArray[np.bool_]) -> float:
     return u / (n_positive * n_negative)
 
 
-@dataclass(frozen=True, slots=True)
-class CategoryFigures:
+class CategoryFigures(msgspec.Struct, frozen=True):
     """One category: rows that are of it, rows called so, and rows that are both."""
 
     rows: int

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any, Final, Self
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
@@ -18,8 +18,7 @@ Ints = NDArray[np.int64]
 _NEAREST: Final = 3  # rows of each category that count
 
 
-@dataclass(frozen=True, slots=True)
-class Neighbours:
+class Neighbours(msgspec.Struct, frozen=True):
     """Mean cosine with the nearest rows of each category.
 
     Source: k nearest neighbours by category, Yang, An evaluation of statistical approaches to text

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Final
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
@@ -19,8 +19,7 @@ _SIZES: Final = (3, 4, 5)
 _PRIME: Final = np.uint64(0x100000001B3)
 
 
-@dataclass(frozen=True, slots=True)
-class Pieces:
+class Pieces(msgspec.Struct, frozen=True):
     """Texts as words, words as hashed pieces and as characters; all flat, in order.
 
     A text without words has one empty word, so every text has a word and every word a piece.

@@ -7,9 +7,9 @@ residual softsign layer per tower, then unit length. Training is in ``nlp.train`
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
@@ -31,16 +31,14 @@ _REMEMBERED = 20_000  # words whose places are kept
 _LONGEST_REMEMBERED = 40
 
 
-@dataclass(frozen=True, slots=True)
-class Tower:
+class Tower(msgspec.Struct, frozen=True):
     """One residual layer: ``h + softsign(h W + b)``. Shapes: ``(d, d)`` and ``(d,)``."""
 
     weight: Floats
     bias: Floats
 
 
-@dataclass(frozen=True, slots=True)
-class Rows:
+class Rows(msgspec.Struct, frozen=True):
     """Texts as a sparse matrix over the vocabulary, in CSR form."""
 
     starts: Ids  # (texts + 1,)

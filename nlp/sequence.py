@@ -7,9 +7,10 @@ stands between texts in the flat arrays is zero, so one text gives what it gives
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from typing import Any, Final, Literal, Self
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
@@ -24,8 +25,7 @@ _AT_ONCE: Final = 128  # texts; memory stays bounded
 _MOST_REMEMBERED: Final = 5_000  # words
 
 
-@dataclass(frozen=True, slots=True)
-class SequenceShape:
+class SequenceShape(msgspec.Struct, frozen=True):
     """Sizes of a network over sequences.
 
     Attributes:

@@ -11,10 +11,8 @@ from functools import lru_cache
 from types import MappingProxyType
 from typing import Final
 
-from snowballstemmer.english_stemmer import EnglishStemmer
-from snowballstemmer.russian_stemmer import RussianStemmer
-
 from nlp.skeleton import fold
+from nlp.snowball import EnglishStemmer, RussianStemmer
 
 # The letter that the skeleton's symbol stands for most often.
 _CYRILLIC_OF: Final = MappingProxyType(

@@ -12,9 +12,9 @@ import math
 import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
 from typing import Final
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
@@ -38,8 +38,7 @@ _PLACE: Final = 0.14
 _LENGTH: Final = 0.5  # power of the length that an item's stems are divided by; 1 is a cosine
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Page:
+class Page(msgspec.Struct, frozen=True, kw_only=True):
     """What there is to read; anything may be empty. ``path`` is ``section/subsection/page``."""
 
     title: str = ""
@@ -49,16 +48,14 @@ class Page:
     path: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Tagged:
+class Tagged(msgspec.Struct, frozen=True):
     """Distinct tags with their weights, shape ``(n,)`` each."""
 
     tags: Ids
     weights: Floats
 
 
-@dataclass(slots=True)
-class Reading:
+class Reading(msgspec.Struct):
     """A page as numbers.
 
     Attributes:
@@ -72,12 +69,12 @@ class Reading:
     """
 
     known_only: bool = False
-    counts: Counter[int] = field(default_factory=Counter)
-    names: dict[int, float] = field(default_factory=dict)
-    parts: list[list[int]] = field(default_factory=list)
-    places: list[int] = field(default_factory=list)
-    forms: dict[int, str] = field(default_factory=dict)
-    written: dict[int, str] = field(default_factory=dict)
+    counts: Counter[int] = msgspec.field(default_factory=Counter)
+    names: dict[int, float] = msgspec.field(default_factory=dict)
+    parts: list[list[int]] = msgspec.field(default_factory=list)
+    places: list[int] = msgspec.field(default_factory=list)
+    forms: dict[int, str] = msgspec.field(default_factory=dict)
+    written: dict[int, str] = msgspec.field(default_factory=dict)
 
 
 class TagReader:

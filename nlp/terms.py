@@ -8,9 +8,9 @@ of 100,000 distinct terms and are left alone.
 from __future__ import annotations
 
 import zlib
-from dataclasses import dataclass
 from functools import lru_cache
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
@@ -28,8 +28,7 @@ _MASK = np.uint64((1 << 63) - 1)
 _MIX = np.uint64(0x9E3779B97F4A7C15)
 
 
-@dataclass(frozen=True, slots=True)
-class Terms:
+class Terms(msgspec.Struct, frozen=True):
     """All terms of one text, each array with repeats and in the order of the text."""
 
     stems: Ids
@@ -37,8 +36,7 @@ class Terms:
     pairs: Ids
 
 
-@dataclass(frozen=True, slots=True)
-class _Word:
+class _Word(msgspec.Struct, frozen=True):
     stems: Ids
     chars: Ids
     trigrams: Ids

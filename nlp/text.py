@@ -10,12 +10,10 @@ import re
 from functools import lru_cache
 from typing import Final
 
-from snowballstemmer.english_stemmer import EnglishStemmer
-from snowballstemmer.russian_stemmer import RussianStemmer
-
 from nlp import native
 from nlp.layout import LayoutReader
 from nlp.skeleton import fold, normalise
+from nlp.snowball import EnglishStemmer, RussianStemmer
 
 __all__ = ["LayoutReader", "fold", "guess_language", "normalise", "stem_of", "stems", "words"]
 

@@ -6,8 +6,8 @@ Fitted in ``nlp.train.translation`` from pairs of question and answer; here it s
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
@@ -21,8 +21,7 @@ _AT_ONCE = 16  # question terms; memory stays bounded
 _SELF = 0.5  # share that the same word in the answer explains
 
 
-@dataclass(frozen=True, slots=True)
-class Translation:
+class Translation(msgspec.Struct, frozen=True):
     """P(question term | answer term), sparse, grouped by question term."""
 
     vocabulary: Ids  # (terms,) sorted ids of both sides
@@ -33,9 +32,10 @@ class Translation:
 
     def places(self, terms: Ids) -> Ids:
         """Places of the distinct known terms in the vocabulary."""
-        unique = np.unique(terms)
-        if not len(self.vocabulary):
+        if not len(self.vocabulary) or not len(terms):
             return np.empty(0, np.int64)
+        unique = np.sort(terms)
+        unique = unique[np.append(True, unique[1:] != unique[:-1])]
         at = np.minimum(np.searchsorted(self.vocabulary, unique), len(self.vocabulary) - 1)
         return np.asarray(at[self.vocabulary[at] == unique], np.int64)
 

@@ -7,6 +7,7 @@ same answers and are asked the same.
 from __future__ import annotations
 
 import asyncio
+import compileall
 import shutil
 import time
 from collections.abc import Callable, Sequence
@@ -21,9 +22,10 @@ from admin.bench.dense import KnownAnswer, load_models, read_answers
 from admin.bench.texts import Source, TextMaker
 from bot.bundles import load_bundle
 from bot.entries import KnowledgeItem
-from bot.index_files import IndexFiles
+from bot.index_files import FORMAT, IndexFiles
 from bot.learning.bundle import train_bundle
 from bot.learning.dataset import CategoryRow, Dataset, QuestionRow
+from bot.live.intake import Intake
 from bot.settings import Preset, Settings
 from bot.store import ArticleRow
 from bot.store.store import Store
@@ -111,16 +113,18 @@ class Material:
         """Settings file of a server that knows ``answers(size)`` by the default preset, a token.
 
         With a size of 0 it knows nothing and has no model. Else it is one that ran before: the file
-        of its index is there.
+        of its index is there, the file of events, and the bytecode of what it imports.
 
         The data are copied anew each time, as a run adds messages to them.
         """
-        folder, known = self.folder / f"server-{size}", self.folder / f"known-{size}"
+        folder, known = self.folder / f"server-{size}", self.folder / f"known-{size}-{FORMAT}"
         if not (known / "token").exists():
             shutil.rmtree(known, ignore_errors=True)
             settings = Settings(data_dir=str(known / "data"))
             token = asyncio.run(self._fill(settings, size))
             (known / "token").write_text(token, encoding="ascii")
+        for package in ("admin", "bot", "nlp", "index"):
+            compileall.compile_dir(Path(__file__).parents[2] / package, quiet=1)
         shutil.rmtree(folder, ignore_errors=True)
         shutil.copytree(known, folder)
         config = folder / "settings.toml"
@@ -137,6 +141,7 @@ class Material:
         try:
             if size:
                 await self._know(store, settings, size)
+            await Intake.open(settings, time.time).close()
             return (await store.people.create_token("bench", _SCOPES))[1]
         finally:
             await store.close()

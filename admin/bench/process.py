@@ -87,7 +87,11 @@ def running(
     Raises:
         NeurobotError: it ended, or did not become ready; the text ends with its last words.
     """
-    kept = {key: text for key, text in os.environ.items() if not key.startswith("NEUROBOT_")}
+    kept = {
+        key: text
+        for key, text in os.environ.items()
+        if not key.startswith("NEUROBOT_") and key != "PYTHONDONTWRITEBYTECODE"
+    }
     with log.open("wb") as file:
         process = subprocess.Popen(  # noqa: S603 - our own servers
             command, env={**kept, **SETTINGS}, stdin=subprocess.DEVNULL, stdout=file, stderr=file

@@ -24,6 +24,9 @@ def command(invocation: Invocation, *, host: str | None, port: int | None) -> No
       neurobot serve --port 8080
     """
     gc.disable()  # until it answers: what a start makes stays, and none of it is to be looked for
+    from bot.certificates import leave_for_later
+
+    leave_for_later()
     from admin import panel
     from admin.operations import register
     from bot import app

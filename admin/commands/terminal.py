@@ -5,10 +5,10 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from typing import Any
 
 import click
+import msgspec
 
 _EVERY_S = 10.0  # between progress lines where there is no terminal
 
@@ -52,11 +52,10 @@ def table(headers: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
     return "\n".join(line.rstrip() for line in lines)
 
 
-@dataclass
-class Progress:
+class Progress(msgspec.Struct):
     """One line that is rewritten on a terminal, and repeated now and then elsewhere."""
 
-    live: bool = field(default_factory=sys.stderr.isatty)
+    live: bool = msgspec.field(default_factory=sys.stderr.isatty)
     _last_at: float = 0.0
     _last_stage: str = ""
     _open: bool = False

@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
+
+import msgspec
 
 from bot.domain import Article, Ticket
 from bot.store import ArticleRow
@@ -18,8 +19,7 @@ LANGUAGES = ("ru", "en")
 _FOLDER = Path(__file__).parent / "company"
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(msgspec.Struct, frozen=True):
     """One article in one language. ``asked`` were asked before, ``kept`` are for the customer."""
 
     key: str
@@ -31,8 +31,7 @@ class Entry:
     kept: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Company:
+class Company(msgspec.Struct, frozen=True):
     """All texts."""
 
     entries: tuple[Entry, ...]

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
 from typing import Generic, TypeVar
+
+import msgspec
 
 from bot.errors import BadData
 
@@ -35,13 +36,12 @@ _TEXTS = {
 T = TypeVar("T")
 
 
-@dataclass(frozen=True, slots=True)
-class Problem:
+class Problem(msgspec.Struct, frozen=True):
     """One bad line. ``code`` is stable; ``params`` fill its text."""
 
     line: int
     code: str
-    params: Mapping[str, str | int] = field(default_factory=dict)
+    params: Mapping[str, str | int] = msgspec.field(default_factory=dict)
 
     @property
     def text(self) -> str:
@@ -49,8 +49,7 @@ class Problem:
         return _TEXTS[self.code].format(**self.params)
 
 
-@dataclass(frozen=True, slots=True)
-class Parsed(Generic[T]):
+class Parsed(msgspec.Struct, Generic[T], frozen=True):
     """A file read to its end."""
 
     rows: tuple[T, ...]
@@ -70,8 +69,7 @@ class Parsed(Generic[T]):
         return self.rows
 
 
-@dataclass(frozen=True, slots=True)
-class KnowledgeRow:
+class KnowledgeRow(msgspec.Struct, frozen=True):
     """One question of the knowledge base with its answer."""
 
     line: int
@@ -81,8 +79,7 @@ class KnowledgeRow:
     language: str
 
 
-@dataclass(frozen=True, slots=True)
-class TicketRow:
+class TicketRow(msgspec.Struct, frozen=True):
     """One past ticket. ``kb_answer`` is the text of the article that was right."""
 
     line: int

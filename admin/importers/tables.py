@@ -5,7 +5,8 @@ from __future__ import annotations
 import csv
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+
+import msgspec
 
 from admin.importers.rows import MAX_PROBLEMS, Problem
 from bot.errors import BadData
@@ -15,8 +16,7 @@ _LINE = re.compile(r"[^\r\n]*(?:\r\n?|\n)|[^\r\n]+")
 _HEADER_LIMIT = 65_536  # characters of the first line
 
 
-@dataclass(frozen=True, slots=True)
-class Record:
+class Record(msgspec.Struct, frozen=True):
     """One row by column name, with the line it begins on."""
 
     line: int

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, Final
 
+import msgspec
 from aiohttp import web
 from markupsafe import Markup
 
@@ -22,8 +22,7 @@ _PROMISE: Final = 95  # percent, at first sight
 _PREFIX: Final = "on."
 
 
-@dataclass(frozen=True, slots=True)
-class Line:
+class Line(msgspec.Struct, frozen=True):
     """A category: what the promise makes of it.
 
     ``threshold`` is its own, or that of all where it has too few questions (``own`` is False); None

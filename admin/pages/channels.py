@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import Any, Literal
 from urllib.parse import urlencode
 
@@ -19,14 +18,13 @@ _TONES = {"live": "good", "failing": "bad", "connecting": "warn", "off": "neutra
 _FACTS = ("mode", "name", "received", "sent", "pending")
 
 
-@dataclass(frozen=True, slots=True)
-class ChannelCard:
+class ChannelCard(msgspec.Struct, frozen=True):
     """One channel as its card shows it."""
 
     name: str
     state: str
     last_error: str = ""
-    facts: list[tuple[str, str]] = field(default_factory=list)
+    facts: list[tuple[str, str]] = msgspec.field(default_factory=list)
 
     @property
     def tone(self) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass
 from typing import Annotated
 from urllib.parse import urlencode
 
@@ -32,8 +31,7 @@ class _Wish(msgspec.Struct, frozen=True):
     customer: Annotated[str, msgspec.Meta(max_length=200)] = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Person:
+class Person(msgspec.Struct, frozen=True):
     """A profile in words, and what follows from it."""
 
     name: str
@@ -41,8 +39,7 @@ class Person:
     offers: list[Offer]
 
 
-@dataclass(frozen=True, slots=True)
-class Clicks:
+class Clicks(msgspec.Struct, frozen=True):
     """Click-through of one place with its 95 % interval, shares 0..1."""
 
     place: str

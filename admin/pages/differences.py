@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
 from difflib import SequenceMatcher
 
+import msgspec
 from markupsafe import Markup
 
 from bot.store.records import ArticleVersion
@@ -16,8 +16,7 @@ _PIECES = re.compile(r"\s+|[^\W_]+|.", re.DOTALL)
 _MOST_PIECES = 4000
 
 
-@dataclass(frozen=True, slots=True)
-class Change:
+class Change(msgspec.Struct, frozen=True):
     """One field in two forms; ``shown`` marks what came and went."""
 
     field: str

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, Final
 
+import msgspec
 from aiohttp import web
 from markupsafe import Markup
 
@@ -17,8 +17,7 @@ _SHOWN_LOSSES: Final = 6  # curves of the latest fits
 _PARTS: Final = ("classifier", "ranking")
 
 
-@dataclass(frozen=True, slots=True)
-class CategoryLine:
+class CategoryLine(msgspec.Struct, frozen=True):
     """A category in cross-validation. Shares are 0..1, None where nothing was there to count."""
 
     name: str

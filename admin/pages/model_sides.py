@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any, Final
 
+import msgspec
 from aiohttp import web
 
 from bot import ui
@@ -33,8 +33,7 @@ SHARES: Final = frozenset(
 _PAIRED: Final = {"classifier.accuracy": "frozen-categories", "ranking.acc_at_1": "frozen-answers"}
 
 
-@dataclass(frozen=True, slots=True)
-class Paired:
+class Paired(msgspec.Struct, frozen=True):
     """Difference on the same frozen rows: its 95 % interval in percentage points."""
 
     rows: int
@@ -47,8 +46,7 @@ class Paired:
         return "good" if self.low > 0 else "bad" if self.high < 0 else ""
 
 
-@dataclass(frozen=True, slots=True)
-class Measure:
+class Measure(msgspec.Struct, frozen=True):
     """A figure of both; ``difference`` is the newer minus the older."""
 
     name: str

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
+import msgspec
 from aiohttp import web
 
 from admin import operations
@@ -27,8 +27,7 @@ _HOME = "/admin/models"
 _CATEGORIES = 15  # of the table on the first page; the model's own page has all
 
 
-@dataclass(frozen=True, slots=True)
-class Line:
+class Line(msgspec.Struct, frozen=True):
     """A check of the ruling in words."""
 
     name: str

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
+import msgspec
 from aiohttp import web
 
 from admin.demo.company import load_company
@@ -25,8 +26,7 @@ _SKIPPED = "first_run_skipped"
 _HOME = "/admin/overview"
 
 
-@dataclass(frozen=True, slots=True)
-class Step:
+class Step(msgspec.Struct, frozen=True):
     """One of the first steps: ``href`` or ``post`` is its action, ``sample`` loads sample data."""
 
     key: str

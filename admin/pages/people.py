@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from typing import Any
 
+import msgspec
 from aiohttp import web
 
 from admin.operations import LINK_TTL_S, role_of
@@ -19,8 +19,7 @@ from bot.http import row_id
 _LOGIN = re.compile(r"[A-Za-z0-9._@+-]{1,64}")
 
 
-@dataclass(frozen=True, slots=True)
-class _Person:
+class _Person(msgspec.Struct, frozen=True):
     agent: Agent
     sessions: int | None
     may_change: bool

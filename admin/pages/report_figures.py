@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
 from datetime import date, datetime, timedelta, tzinfo
 from math import ceil
+
+import msgspec
 
 from bot.store.desk_activity import Judged, Load, Talk
 
@@ -14,8 +15,7 @@ RANKS = 5
 _TAKEN = frozenset({"accepted", "edited"})
 
 
-@dataclass(frozen=True, slots=True)
-class Line:
+class Line(msgspec.Struct, frozen=True):
     """Figures of one part of the desk; None where there is nothing to measure.
 
     Attributes:

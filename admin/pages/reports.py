@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import astuple, dataclass, fields
+from dataclasses import astuple, fields
 from typing import Literal
 from urllib.parse import urlencode
 
@@ -25,8 +25,7 @@ _HOME = "/admin/reports"
 _GROUPS = ("category", "agent", "channel")
 
 
-@dataclass(frozen=True, slots=True)
-class Figure:
+class Figure(msgspec.Struct, frozen=True):
     """One number of a head row."""
 
     label: str
@@ -56,8 +55,7 @@ class _Wish(msgspec.Struct, frozen=True):
         return f"{path}?{urlencode(asked)}" if asked else path
 
 
-@dataclass(frozen=True, slots=True)
-class _Rows:
+class _Rows(msgspec.Struct, frozen=True):
     talks: list[Talk]
     judged: list[Judged]
     load: list[Load]

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
+import msgspec
 from aiohttp import web
 
 from admin.pages.frame import audit, go, page, services_of
@@ -17,8 +16,7 @@ from bot.store.records import Session
 _HOME = "/admin/people/sessions"
 
 
-@dataclass(frozen=True, slots=True)
-class _SignedIn:
+class _SignedIn(msgspec.Struct, frozen=True):
     agent: Agent
     session: Session
     here: bool

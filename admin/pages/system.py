@@ -5,10 +5,10 @@ from __future__ import annotations
 import asyncio
 import re
 import shutil
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
+import msgspec
 from aiohttp import web
 
 from admin.doctor import Check, Finding, device_check, in_words, machine, serving_check
@@ -28,8 +28,7 @@ _OLD_BACKUP_S = 2 * 86_400.0
 _MISSED_BACKUP_S = 14 * 86_400.0
 
 
-@dataclass(frozen=True, slots=True)
-class _Backup:
+class _Backup(msgspec.Struct, frozen=True):
     name: str
     size_bytes: int
     created_at: float

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from math import ceil, sqrt
 from statistics import NormalDist
 from typing import Final
+
+import msgspec
 
 LEVEL: Final = 0.95
 POWER: Final = 0.8
 
 
-@dataclass(frozen=True, slots=True)
-class Lift:
+class Lift(msgspec.Struct, frozen=True):
     """Shares that came true with acting and without, and their difference with its interval."""
 
     acted: float

@@ -12,10 +12,10 @@ What a right means:
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
+import msgspec
 from aiohttp import web
 
 from bot.access.identity import (
@@ -47,8 +47,7 @@ _SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 _RIGHTS = frozenset({*_OPEN, *_ROLES, "local", *(f"token:{scope}" for scope in SCOPES)})
 
 
-@dataclass(frozen=True, slots=True)
-class Route:
+class Route(msgspec.Struct, frozen=True):
     """One row of the route table.
 
     Attributes:

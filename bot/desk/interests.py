@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+
+import msgspec
 
 from bot.domain import Customer
 from bot.event import customer_of
@@ -15,16 +16,14 @@ _SHOWN_TAGS = 6
 _SHOWN_OFFERS = 3
 
 
-@dataclass(frozen=True, slots=True)
-class Proposal:
+class Proposal(msgspec.Struct, frozen=True):
     """An item with the text that goes into the chat."""
 
     offer: Offer
     text: str
 
 
-@dataclass(frozen=True, slots=True)
-class CustomerInterests:
+class CustomerInterests(msgspec.Struct, frozen=True):
     """The part of the card; empty while nothing is known and there is nothing to offer."""
 
     tags: Sequence[Interest]

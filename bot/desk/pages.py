@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
 from functools import partial
 from typing import Annotated, Any, Literal
 
@@ -46,8 +45,7 @@ class ListQuery(msgspec.Struct, frozen=True):
     c: Annotated[str, msgspec.Meta(max_length=64)] = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Queue:
+class Queue(msgspec.Struct, frozen=True):
     """The left column."""
 
     view: View
@@ -56,8 +54,7 @@ class Queue:
     counts: Mapping[str, int]
 
 
-@dataclass(frozen=True, slots=True)
-class Current:
+class Current(msgspec.Struct, frozen=True):
     """Stands for the open conversation where only the list is drawn."""
 
     conversation: Conversation

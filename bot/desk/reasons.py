@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+
+import msgspec
 
 from bot.domain import Suggestion
 
@@ -13,8 +14,7 @@ _MOST_TERMS = 4
 Translate = Callable[..., str]
 
 
-@dataclass(frozen=True, slots=True)
-class Piece:
+class Piece(msgspec.Struct, frozen=True):
     """A part of the line. ``kind`` is a class of the style sheet."""
 
     kind: str

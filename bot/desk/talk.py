@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+
+import msgspec
 
 from bot.desk.interests import CustomerInterests, interests_of
 from bot.desk.presence import Presence
@@ -32,8 +33,7 @@ _SHOWN_PREVIOUS = 6
 _SHOWN_CATEGORIES = 3
 
 
-@dataclass(frozen=True, slots=True)
-class Line:
+class Line(msgspec.Struct, frozen=True):
     """A message with what its neighbours decide."""
 
     message: Message
@@ -44,8 +44,7 @@ class Line:
     quote: str
 
 
-@dataclass(frozen=True, slots=True)
-class ShownFlag:
+class ShownFlag(msgspec.Struct, frozen=True):
     """What is foretold of the customer, with the counters that say so, in words."""
 
     target: str
@@ -53,8 +52,7 @@ class ShownFlag:
     reasons: Sequence[str]
 
 
-@dataclass(frozen=True, slots=True)
-class Talk:
+class Talk(msgspec.Struct, frozen=True):
     """Everything the middle and the right column show."""
 
     conversation: Conversation

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
 from typing import NamedTuple
+
+import msgspec
 
 from bot.desk.distance import edit_distance
 from bot.domain import Suggestions, Verdict, VerdictRecord
@@ -13,16 +14,14 @@ from bot.domain import Suggestions, Verdict, VerdictRecord
 _OTHER_WORDS_FROM = 0.8
 
 
-@dataclass(frozen=True, slots=True)
-class FoundArticle:
+class FoundArticle(msgspec.Struct, frozen=True):
     """An article that the agent found by hand because it was not among the suggestions."""
 
     answer_id: int
     text: str
 
 
-@dataclass(frozen=True, slots=True)
-class Judged:
+class Judged(msgspec.Struct, frozen=True):
     """Verdicts of one reply; ``answer_id`` and ``rank`` of the answer it came from, if any.
 
     The rank of an article that was found by hand is 0: it stood in no list.

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Any, Final
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
@@ -46,8 +46,7 @@ _MOST_NAMED: Final = 3
 _DECIMAL: Final = re.compile(r"^([+-]?\d+)\.(\d+(?: %)?)$")
 
 
-@dataclass(frozen=True, slots=True)
-class Check:
+class Check(msgspec.Struct, frozen=True):
     """One question put to a bundle.
 
     Attributes:
@@ -59,7 +58,7 @@ class Check:
     name: str
     passed: bool
     text: str
-    params: Mapping[str, str] = field(default_factory=dict)
+    params: Mapping[str, str] = msgspec.field(default_factory=dict)
     figure: float | None = None
     bound: float | None = None
 
@@ -73,8 +72,7 @@ class Check:
         return texts.text(self.text, lang, **params)
 
 
-@dataclass(frozen=True, slots=True)
-class Ruling:
+class Ruling(msgspec.Struct, frozen=True):
     """All checks of a bundle; it passes if each of them does.
 
     ``against`` is the champion it was compared with.

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import shutil
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
@@ -30,8 +29,7 @@ TRAIN: Final = "train"
 PARTS: Final = ("classifier", "ranker", "all")
 
 
-@dataclass(frozen=True, slots=True)
-class Outcome:
+class Outcome(msgspec.Struct, frozen=True):
     """How a job ended: state ``done`` or ``refused``, the reason, the version that is live now."""
 
     state: str

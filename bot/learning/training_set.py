@@ -11,6 +11,8 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+import msgspec
+
 from bot.bundles import Bundle
 from bot.domain import Article
 from bot.learning.dataset import MOST_REPEATS, repeat_key
@@ -24,8 +26,7 @@ from bot.store.training import SourceRow
 _ASKED_AT_ONCE = 256
 
 
-@dataclass(frozen=True, slots=True)
-class SourceCount:
+class SourceCount(msgspec.Struct, frozen=True):
     """What one source gives."""
 
     source: str

@@ -9,8 +9,8 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 
+import msgspec
 import numpy as np
 
 from bot.bus import Bus
@@ -30,8 +30,7 @@ _TELLING = 2  # words that a question must have; "hello" and "thanks" ask nothin
 _MOST_QUESTIONS = 50  # past questions of a published article
 
 
-@dataclass(frozen=True, slots=True)
-class Card:
+class Card(msgspec.Struct, frozen=True):
     """One group as the panel shows it.
 
     Attributes:

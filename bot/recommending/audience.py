@@ -12,10 +12,10 @@ from __future__ import annotations
 import time
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable
-from dataclasses import dataclass, field
 from itertools import islice
 from typing import Final
 
+import msgspec
 import numpy as np
 
 from bot.store.items import StoredItem
@@ -34,12 +34,11 @@ _PLACES: Final = 5  # of a stored weight
 Sight = tuple[float, int, bool, str, str, str]
 
 
-@dataclass(slots=True)
-class _Person:
+class _Person(msgspec.Struct):
     row: int
     at: float = 0.0
-    seen: dict[int, float] = field(default_factory=dict)
-    bought: dict[int, float] = field(default_factory=dict)
+    seen: dict[int, float] = msgspec.field(default_factory=dict)
+    bought: dict[int, float] = msgspec.field(default_factory=dict)
 
     def note(self, sight: Sight) -> None:
         """Remember what was seen or bought, the latest of it."""

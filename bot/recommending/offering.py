@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import msgspec
 
 from bot.recommending.audience import Audience
 from bot.recommending.shelf import Shelf
@@ -14,16 +14,14 @@ OF_SECTION = 2  # most items of one section while others are left
 _REASONS = 3
 
 
-@dataclass(frozen=True, slots=True)
-class Reason:
+class Reason(msgspec.Struct, frozen=True):
     """A tag that an item shares with a profile. ``page``: title of what gave it, may be empty."""
 
     tag: str
     page: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Offer:
+class Offer(msgspec.Struct, frozen=True):
     """One recommended item.
 
     Attributes:
@@ -34,8 +32,7 @@ class Offer:
     reasons: tuple[Reason, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Interest:
+class Interest(msgspec.Struct, frozen=True):
     """A tag of somebody's profile as people see it.
 
     Attributes:

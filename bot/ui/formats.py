@@ -6,8 +6,9 @@ The browser repeats ``ago`` and ``span`` every half minute from the same unit wo
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import datetime, tzinfo
+
+import msgspec
 
 NBSP = "\u00a0"
 UNITS = {
@@ -38,8 +39,7 @@ _LONG_MONTHS = {
 _SIZES = {"ru": ("Б", "КБ", "МБ", "ГБ", "ТБ"), "en": ("B", "KB", "MB", "GB", "TB")}
 
 
-@dataclass(frozen=True, slots=True)
-class Formats:
+class Formats(msgspec.Struct, frozen=True):
     """The manners of one language in one time zone."""
 
     language: str

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+
+import msgspec
 
 from bot.domain import Agent, Role
 
 _RANK = {Role.AGENT: 0, Role.ADMIN: 1, Role.OWNER: 2}
 
 
-@dataclass(frozen=True, slots=True)
-class NavigationItem:
+class NavigationItem(msgspec.Struct, frozen=True):
     """One link. ``key`` is the catalogue key of its label, ``inner`` what belongs to it too."""
 
     key: str

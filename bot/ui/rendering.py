@@ -11,13 +11,13 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass
 from functools import partial
 from importlib import metadata
 from pathlib import Path
 from typing import Any
 
 import jinja2
+import msgspec
 from aiohttp import web
 
 from bot.catalogue import Catalogue
@@ -32,16 +32,14 @@ _TEMPLATES = Path(__file__).parent / "templates"
 _SHOWN: ContextVar[_Shown] = ContextVar("shown")
 
 
-@dataclass(frozen=True)
-class _Shown:
+class _Shown(msgspec.Struct, frozen=True):
     viewer: Viewer
     formats: Formats
     translate: Callable[..., str]
     now: float
 
 
-@dataclass(frozen=True)
-class UI:
+class UI(msgspec.Struct, frozen=True):
     """Everything pages need that does not change while the server runs."""
 
     environment: jinja2.Environment

@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 from aiohttp import TCPConnector, ThreadedResolver
 from aiohttp.abc import AbstractResolver, ResolveResult
 
+from bot.certificates import authorities
 from bot.errors import BadRequest, SettingsInvalid
 
 _Address = ipaddress.IPv4Address | ipaddress.IPv6Address
@@ -72,6 +73,7 @@ class Guard:
             socket_factory=self.open_socket,
             use_dns_cache=False,
             limit=32,
+            ssl=authorities() if self._public else True,
         )
 
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
+import msgspec
 from markupsafe import Markup
 
 from bot.ui.charts.drawing import (
@@ -26,8 +26,7 @@ from bot.ui.charts.drawing import (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Bin:
+class Bin(msgspec.Struct, frozen=True):
     """Predictions of about one probability.
 
     Attributes:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
 from math import floor, isfinite, log10
 
+import msgspec
 from markupsafe import Markup
 
 WIDTH, HEIGHT = 640, 240
@@ -15,8 +15,7 @@ Show = Callable[[float], str]
 _NONE = Markup()
 
 
-@dataclass(frozen=True, slots=True)
-class Series:
+class Series(msgspec.Struct, frozen=True):
     """One named row of numbers; ``show`` writes them where they differ from the others' kind."""
 
     name: str
@@ -54,8 +53,7 @@ def distinct_ticks(low: float, high: float, show: Show) -> list[float]:
     return ticks(low, high, 1)
 
 
-@dataclass(frozen=True, slots=True)
-class Frame:
+class Frame(msgspec.Struct, frozen=True):
     """Linear scales from data to drawing units."""
 
     x_low: float
