@@ -7,7 +7,6 @@ stands between texts in the flat arrays is zero, so one text gives what it gives
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
 from typing import Any, Final, Literal, Self
 
 import msgspec
@@ -167,7 +166,7 @@ class SequenceNetwork:
 
     def to_config(self) -> dict[str, Any]:
         """The shape as JSON, with the version of the hash."""
-        return {**asdict(self.shape), "hash_version": HASH_VERSION}
+        return {**msgspec.structs.asdict(self.shape), "hash_version": HASH_VERSION}
 
     @classmethod
     def from_arrays(

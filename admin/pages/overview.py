@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import msgspec
 from aiohttp import web
 
@@ -105,7 +103,7 @@ async def _steps(request: web.Request, articles: int, *, trained: bool) -> list[
     done.update(dict.fromkeys(skipped, True))
     current = next((key for key in _STEPS if not done[key]), "")
     return [
-        replace(step, done=done[step.key], current=step.key == current)
+        msgspec.structs.replace(step, done=done[step.key], current=step.key == current)
         for step in _plain_steps(request, articles)
     ]
 

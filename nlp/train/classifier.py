@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, Literal
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
@@ -227,7 +228,8 @@ def _pictured(truth: Ints, proba: Floats, labels: tuple[str, ...]) -> dict[str, 
     found = by_category(truth, predicted, len(labels))
     return {
         "categories": [
-            {"name": name, **asdict(figures)} for name, figures in zip(labels, found, strict=True)
+            {"name": name, **msgspec.structs.asdict(figures)}
+            for name, figures in zip(labels, found, strict=True)
         ],
         "confusions": [
             [labels[true], labels[said], rows]
