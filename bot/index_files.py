@@ -45,7 +45,8 @@ FORMAT: Final = "3"
 LOOKED_AT: Final = frozenset({
     "openings/values", "entries/data", "texts/data",
     "question_vectors/exact", "question_vectors/coarse", "answer_vectors/coarse",
-    "pair/starts", "pair/once", "pair/rows", "pair/counts",
+    "pair/starts", "pair/postings", "char/postings", "past_char/postings",
+    "forward/values", "translated/values", "answer_vectors/exact",
 })  # fmt: skip
 
 

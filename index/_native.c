@@ -9,7 +9,7 @@
 
 static PyMethodDef METHODS[] = {
     METHOD(count_terms, "(sorted, distinct, repeats) -> int"),
-    METHOD(count_documents, "(terms, vocabulary, starts, df, out)"),
+    METHOD(count_documents, "(terms, vocabulary, starts, df, out, width)"),
     METHOD(ask, "(total, norms, once, levels, terms, repeats, idf, df, k1, scale, living, *segments)"),
     METHOD(add_scores, "(total, norms, levels, starts, rows, counts, where, factors)"),
     METHOD(best_of_groups, "(best, values, starts)"),

@@ -4,20 +4,13 @@
 
 enum { MOST_SEGMENTS = 2, LEVELS = 256, AHEAD = 4, AT_ONCE = 4096 };
 
-/* Rows of documents, in two bytes each or in four. */
-typedef struct {
-    const void *at;
-    Py_ssize_t count;
-    int narrow;
-} Rows;
-
 /* Postings as index/packed.py keeps them; df: NULL where every document lives. */
 typedef struct {
     const int64_t *vocabulary;
-    const uint32_t *starts; /* two of each term: among once and among more */
+    const uint32_t *starts; /* two of each term: where it begins, and how many have it again */
     const int32_t *df;
-    Rows once, more;
-    const uint8_t *counts;
+    const char *postings;
+    int64_t units, width; /* of a row: two bytes or four */
     Py_ssize_t terms;
 } Segment;
 
@@ -30,13 +23,13 @@ typedef struct {
 /* BM25 of a term: count / (count + norm); cosine: level[count] * norm; what once says is known. */
 enum { ONCE, SATURATED, LEVELLED };
 
-/* One term up to a row. A row out of range, as of a damaged file, is passed by. Gives where to go on.
+/* Rows of a term up to one. One out of range, as of a damaged file, is passed by. Gives where to go on.
  * Inlined for each kind, and each size of a row. */
-static inline int64_t add_rows(const Scores *s, const Rows *rows, const uint8_t *counts, int64_t at,
+static inline int64_t add_rows(const Scores *s, const void *rows, const uint8_t *counts, int64_t at,
                                int64_t end, uint32_t below, float factor, int kind, int narrow)
 {
-    const uint16_t *two = rows->at;
-    const uint32_t *four = rows->at; /* one below 0 is out of range */
+    const uint16_t *two = rows;
+    const uint32_t *four = rows; /* one below 0 is out of range */
     for (; at < end; at++) {
         const uint32_t row = narrow ? two[at] : four[at];
         if (row >= below) {
@@ -54,27 +47,33 @@ static inline int64_t add_rows(const Scores *s, const Rows *rows, const uint8_t 
     return at;
 }
 
-static int64_t add_once(const Scores *s, const Segment *g, int64_t at, int64_t end, uint32_t below,
-                        float factor)
+static int64_t add_once(const Scores *s, const void *rows, int64_t at, int64_t end, uint32_t below,
+                        float factor, int narrow)
 {
-    return g->once.narrow ? add_rows(s, &g->once, NULL, at, end, below, factor, ONCE, 1)
-                          : add_rows(s, &g->once, NULL, at, end, below, factor, ONCE, 0);
+    return narrow ? add_rows(s, rows, NULL, at, end, below, factor, ONCE, 1)
+                  : add_rows(s, rows, NULL, at, end, below, factor, ONCE, 0);
 }
 
-static int64_t add_more(const Scores *s, const Rows *rows, const uint8_t *counts, int64_t at, int64_t end,
-                        uint32_t below, float factor)
+static int64_t add_more(const Scores *s, const void *rows, const uint8_t *counts, int64_t at, int64_t end,
+                        uint32_t below, float factor, int narrow)
 {
     if (s->levels == NULL)
-        return rows->narrow ? add_rows(s, rows, counts, at, end, below, factor, SATURATED, 1)
-                            : add_rows(s, rows, counts, at, end, below, factor, SATURATED, 0);
-    return rows->narrow ? add_rows(s, rows, counts, at, end, below, factor, LEVELLED, 1)
-                        : add_rows(s, rows, counts, at, end, below, factor, LEVELLED, 0);
+        return narrow ? add_rows(s, rows, counts, at, end, below, factor, SATURATED, 1)
+                      : add_rows(s, rows, counts, at, end, below, factor, SATURATED, 0);
+    return narrow ? add_rows(s, rows, counts, at, end, below, factor, LEVELLED, 1)
+                  : add_rows(s, rows, counts, at, end, below, factor, LEVELLED, 0);
+}
+
+/* Units of rows that the counts of so many take. */
+static int64_t filled(const Segment *g, int64_t counts)
+{
+    return (counts + g->width - 1) / g->width;
 }
 
 static double living(const Segment *g, int64_t term)
 {
     const uint32_t *start = g->starts + 2 * term;
-    return g->df ? g->df[term] : (double)(start[2] - start[0]) + (double)(start[3] - start[1]);
+    return g->df ? g->df[term] : (double)((int64_t)start[2] - start[0] - filled(g, start[1]));
 }
 
 /* Places of terms in a segment, -1 for unknown ones; adds up in how many documents they are. All are
@@ -120,46 +119,56 @@ static const char OUTSIDE[] = "a term lies outside the postings";
 static const char LENGTHS[] = "scores and norms, rows and counts must have one length";
 static const char LEVELLESS[] = "there must be a level for every count";
 
-enum { TOTAL, NORMS, SINGLE, LEVEL, TERMS, REPEATS, IDF, DF, FIXED, PER_SEGMENT = 6 };
+enum { TOTAL, NORMS, SINGLE, LEVEL, TERMS, REPEATS, IDF, DF, FIXED, PER_SEGMENT = 4 };
 
 /* Where a term goes on. */
 typedef struct {
+    const char *rows, *again;
+    const uint8_t *counts;
     int64_t once, once_end, more, more_end;
     float factor;
 } Reader;
 
-/* The postings of a term lie all over memory: those of a few are asked for before they are needed. */
-static inline void fetch(const Segment *g, const Reader *r)
+/* Opens the postings of a term; 0 where they lie outside. */
+static int open_reader(const Segment *g, int64_t term, float factor, Reader *r)
 {
-    FETCH((const char *)g->once.at + (r->once << (g->once.narrow ? 1 : 2)));
-    FETCH((const char *)g->more.at + (r->more << (g->more.narrow ? 1 : 2)));
+    const uint32_t *start = g->starts + 2 * term;
+    const int64_t more = start[1], once = (int64_t)start[2] - start[0] - more - filled(g, more);
+    if (start[2] > g->units || once < 0)
+        return 0;
+    *r = (Reader){.rows = g->postings + start[0] * g->width, .once_end = once, .more_end = more,
+                  .factor = factor};
+    r->again = r->rows + once * g->width;
+    r->counts = (const uint8_t *)r->again + more * g->width;
+    return 1;
 }
 
 /* What some terms say of all documents. As many documents at a time as a quick cache holds: each term
- * goes on where it stopped. */
+ * goes on where it stopped. The postings of a term lie all over memory: those of a few are asked for
+ * before they are needed. */
 static const char *add_terms(const Scores *s, const Segment *g, const int64_t *where,
                              const float *factors, Py_ssize_t count)
 {
     Reader *readers = malloc((size_t)(count + 1) * sizeof *readers);
     const char *wrong = readers == NULL ? "there is no memory for so long a query" : NULL;
+    const int narrow = g->width == 2;
     Py_ssize_t known = 0;
-    for (Py_ssize_t t = 0; wrong == NULL && t < count; t++) {
-        if (where[t] < 0)
-            continue;
-        const uint32_t *start = g->starts + 2 * where[t];
-        readers[known++] = (Reader){start[0], start[2], start[1], start[3], factors[t]};
-        if (start[2] > g->once.count || start[3] > g->more.count)
+    for (Py_ssize_t t = 0; wrong == NULL && t < count; t++)
+        if (where[t] >= 0 && !open_reader(g, where[t], factors[t], &readers[known++]))
             wrong = OUTSIDE;
-    }
     for (size_t first = 0; wrong == NULL && first < s->documents; first += AT_ONCE) {
         const size_t left = s->documents - first;
         const uint32_t below = (uint32_t)(first + (left < AT_ONCE ? left : AT_ONCE));
         for (Py_ssize_t t = 0; t < known; t++) {
             Reader *r = &readers[t];
-            if (t + AHEAD < known)
-                fetch(g, r + AHEAD);
-            r->once = add_once(s, g, r->once, r->once_end, below, r->factor);
-            r->more = add_more(s, &g->more, g->counts, r->more, r->more_end, below, r->factor);
+            if (t + AHEAD < known) {
+                const Reader *next = r + AHEAD;
+                FETCH(next->rows + next->once * g->width);
+                FETCH(next->rows + next->once * g->width + 64);
+                FETCH(next->again + next->more * g->width);
+            }
+            r->once = add_once(s, r->rows, r->once, r->once_end, below, r->factor, narrow);
+            r->more = add_more(s, r->again, r->counts, r->more, r->more_end, below, r->factor, narrow);
         }
     }
     free(readers);
@@ -187,13 +196,6 @@ static const char *answer(const Scores *s, Py_buffer *b, const Segment *segments
     return wrong;
 }
 
-/* Rows of so many postings. 1, or 0 where they are of no known size. */
-static int rows_of(const Py_buffer *view, Rows *rows, Py_ssize_t count)
-{
-    *rows = (Rows){view->buf, count, view->len == 2 * count};
-    return view->len == 2 * count || view->len == 4 * count;
-}
-
 static const char *misfit(const Py_buffer *b, Segment *segments, int count)
 {
     const Py_ssize_t terms = COUNT(b[TERMS], int64_t);
@@ -207,25 +209,25 @@ static const char *misfit(const Py_buffer *b, Segment *segments, int count)
     for (int g = 0; g < count; g++) {
         const Py_buffer *own = b + FIXED + g * PER_SEGMENT;
         Segment *s = &segments[g];
-        *s = (Segment){.vocabulary = own[0].buf, .starts = own[1].buf, .counts = own[4].buf,
-                       .df = own[5].len ? own[5].buf : NULL, .terms = COUNT(own[0], int64_t)};
+        *s = (Segment){.vocabulary = own[0].buf, .starts = own[1].buf, .postings = own[2].buf,
+                       .df = own[3].len ? own[3].buf : NULL, .terms = COUNT(own[0], int64_t)};
         if (COUNT(own[1], uint32_t) != 2 * s->terms + 2 ||
-            (s->df && COUNT(own[5], int32_t) != s->terms))
+            (s->df && COUNT(own[3], int32_t) != s->terms))
             return "every term of a vocabulary needs a start and a document count";
-        const uint32_t *end = s->starts + 2 * s->terms;
-        if (!rows_of(&own[2], &s->once, end[0]) || !rows_of(&own[3], &s->more, end[1]) ||
-            own[4].len != end[1])
+        s->units = s->starts[2 * s->terms];
+        s->width = own[2].len == 2 * s->units ? 2 : 4;
+        if (own[2].len != s->width * s->units)
             return LENGTHS;
     }
     return NULL;
 }
 
-/* ask(total, norms, once, levels, terms, repeats, idf, df, k1, scale, living, vocabulary, starts, once,
- * rows, counts, document counts, and a second segment's): levels of no length for BM25. */
+/* ask(total, norms, once, levels, terms, repeats, idf, df, k1, scale, living, vocabulary, starts,
+ * postings, document counts, and a second segment's): levels of no length for BM25. */
 PyObject *ask(PyObject *self, PyObject *const *args, Py_ssize_t given)
 {
     enum { NUMBERS = 3, VIEWS = FIXED + MOST_SEGMENTS * PER_SEGMENT };
-    static const char KINDS[] = "FfffllDDlubbbilubbbi";
+    static const char KINDS[] = "FfffllDDlubilubi";
     PyObject *arrays[VIEWS];
     Py_buffer b[VIEWS];
     Segment segments[MOST_SEGMENTS];
@@ -267,11 +269,11 @@ PyObject *add_scores(PyObject *self, PyObject *const *args, Py_ssize_t given)
         return NULL;
     const Scores s = {b[SUMS].buf, b[NORM].buf, NULL, b[LEVEL_OF].len ? b[LEVEL_OF].buf : NULL,
                       (size_t)b[SUMS].len / sizeof(float)};
-    const Rows rows = {b[ROWS].buf, COUNT(b[COUNTS], uint8_t), 0};
+    const Py_ssize_t postings = COUNT(b[COUNTS], uint8_t);
     const int64_t *where = b[WHERE].buf, *starts = b[STARTS].buf;
     const float *factors = b[FACTORS].buf;
     const Py_ssize_t terms = COUNT(b[WHERE], int64_t), known = COUNT(b[STARTS], int64_t) - 1;
-    if (b[NORM].len != b[SUMS].len || COUNT(b[ROWS], int32_t) != rows.count)
+    if (b[NORM].len != b[SUMS].len || COUNT(b[ROWS], int32_t) != postings)
         wrong = LENGTHS;
     else if (COUNT(b[FACTORS], float) != terms)
         wrong = "every term needs a place and a factor";
@@ -279,11 +281,11 @@ PyObject *add_scores(PyObject *self, PyObject *const *args, Py_ssize_t given)
         wrong = LEVELLESS;
     for (Py_ssize_t t = 0; wrong == NULL && t < terms; t++) {
         if (where[t] < 0 || where[t] >= known || starts[where[t]] < 0 ||
-            starts[where[t] + 1] > rows.count)
+            starts[where[t] + 1] > postings)
             wrong = OUTSIDE;
         else
-            add_more(&s, &rows, b[COUNTS].buf, starts[where[t]], starts[where[t] + 1],
-                     (uint32_t)s.documents, factors[t]);
+            add_more(&s, b[ROWS].buf, b[COUNTS].buf, starts[where[t]], starts[where[t] + 1],
+                     (uint32_t)s.documents, factors[t], 0);
     }
     return closed(b, VIEWS, wrong);
 }
@@ -310,20 +312,23 @@ PyObject *count_terms(PyObject *self, PyObject *const *args, Py_ssize_t given)
     return closed_with(b, 3, kept, "there is no room for so many terms");
 }
 
-/* count_documents(terms, vocabulary, starts, document counts, out): adds up in how many documents terms
- * are. */
+/* count_documents(terms, vocabulary, starts, document counts, out, bytes of a row): adds up in how many
+ * documents terms are. */
 PyObject *count_documents(PyObject *self, PyObject *const *args, Py_ssize_t given)
 {
     enum { SOUGHT, VOCABULARY, STARTS, COUNTS, OUT, VIEWS };
     Py_buffer b[VIEWS];
     const char *wrong = NULL;
     (void)self;
-    if (!wanted(given, VIEWS) || !open_arrays(args, "lluiD", b))
+    if (!wanted(given, VIEWS + 1))
+        return NULL;
+    const int64_t width = PyLong_AsLongLong(args[VIEWS]);
+    if (PyErr_Occurred() || !open_arrays(args, "lluiD", b))
         return NULL;
     const Py_ssize_t count = COUNT(b[SOUGHT], int64_t);
     const Segment g = {.vocabulary = b[VOCABULARY].buf, .starts = b[STARTS].buf,
                        .df = b[COUNTS].len ? b[COUNTS].buf : NULL,
-                       .terms = COUNT(b[VOCABULARY], int64_t)};
+                       .width = width > 0 ? width : 1, .terms = COUNT(b[VOCABULARY], int64_t)};
     int64_t *where = malloc((size_t)(count + 1) * sizeof *where);
     if (COUNT(b[STARTS], uint32_t) != 2 * g.terms + 2 ||
         (g.df && COUNT(b[COUNTS], int32_t) != g.terms) || COUNT(b[OUT], double) != count)

@@ -230,16 +230,13 @@ class LexicalIndex:
         """Squared length of every row's weights, as far as the segment holds them."""
         df = document_counts(segment.vocabulary, self._segments())
         idf = self._weights(df).astype(np.float32)
-        squares, starts = np.zeros(self.rows), np.asarray(segment.starts).astype(np.int64)
-        for column, rows in enumerate((np.asarray(segment.once), np.asarray(segment.rows))):
-            own = starts[:, column]
-            cuts = np.searchsorted(own, np.arange(0, len(rows), _BLOCK))
-            for first, last in pairwise(np.append(cuts, len(idf)).tolist()):
-                start, end = own[first], own[last]
-                said = np.repeat(idf[first:last], np.diff(own[first : last + 1]))
-                if column:
-                    said *= LOGARITHMS[np.asarray(segment.counts)[start:end]]
-                squares += np.bincount(rows[start:end], said**2, minlength=self.rows)
+        squares, ends = np.zeros(self.rows), np.asarray(segment.starts)[1:, 0]
+        cuts = np.searchsorted(ends, np.arange(0, len(segment.postings), _BLOCK))
+        for first, last in pairwise(np.append(cuts, len(idf)).tolist()):
+            sizes, rows, counts = segment.pieces(np.arange(first, last))
+            said = np.repeat(np.tile(idf[first:last], 2), sizes.T.ravel())
+            said[len(said) - len(counts) :] *= LOGARITHMS[counts]
+            squares += np.bincount(rows, said**2, minlength=self.rows)
         return squares
 
 

@@ -1,8 +1,9 @@
 """Postings as they are searched and kept: in as few bytes as the documents allow.
 
-Most terms stand once in a document: those postings are rows alone, beside the ones with a count. A
-row takes two bytes while no document has a higher number than that holds. The scores are the same
-as those of ``index.postings.Segment``, which is what changes are made in.
+Most terms stand once in a document: those postings are rows alone, before the ones with a count. A
+row takes two bytes while no document has a higher number than that holds. All of a term lies
+together, so that it is read at once. The scores are the same as those of
+``index.postings.Segment``, which is what changes are made in.
 """
 
 from __future__ import annotations
@@ -19,69 +20,80 @@ from index.filed import FiledArray, spans
 from index.postings import Segment, locate
 
 Ids = NDArray[np.int64]
-Rows = NDArray[np.uint16] | NDArray[np.int32]
 
 _NARROW: Final = 1 << 16
 _ALL_LIVE: Final = np.zeros(0, np.int32)
+_NAMES: Final = ("vocabulary", "starts", "postings")
 
 
 class Packed(msgspec.Struct):
-    """Postings by term; those that have the term once, and those with more of it, rows rising.
+    """Postings by term.
 
     Attributes:
         vocabulary: sorted, ``(terms,)``.
-        starts: of each term's rows among ``once`` and among ``rows``, and the ends, ``(terms + 1,
-            2)``.
-        once: rows that have a term once.
-        rows: rows that have it more often, and ``counts`` how often.
+        starts: where each term begins among ``postings``, and how many of its documents have it
+            more than once; then the end and 0, ``(terms + 1, 2)``.
+        postings: of each term the rows that have it once, rising, those that have it more often,
+            and how often these do, in a byte each, filled up; ``uint16``, or ``int32``.
         df: living documents of each term, ``(terms,)``; empty while all are.
     """
 
     vocabulary: Ids
     starts: NDArray[np.uint32] | FiledArray
-    once: Rows | FiledArray
-    rows: Rows | FiledArray
-    counts: NDArray[np.uint8] | FiledArray
+    postings: NDArray[Any] | FiledArray
     df: NDArray[np.int32] = msgspec.field(default_factory=_ALL_LIVE.copy)
 
     def arrays(self) -> tuple[Any, ...]:
-        """All of it, in this order."""
-        return self.vocabulary, self.starts, self.once, self.rows, self.counts, self.df
+        """All of it, in this order; postings as bytes."""
+        return self.vocabulary, self.starts, self.postings, self.df
 
     def to_arrays(self) -> dict[str, NDArray[Any]]:
         """What ``from_arrays`` takes."""
-        names = ("vocabulary", "starts", "once", "rows", "counts")
-        return {name: np.asarray(getattr(self, name)) for name in names}
+        return {name: np.asarray(getattr(self, name)) for name in _NAMES}
 
     @classmethod
     def from_arrays(cls, arrays: Mapping[str, Any]) -> Packed:
         """What ``to_arrays`` gave; nothing is copied."""
-        return cls(*(arrays[name] for name in ("vocabulary", "starts", "once", "rows", "counts")))
+        return cls(*(arrays[name] for name in _NAMES))
 
     def living(self) -> NDArray[np.int32]:
         """Number of living documents of each term."""
         if len(self.df) or not len(self.vocabulary):
             return self.df
-        sizes = np.diff(np.asarray(self.starts), axis=0).sum(axis=1)
-        return np.asarray(sizes, np.int32)
+        return np.asarray(self.sizes().sum(axis=1), np.int32)
+
+    def sizes(self) -> Ids:
+        """How many documents have each term once, and more often, ``(terms, 2)``."""
+        starts = np.asarray(self.starts).astype(np.int64)
+        more = starts[:-1, 1]
+        units = np.diff(starts[:, 0])
+        return np.stack([units - more - _filled(more, self.postings.dtype), more], axis=1)
+
+    def pieces(self, where: Ids) -> tuple[Ids, NDArray[Any], NDArray[np.uint8]]:
+        """Of some terms: ``sizes``, rows end to end, those with a count behind, and the counts."""
+        first = np.asarray(self.starts)[where, 0].astype(np.int64)
+        sizes, postings = self.sizes()[where], np.asarray(self.postings)
+        once, more = sizes.T
+        rows = np.concatenate([
+            postings[_places(first, once)],
+            postings[_places(first + once, more)],
+        ])  # fmt: skip
+        at = (first + once + more) * postings.itemsize
+        return sizes, rows, postings.view(np.uint8)[_places(at, more)]
 
     def of(self, terms: Ids) -> Packed:
         """The postings of some terms alone, in memory: itself where it is."""
-        if not isinstance(self.starts, FiledArray):
+        if not isinstance(self.postings, FiledArray):
             return self
         where, _ = locate(self.vocabulary, terms)
-        bounds = self.starts.spans(where, np.full(len(where), 2)).astype(np.int64).reshape(-1, 2, 2)
-        first, sizes = bounds[:, 0], bounds[:, 1] - bounds[:, 0]
+        kept = spans(self.starts, where, np.full(len(where), 2)).reshape(-1, 2, 2)
+        first = kept[:, 0, 0].astype(np.int64)
+        units = kept[:, 1, 0] - first
         starts = np.zeros((len(where) + 1, 2), np.uint32)
-        np.cumsum(sizes, axis=0, out=starts[1:])
-        return Packed(
-            self.vocabulary[where],
-            starts,
-            spans(self.once, first[:, 0], sizes[:, 0]),
-            spans(self.rows, first[:, 1], sizes[:, 1]),
-            spans(self.counts, first[:, 1], sizes[:, 1]),
-            self.df[where] if len(self.df) else self.df,
-        )
+        np.cumsum(units, out=starts[1:, 0])
+        starts[:-1, 1] = kept[:, 0, 1]
+        df = self.df[where] if len(self.df) else self.df
+        return Packed(self.vocabulary[where], starts, self.postings.spans(first, units), df)
 
     def add_document_counts(self, terms: Ids, df: NDArray[np.float64]) -> None:
         """Add the number of living documents of each term to ``df``, in place.
@@ -91,7 +103,8 @@ class Packed(msgspec.Struct):
         """
         if native.library is not None and not isinstance(self.starts, FiledArray):
             asked = np.ascontiguousarray(terms, np.int64)
-            native.library.count_documents(asked, self.vocabulary, self.starts, self.df, df)
+            width = self.postings.dtype.itemsize
+            native.library.count_documents(asked, self.vocabulary, self.starts, self.df, df, width)
             return
         part = self.of(terms)
         where, found = locate(part.vocabulary, terms)
@@ -100,25 +113,35 @@ class Packed(msgspec.Struct):
 
 def pack(segment: Segment) -> Packed:
     """Postings of which every document lives."""
-    owners = np.repeat(np.arange(len(segment.vocabulary)), np.diff(segment.starts))
-    more = segment.counts > 1
-    starts = np.zeros((len(segment.vocabulary) + 1, 2), np.uint32)
-    for column, some in enumerate((~more, more)):
-        sizes = np.bincount(owners[some], minlength=len(segment.vocabulary))
-        np.cumsum(sizes, out=starts[1:, column])
+    terms = len(segment.vocabulary)
+    owners = np.repeat(np.arange(terms), np.diff(segment.starts))
+    again = segment.counts > 1
+    more = np.bincount(owners[again], minlength=terms)
+    once = np.diff(segment.starts) - more
     narrow = int(segment.rows.max(initial=0)) < _NARROW
-    rows = segment.rows.astype(np.uint16) if narrow else segment.rows
-    return Packed(segment.vocabulary, starts, rows[~more], rows[more], segment.counts[more])
+    kind = np.dtype(np.uint16 if narrow else np.int32)
+    starts = np.zeros((terms + 1, 2), np.uint32)
+    np.cumsum(once + more + _filled(more, kind), out=starts[1:, 0])
+    starts[:-1, 1] = more
+    first = starts[:-1, 0].astype(np.int64)
+    postings = np.zeros(int(starts[-1, 0]), kind)
+    postings[_places(first, once)] = segment.rows[~again]
+    postings[_places(first + once, more)] = segment.rows[again]
+    at = (first + once + more) * kind.itemsize
+    postings.view(np.uint8)[_places(at, more)] = segment.counts[again]
+    return Packed(segment.vocabulary, starts, postings)
 
 
 def unpack(packed: Packed, alive: NDArray[np.bool_]) -> Segment:
     """Postings of the living documents; of each term first those that have it once."""
-    starts = np.asarray(packed.starts).astype(np.int64)
-    sizes = np.diff(starts, axis=0)
+    sizes, taken, repeats = packed.pieces(np.arange(len(packed.vocabulary)))
     first = np.repeat(np.tile([True, False], len(sizes)), sizes.ravel())
     rows, counts = np.empty(len(first), np.int32), np.ones(len(first), np.uint8)
-    rows[first], rows[~first] = packed.once, packed.rows
-    counts[~first] = packed.counts
+    rows[first], rows[~first] = (
+        taken[: len(taken) - len(repeats)],
+        taken[len(taken) - len(repeats) :],
+    )
+    counts[~first] = repeats
     df, vocabulary = sizes.sum(axis=1), packed.vocabulary
     if not alive.all():
         living = alive[rows]
@@ -131,9 +154,19 @@ def unpack(packed: Packed, alive: NDArray[np.bool_]) -> Segment:
 
 def erase(packed: Packed, gone: NDArray[np.bool_]) -> None:
     """Take removed rows, which were not taken before, out of the document counts."""
-    df, starts = packed.living(), np.asarray(packed.starts)
-    for column, rows in enumerate((packed.once, packed.rows)):
-        hit = np.flatnonzero(gone[np.asarray(rows)])
-        owners = np.searchsorted(starts[:, column], hit, side="right") - 1
-        df = df - np.bincount(owners, minlength=len(df)).astype(np.int32)
-    packed.df = df
+    sizes, rows, _ = packed.pieces(np.arange(len(packed.vocabulary)))
+    terms = np.arange(len(sizes))
+    owners = np.concatenate([np.repeat(terms, sizes[:, 0]), np.repeat(terms, sizes[:, 1])])
+    hit = np.bincount(owners[gone[rows]], minlength=len(sizes))
+    packed.df = packed.living() - hit.astype(np.int32)
+
+
+def _filled(counts: Ids, kind: np.dtype[Any]) -> Ids:
+    """Units of rows that so many counts take."""
+    return -(-counts // kind.itemsize)
+
+
+def _places(starts: Ids, sizes: Ids) -> Ids:
+    """Places from each start on, so many of each, end to end."""
+    ends = np.cumsum(sizes)
+    return np.repeat(starts - ends + sizes, sizes) + np.arange(int(ends[-1]) if len(ends) else 0)

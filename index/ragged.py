@@ -28,6 +28,7 @@ class RaggedRows:
         self._used = 0  # of those in memory
         self._starts = np.empty(0, np.int64)
         self._sizes = np.empty(0, np.int64)
+        self._looked: tuple[Ids, tuple[NDArray[np.integer], Ids, Ids, Ids]] | None = None  # last
 
     def add(self, rows: Sequence[NDArray[np.integer]]) -> None:
         """Append rows."""
@@ -49,6 +50,7 @@ class RaggedRows:
         """Make a row empty; gives how long it was."""
         size = int(self._sizes[row])
         self._sizes[row] = 0
+        self._looked = None
         return size
 
     def to_arrays(self) -> dict[str, NDArray[np.generic]]:
@@ -78,8 +80,12 @@ class RaggedRows:
         """Numbers that some rows are among, where rows start and how many they have, and which."""
         if self._filed is None:
             return self._values, self._starts, self._sizes, rows
-        flat, sizes = self.take(rows)
-        return flat, np.cumsum(sizes) - sizes, sizes, np.arange(len(rows))
+        last = self._looked
+        if last is None or last[0] is not rows:  # the same rows are often looked at once more
+            flat, sizes = self.take(rows)
+            found = flat, np.cumsum(sizes) - sizes, sizes, np.arange(len(rows))
+            last = self._looked = rows, found
+        return last[1]
 
     def take(self, rows: Ids) -> tuple[NDArray[np.integer], Ids]:
         """The numbers of some rows end to end, and how many each has."""

@@ -116,11 +116,10 @@ def _add_packed(
     levels: Floats | None,
 ) -> None:
     """Add what the postings of some terms say, in numpy."""
-    starts, counts = np.asarray(segment.starts), np.asarray(segment.counts)
-    for column, kept in enumerate((segment.once, segment.rows)):
-        sizes, rows, places = _slices(starts[:, column], where, np.asarray(kept))
-        said = _impacts(counts[places], norms.take(rows), levels) if column else once.take(rows)
-        np.add.at(total, rows, said * np.repeat(factors, sizes))
+    sizes, rows, counts = segment.pieces(where)
+    end = len(rows) - len(counts)
+    said = [once.take(rows[:end]), _impacts(counts, norms.take(rows[end:]), levels)]
+    np.add.at(total, rows, np.concatenate(said) * np.repeat(np.tile(factors, 2), sizes.T.ravel()))
 
 
 def add_scores(

@@ -10,7 +10,7 @@ from index.ragged import RaggedRows
 from index.snapshot import load_snapshot, save_snapshot
 
 KEY = {"bundle": "7"}
-FILED = ("some/rows", "pair/starts", "pair/once", "pair/rows", "pair/counts", "ragged/values")
+FILED = ("some/rows", "pair/starts", "pair/postings", "ragged/values")
 
 pytestmark = pytest.mark.skipif(not READABLE, reason="this system reads no file at a place")
 
