@@ -268,7 +268,7 @@ class Agent(msgspec.Struct, frozen=True):
     language: str
     created_at: float
     disabled_at: float | None = None
-    preferences: Mapping[str, Any] = field(default_factory=dict)
+    preferences: Mapping[str, Any] = msgspec.field(default_factory=dict)
 
 
 class VerdictRecord(msgspec.Struct, frozen=True):
