@@ -20,6 +20,7 @@ static PyMethodDef METHODS[] = {
     METHOD(search_lists, "(queries, centroids, starts, bytes, steps, rows, ids, scores, found, k, probes, "
                          "error, length)"),
     METHOD(scaled_products, "(rows, scales, vector, out)"),
+    METHOD(scaled_products, "(rows, scales, places, vector, out)"),
     METHOD(nearest, "(likeness, starts, passages, out)"),
     METHOD(contains, "(sorted, wanted, out)"),
     METHOD(gather, "(values, starts, sizes, rows, out)"),

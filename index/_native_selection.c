@@ -253,24 +253,30 @@ PyObject *products(PyObject *self, PyObject *const *args, Py_ssize_t given)
 STEPS(product_of_bytes, int8_t)
 STEPS(product_of_words, int16_t)
 
-/* scaled_products(rows of steps in one byte or two, size of a step by row, vector, out) */
+/* scaled_products(rows of steps in one byte or two, size of a step by row, places, vector, out) */
 PyObject *scaled_products(PyObject *self, PyObject *const *args, Py_ssize_t given)
 {
-    enum { ROWS, SCALES, VECTOR, OUT, VIEWS };
+    enum { ROWS, SCALES, PLACES, VECTOR, OUT, VIEWS };
     Py_buffer b[VIEWS];
     (void)self;
-    if (!wanted(given, VIEWS) || !open_arrays(args, "bffF", b))
+    if (!wanted(given, VIEWS) || !open_arrays(args, "bflfF", b))
         return NULL;
-    const Py_ssize_t size = COUNT(b[VECTOR], float), count = COUNT(b[SCALES], float);
-    const int narrow = b[ROWS].len == count * size;
-    const int right = COUNT(b[OUT], float) == count && (narrow || b[ROWS].len == 2 * count * size);
+    const Py_ssize_t size = COUNT(b[VECTOR], float), rows = COUNT(b[SCALES], float);
+    const Py_ssize_t count = COUNT(b[PLACES], int64_t);
+    const int narrow = b[ROWS].len == rows * size;
     const float *scales = b[SCALES].buf, *vector = b[VECTOR].buf;
+    const int64_t *places = b[PLACES].buf;
     float *out = b[OUT].buf;
-    for (Py_ssize_t i = 0; right && i < count; i++)
-        out[i] = scales[i] *
-                 (narrow ? product_of_bytes((const int8_t *)b[ROWS].buf + i * size, vector, size)
-                         : product_of_words((const int16_t *)b[ROWS].buf + i * size, vector, size));
-    return closed(b, VIEWS, right ? NULL : "rows, scales and results do not fit each other");
+    int right = COUNT(b[OUT], float) == count && (narrow || b[ROWS].len == 2 * rows * size);
+    for (Py_ssize_t i = 0; right && i < count; i++) {
+        const int64_t row = places[i];
+        right = row >= 0 && row < rows;
+        if (right)
+            out[i] = scales[row] *
+                     (narrow ? product_of_bytes((const int8_t *)b[ROWS].buf + row * size, vector, size)
+                             : product_of_words((const int16_t *)b[ROWS].buf + row * size, vector, size));
+    }
+    return closed(b, VIEWS, right ? NULL : "rows, scales, places and results do not fit each other");
 }
 
 /* nearest(likeness of questions, first question of each passage and the end, passages, out): the most

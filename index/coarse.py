@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from index import native
-from index.filed import FiledArray, spans
+from index.filed import FiledArray, places_of, spans
 
 Ids = NDArray[np.int64]
 Floats = NDArray[np.float32]
@@ -52,11 +52,17 @@ class Steps:
 
     def products(self, starts: Ids, sizes: Ids, vector: Floats) -> Floats:
         """Inner products with the rows from each start on, so many of each, end to end."""
-        rows, scales = spans(self._rows, starts, sizes), spans(self._scales, starts, sizes)
+        places = places_of(starts, sizes)
+        rows, scales = self._rows, self._scales
+        if isinstance(rows, FiledArray):
+            rows, scales = rows.spans(starts, sizes), scales[places]
+            places = np.arange(len(places))
         if native.library is None:
-            return np.asarray((rows.astype(np.float32) @ vector) * scales, np.float32)
-        found = np.empty(len(scales), np.float32)
-        native.library.scaled_products(rows, scales, np.ascontiguousarray(vector), found)
+            return np.asarray(
+                (rows[places].astype(np.float32) @ vector) * scales[places], np.float32
+            )
+        found = np.empty(len(places), np.float32)
+        native.library.scaled_products(rows, scales, places, np.ascontiguousarray(vector), found)
         return found
 
     def take(self, places: Ids) -> Floats:

@@ -21,13 +21,14 @@ from index import native
 Ids = NDArray[np.int64]
 
 READABLE: Final = hasattr(os, "pread")  # at a place; where not, files are mapped
+_FLAGS: Final = os.O_RDONLY | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
 
 
 class OpenFile:
     """A file to read from, for as long as something refers to it, also once it was removed."""
 
     def __init__(self, path: Path) -> None:
-        self.number = os.open(path, os.O_RDONLY | getattr(os, "O_CLOEXEC", 0))
+        self.number = os.open(path, _FLAGS)
         self._close = weakref.finalize(self, os.close, self.number)
 
 
@@ -58,9 +59,13 @@ class FiledArray:
         return self.spans(none, none + len(self)).astype(dtype or self.dtype, copy=False)
 
     def piece(self, start: int, end: int) -> bytes:
-        """Rows from one to before another, as they lie there; the caller checks the places."""
+        """Rows from one to before another, as they lie there; the caller checks the places.
+
+        Raises:
+            OSError: the file cannot be read, or is shorter than it was.
+        """
         step = self._item * self.dtype.itemsize
-        return os.pread(self._file.number, (end - start) * step, self._start + start * step)
+        return self._read(start * step, (end - start) * step)
 
     def spans(self, starts: Ids, sizes: Ids) -> NDArray[Any]:
         """Rows from each start on, so many of each, end to end.
@@ -69,8 +74,7 @@ class FiledArray:
             ValueError: some lie outside.
             OSError: the file cannot be read, or is shorter than it was.
         """
-        rows = int(sizes.sum())
-        found = np.empty((rows, *self.shape[1:]), self.dtype)
+        found = np.empty((int(sizes.sum()), *self.shape[1:]), self.dtype)
         step = self._item * self.dtype.itemsize
         if native.library is not None:
             native.library.read_spans(
@@ -83,12 +87,22 @@ class FiledArray:
         for start, size in zip(starts.tolist(), sizes.tolist(), strict=True):
             if start < 0 or size < 0 or start + size > len(self):
                 raise ValueError("rows lie outside of the array in the file")
-            part = os.pread(self._file.number, size * step, self._start + start * step)
-            if len(part) != size * step:
-                raise OSError("the file is shorter than it was")
+            part = self._read(start * step, size * step)
             flat[at : at + len(part)] = part
             at += len(part)
         return found
+
+    def _read(self, start: int, size: int) -> bytes:
+        part = os.pread(self._file.number, size, self._start + start)
+        if len(part) != size:
+            raise OSError("the file is shorter than it was")
+        return part
+
+
+def places_of(starts: Ids, sizes: Ids) -> Ids:
+    """Places from each start on, so many of each, end to end."""
+    ends = np.cumsum(sizes)
+    return np.repeat(starts - ends + sizes, sizes) + np.arange(int(ends[-1]) if len(ends) else 0)
 
 
 def spans(values: NDArray[Any] | FiledArray, starts: Ids, sizes: Ids) -> NDArray[Any]:
@@ -99,5 +113,4 @@ def spans(values: NDArray[Any] | FiledArray, starts: Ids, sizes: Ids) -> NDArray
     """
     if isinstance(values, FiledArray):
         return values.spans(starts, sizes)
-    shift = starts - np.cumsum(sizes) + sizes
-    return values[np.repeat(shift, sizes) + np.arange(int(sizes.sum()))]
+    return values[places_of(starts, sizes)]

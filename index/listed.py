@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from index.coarse import Steps
+from index.filed import places_of
 from index.vectors import ExactIndex, checked
 
 Ids = NDArray[np.int64]
@@ -198,8 +199,7 @@ class ListedIndex:
         starts = self._starts[near]
         sizes = self._starts[near + 1] - starts
         values = self._coarse.products(starts, sizes, query)
-        shift = starts - np.cumsum(sizes) + sizes
-        places = self._order[np.repeat(shift, sizes) + np.arange(len(values))].astype(np.int64)
+        places = self._order[places_of(starts, sizes)].astype(np.int64)
         if self._some_gone:
             living = np.flatnonzero(~self._gone[places])
             values, places = values[living], places[living]

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from index import native
-from index.filed import FiledArray, spans
+from index.filed import FiledArray, places_of, spans
 from index.postings import Segment, locate
 
 Ids = NDArray[np.int64]
@@ -75,11 +75,11 @@ class Packed(msgspec.Struct):
         sizes, postings = self.sizes()[where], np.asarray(self.postings)
         once, more = sizes.T
         rows = np.concatenate([
-            postings[_places(first, once)],
-            postings[_places(first + once, more)],
+            postings[places_of(first, once)],
+            postings[places_of(first + once, more)],
         ])  # fmt: skip
         at = (first + once + more) * postings.itemsize
-        return sizes, rows, postings.view(np.uint8)[_places(at, more)]
+        return sizes, rows, postings.view(np.uint8)[places_of(at, more)]
 
     def of(self, terms: Ids) -> Packed:
         """The postings of some terms alone, in memory: itself where it is."""
@@ -125,10 +125,10 @@ def pack(segment: Segment) -> Packed:
     starts[:-1, 1] = more
     first = starts[:-1, 0].astype(np.int64)
     postings = np.zeros(int(starts[-1, 0]), kind)
-    postings[_places(first, once)] = segment.rows[~again]
-    postings[_places(first + once, more)] = segment.rows[again]
+    postings[places_of(first, once)] = segment.rows[~again]
+    postings[places_of(first + once, more)] = segment.rows[again]
     at = (first + once + more) * kind.itemsize
-    postings.view(np.uint8)[_places(at, more)] = segment.counts[again]
+    postings.view(np.uint8)[places_of(at, more)] = segment.counts[again]
     return Packed(segment.vocabulary, starts, postings)
 
 
@@ -164,9 +164,3 @@ def erase(packed: Packed, gone: NDArray[np.bool_]) -> None:
 def _filled(counts: Ids, kind: np.dtype[Any]) -> Ids:
     """Units of rows that so many counts take."""
     return -(-counts // kind.itemsize)
-
-
-def _places(starts: Ids, sizes: Ids) -> Ids:
-    """Places from each start on, so many of each, end to end."""
-    ends = np.cumsum(sizes)
-    return np.repeat(starts - ends + sizes, sizes) + np.arange(int(ends[-1]) if len(ends) else 0)

@@ -24,7 +24,8 @@ def way(request, monkeypatch):
 
 
 @pytest.fixture
-def folder(tmp_path):
+def folder(tmp_path, monkeypatch):
+    monkeypatch.setattr("index.snapshot._FILED_FROM", 0)  # else small arrays are mapped
     return tmp_path / "snapshot"
 
 
@@ -60,6 +61,8 @@ def test_a_file_that_became_shorter_is_an_error_and_one_that_is_gone_is_not(fold
     assert array.spans(np.asarray([5999]), np.asarray([1])).tolist() == [5999]
     with (folder / "away").open("r+b") as file:
         file.truncate(1000)
+    with pytest.raises(OSError, match="shorter"):
+        array.piece(0, 6000)
     with pytest.raises(OSError, match="shorter"):
         array.spans(np.asarray([5999]), np.asarray([1]))
 

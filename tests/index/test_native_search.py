@@ -218,4 +218,6 @@ def test_products_of_steps_are_the_same_with_and_without(monkeypatch):
         exact = np.concatenate([vectors[3:8], vectors[40:50]]) @ vector
         assert found == pytest.approx(exact, abs=off)
     with pytest.raises(ValueError, match="fit"):
-        native.library.scaled_products(np.zeros(7, np.int8), FLOATS, FLOATS[:2], FLOATS.copy())
+        native.library.scaled_products(bytes(7), FLOATS, LONGS, FLOATS[:2], FLOATS.copy())
+    with pytest.raises(ValueError, match="fit"):
+        native.library.scaled_products(bytes(8), FLOATS, LONGS + 1, FLOATS[:2], FLOATS.copy())
