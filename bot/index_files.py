@@ -43,10 +43,9 @@ _STAMPS: Final = "stamps"
 FORMAT: Final = "3"
 # Of the arrays of an index, those that a question looks at in a few rows: best left in the file.
 LOOKED_AT: Final = frozenset({
-    "openings/values", "entries/data", "texts/data",
-    "question_vectors/exact", "question_vectors/coarse", "answer_vectors/coarse",
+    "openings/values", "forward/values", "entries/data", "texts/data",
+    "question_vectors/exact", "question_vectors/coarse",
     "pair/starts", "pair/postings", "char/postings", "past_char/postings",
-    "forward/values", "translated/values", "answer_vectors/exact",
 })  # fmt: skip
 
 

@@ -1,5 +1,7 @@
 """Texts by key and language, with Russian plurals."""
 
+import tomllib
+
 import pytest
 
 from bot.catalogue import Catalogue, plural_form
@@ -29,6 +31,26 @@ def test_a_key_written_in_two_files_is_refused(tmp_path):
     (tmp_path / "w.toml").write_text('["a"]\nru = "x"\nen = "x"', encoding="utf-8")
     with pytest.raises(ValueError, match="twice"):
         write(tmp_path, '["a"]\nru = "x"\nen = "x"')
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '# note\n\n["a"]\nru = "\\u0401 \\"x\\" \\\\n"\nen = "b\\tc"',
+        '["a"]\nru = ["#", "#", "#"]\nen = ["#", "#",]\n',  # a comma that JSON has not
+        "[a]\nru = 'x' # note\nen = 'y'",
+        '["a"]\nru = """\nlong\ntext"""\nen = "y"',
+    ],
+)
+def test_texts_are_read_as_toml(tmp_path, text):
+    forms = {
+        language: tuple(value) if isinstance(value, list) else value
+        for language, value in tomllib.loads(text)["a"].items()
+    }
+    read = write(tmp_path, text)
+    for language, wanted in forms.items():
+        shown = read.text("a", language, n=1)
+        assert shown == ("1" if isinstance(wanted, tuple) else wanted)
 
 
 def test_unknown_keys_languages_and_missing_parameters_raise(tmp_path):
