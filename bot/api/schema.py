@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from importlib import metadata
 from typing import Any
 
 from aiohttp import web
@@ -30,6 +29,8 @@ async def show(request: web.Request) -> web.Response:
 
 
 def _version() -> str:
+    from importlib import metadata  # noqa: PLC0415 - reads mail and archives
+
     try:
         return metadata.version("neurobot")
     except metadata.PackageNotFoundError:

@@ -11,12 +11,10 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
-from functools import partial
-from importlib import metadata
+from functools import cache, partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import jinja2
 import msgspec
 from aiohttp import web
 
@@ -25,6 +23,9 @@ from bot.ui import charts
 from bot.ui.formats import UNITS, Formats
 from bot.ui.navigation import DESK, NavigationItem, current_place, visible
 from bot.ui.viewer import Viewer, Who, viewer_of
+
+if TYPE_CHECKING:
+    import jinja2
 
 _TEMPLATES = Path(__file__).parent / "templates"
 
@@ -42,12 +43,11 @@ class _Shown(msgspec.Struct, frozen=True):
 class UI(msgspec.Struct, frozen=True):
     """Everything pages need that does not change while the server runs."""
 
-    environment: jinja2.Environment
+    environment: Callable[[], jinja2.Environment]
     catalogue: Catalogue
     navigation: tuple[NavigationItem, ...]
     who: Who
     default_language: str
-    version: str
     clock: Callable[[], float]
 
 
@@ -80,8 +80,22 @@ def setup(
         default_language: of visitors whose browser asks for neither language.
         clock: gives the present moment.
     """
+    app[_KEY] = UI(
+        environment=cache(partial(_environment, (_TEMPLATES, *templates))),
+        catalogue=catalogue or Catalogue.load(),
+        navigation=(DESK, *navigation),
+        who=who,
+        default_language=default_language,
+        clock=clock,
+    )
+
+
+def _environment(folders: Sequence[Path]) -> jinja2.Environment:
+    """What draws pages; made for the first one, as a server of messages alone needs none."""
+    import jinja2  # noqa: PLC0415 - a fiftieth of a start
+
     environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader([_TEMPLATES, *templates]),
+        loader=jinja2.FileSystemLoader(folders),
         autoescape=True,
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,
@@ -89,15 +103,7 @@ def setup(
         auto_reload=False,
     )
     environment.globals.update(_functions())
-    app[_KEY] = UI(
-        environment=environment,
-        catalogue=catalogue or Catalogue.load(),
-        navigation=(DESK, *navigation),
-        who=who,
-        default_language=default_language,
-        version=_version(),
-        clock=clock,
-    )
+    return environment
 
 
 def render(
@@ -122,17 +128,21 @@ def fragment(request: web.Request, template: str, **context: Any) -> str:
         now=ui.clock(),
     )
     with _showing(shown):
-        return ui.environment.get_template(template).render(
-            lang=eyes.language,
-            theme=eyes.theme,
-            agent=eyes.agent,
-            nav=_navigation(ui, shown),
-            csrf_token=eyes.csrf_token,
-            path=eyes.path,
-            version=ui.version,
-            ui_strings=_script_strings(ui, eyes.language, "ui.js"),
-            script_strings=partial(_script_strings, ui, eyes.language),
-            **context,
+        return (
+            ui.environment()
+            .get_template(template)
+            .render(
+                lang=eyes.language,
+                theme=eyes.theme,
+                agent=eyes.agent,
+                nav=_navigation(ui, shown),
+                csrf_token=eyes.csrf_token,
+                path=eyes.path,
+                version=_version(),
+                ui_strings=_script_strings(ui, eyes.language, "ui.js"),
+                script_strings=partial(_script_strings, ui, eyes.language),
+                **context,
+            )
         )
 
 
@@ -200,7 +210,10 @@ def _functions() -> dict[str, Any]:
     }
 
 
+@cache
 def _version() -> str:
+    from importlib import metadata  # noqa: PLC0415 - reads mail and archives
+
     try:
         return metadata.version("neurobot")
     except metadata.PackageNotFoundError:
