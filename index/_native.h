@@ -25,6 +25,9 @@ static inline int holds(const Ragged *r, const int64_t *rows, Py_ssize_t count)
     return 1;
 }
 
+/* 1 where all was read, 0 where the file ended before it, -1 for an error of the system. */
+int read_whole(int64_t file, char *out, int64_t bytes, int64_t at);
+
 PyObject *add_scores(PyObject *, PyObject *const *, Py_ssize_t);
 PyObject *count_terms(PyObject *, PyObject *const *, Py_ssize_t);
 PyObject *count_documents(PyObject *, PyObject *const *, Py_ssize_t);

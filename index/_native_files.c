@@ -4,23 +4,26 @@
 #ifndef _WIN32
 #include <errno.h>
 #include <unistd.h>
+#endif
 
-/* 1 where all was read, 0 where the file ended before it, -1 for an error of the system. */
-static int read_whole(int file, char *out, size_t bytes, off_t at)
+int read_whole(int64_t file, char *out, int64_t bytes, int64_t at)
 {
-    while (bytes) {
-        const ssize_t got = pread(file, out, bytes, at);
+#ifndef _WIN32
+    while (bytes > 0) {
+        const ssize_t got = pread((int)file, out, (size_t)bytes, (off_t)at);
         if (got < 0 && errno == EINTR)
             continue;
         if (got <= 0)
             return got == 0 ? 0 : -1;
         out += got;
         at += got;
-        bytes -= (size_t)got;
+        bytes -= got;
     }
     return 1;
-}
+#else
+    return 0;
 #endif
+}
 
 /* read_spans(file, byte where the array begins, bytes of a row, rows, starts, sizes, out) */
 PyObject *read_spans(PyObject *self, PyObject *const *args, Py_ssize_t given)
@@ -47,18 +50,13 @@ PyObject *read_spans(PyObject *self, PyObject *const *args, Py_ssize_t given)
     }
     if (!right)
         return closed(b, VIEWS, "rows lie outside of the array in the file");
-#ifndef _WIN32
     char *out = b[OUT].buf;
     Py_BEGIN_ALLOW_THREADS
     for (Py_ssize_t i = 0; done == 1 && i < count; i++) {
-        done = read_whole((int)numbers[0], out, (size_t)(sizes[i] * step),
-                          (off_t)(numbers[1] + starts[i] * step));
+        done = read_whole(numbers[0], out, sizes[i] * step, numbers[1] + starts[i] * step);
         out += sizes[i] * step;
     }
     Py_END_ALLOW_THREADS
-#else
-    done = 0;
-#endif
     if (done == 1)
         return closed(b, VIEWS, NULL);
     close_arrays(b, VIEWS);

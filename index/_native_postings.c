@@ -12,13 +12,24 @@ typedef struct {
     const char *postings;
     int64_t units, width; /* of a row: two bytes or four */
     Py_ssize_t terms;
+    int64_t file, starts_at, postings_at; /* below 0: all is in memory; else postings, maybe starts */
 } Segment;
+
+/* A term of a query in a segment: its place, below 0 for none, and what its two starts say. */
+typedef struct {
+    int64_t place;
+    uint32_t start, more, end;
+} Found;
 
 typedef struct {
     float *total;
     const float *norms, *once, *levels; /* levels: NULL for BM25 */
     size_t documents;
 } Scores;
+
+static const char OUTSIDE[] = "a term lies outside the postings";
+static const char LENGTHS[] = "scores and norms, rows and counts must have one length";
+static const char LEVELLESS[] = "there must be a level for every count";
 
 /* BM25 of a term: count / (count + norm); cosine: level[count] * norm; what once says is known. */
 enum { ONCE, SATURATED, LEVELLED };
@@ -70,28 +81,46 @@ static int64_t filled(const Segment *g, int64_t counts)
     return (counts + g->width - 1) / g->width;
 }
 
-static double living(const Segment *g, int64_t term)
+static const char UNREAD[] = "the file of the index is shorter than it was, or cannot be read";
+
+static const char *look_up(const Segment *g, Found *f)
 {
-    const uint32_t *start = g->starts + 2 * term;
-    return g->df ? g->df[term] : (double)((int64_t)start[2] - start[0] - filled(g, start[1]));
+    uint32_t read[4];
+    const uint32_t *start = read;
+    if (g->starts != NULL)
+        start = g->starts + 2 * f->place;
+    else if (read_whole(g->file, (char *)read, sizeof read - sizeof *read,
+                        g->starts_at + 8 * f->place) != 1)
+        return UNREAD;
+    f->start = start[0];
+    f->more = start[1];
+    f->end = start[2];
+    return NULL;
 }
 
-/* Places of terms in a segment, -1 for unknown ones; adds up in how many documents they are. All are
- * sought together, a halving at a time, so that they wait for memory together. */
-static void locate(const Segment *g, const int64_t *terms, Py_ssize_t count, int64_t *where, double *df)
+/* Where the terms of a query are in a segment; adds up in how many documents they are. All are sought
+ * together, a halving at a time, so that they wait for memory together. */
+static const char *locate(const Segment *g, const int64_t *terms, Py_ssize_t count, Found *found,
+                          double *df)
 {
-    memset(where, 0, (size_t)count * sizeof *where);
+    memset(found, 0, (size_t)count * sizeof *found);
     for (Py_ssize_t length = g->terms, half; length > 1; length -= half) {
         half = length / 2;
         for (Py_ssize_t t = 0; t < count; t++)
-            where[t] += g->vocabulary[where[t] + half - 1] < terms[t] ? half : 0;
+            found[t].place += g->vocabulary[found[t].place + half - 1] < terms[t] ? half : 0;
     }
     for (Py_ssize_t t = 0; t < count; t++) {
-        if (g->terms && g->vocabulary[where[t]] == terms[t])
-            df[t] += living(g, where[t]);
-        else
-            where[t] = -1;
+        Found *f = &found[t];
+        if (!g->terms || g->vocabulary[f->place] != terms[t]) {
+            f->place = -1;
+            continue;
+        }
+        const char *wrong = look_up(g, f);
+        if (wrong != NULL)
+            return wrong;
+        df[t] += g->df ? g->df[f->place] : (double)((int64_t)f->end - f->start - filled(g, f->more));
     }
+    return NULL;
 }
 
 /* Idf of terms by their document counts, and what the query makes of a term's weight in a document.
@@ -115,11 +144,8 @@ static void weigh(const Scores *s, const int64_t *repeats, Py_ssize_t count, con
         factors[t] = (float)(scale / length * (1.0 + log((double)repeats[t])) * idf[t] * idf[t]);
 }
 
-static const char OUTSIDE[] = "a term lies outside the postings";
-static const char LENGTHS[] = "scores and norms, rows and counts must have one length";
-static const char LEVELLESS[] = "there must be a level for every count";
-
-enum { TOTAL, NORMS, SINGLE, LEVEL, TERMS, REPEATS, IDF, DF, FIXED, PER_SEGMENT = 4 };
+enum { SOURCE = 5 };
+enum { TOTAL, NORMS, SINGLE, LEVEL, TERMS, REPEATS, IDF, DF, FIXED, PER_SEGMENT = 5 };
 
 /* Where a term goes on. */
 typedef struct {
@@ -129,33 +155,58 @@ typedef struct {
     float factor;
 } Reader;
 
-/* Opens the postings of a term; 0 where they lie outside. */
-static int open_reader(const Segment *g, int64_t term, float factor, Reader *r)
+/* Opens the postings of a term that lie somewhere; 0 where they are none. */
+static int open_reader(const Segment *g, const Found *f, const char *postings, float factor, Reader *r)
 {
-    const uint32_t *start = g->starts + 2 * term;
-    const int64_t more = start[1], once = (int64_t)start[2] - start[0] - more - filled(g, more);
-    if (start[2] > g->units || once < 0)
+    const int64_t once = (int64_t)f->end - f->start - f->more - filled(g, f->more);
+    if (f->end > g->units || once < 0)
         return 0;
-    *r = (Reader){.rows = g->postings + start[0] * g->width, .once_end = once, .more_end = more,
-                  .factor = factor};
+    *r = (Reader){.rows = postings, .once_end = once, .more_end = f->more, .factor = factor};
     r->again = r->rows + once * g->width;
-    r->counts = (const uint8_t *)r->again + more * g->width;
+    r->counts = (const uint8_t *)r->again + f->more * g->width;
     return 1;
+}
+
+/* Readers of the known terms of a query; what lies in a file is read into memory that the caller frees. */
+static const char *open_readers(const Segment *g, const Found *found, const float *factors,
+                                Py_ssize_t count, Reader *readers, Py_ssize_t *known, char **read)
+{
+    int64_t room = 0;
+    for (Py_ssize_t t = 0; g->file >= 0 && t < count; t++)
+        if (found[t].place >= 0 && found[t].start <= found[t].end && found[t].end <= g->units)
+            room += (found[t].end - found[t].start) * g->width;
+    char *next = *read = g->file < 0 ? NULL : malloc((size_t)room + 1);
+    if (g->file >= 0 && next == NULL)
+        return "there is no memory for so long a query";
+    for (Py_ssize_t t = 0; t < count; t++) {
+        const Found *f = &found[t];
+        if (f->place < 0)
+            continue;
+        const char *postings = g->file < 0 ? g->postings + f->start * g->width : next;
+        if (!open_reader(g, f, postings, factors[t], &readers[(*known)++]))
+            return OUTSIDE;
+        if (g->file < 0)
+            continue;
+        const int64_t bytes = (f->end - f->start) * g->width;
+        if (read_whole(g->file, next, bytes, g->postings_at + f->start * g->width) != 1)
+            return UNREAD;
+        next += bytes;
+    }
+    return NULL;
 }
 
 /* What some terms say of all documents. As many documents at a time as a quick cache holds: each term
  * goes on where it stopped. The postings of a term lie all over memory: those of a few are asked for
  * before they are needed. */
-static const char *add_terms(const Scores *s, const Segment *g, const int64_t *where,
+static const char *add_terms(const Scores *s, const Segment *g, const Found *found,
                              const float *factors, Py_ssize_t count)
 {
     Reader *readers = malloc((size_t)(count + 1) * sizeof *readers);
-    const char *wrong = readers == NULL ? "there is no memory for so long a query" : NULL;
-    const int narrow = g->width == 2;
+    char *read = NULL;
     Py_ssize_t known = 0;
-    for (Py_ssize_t t = 0; wrong == NULL && t < count; t++)
-        if (where[t] >= 0 && !open_reader(g, where[t], factors[t], &readers[known++]))
-            wrong = OUTSIDE;
+    const char *wrong = readers == NULL ? "there is no memory for so long a query"
+                                        : open_readers(g, found, factors, count, readers, &known, &read);
+    const int narrow = g->width == 2;
     for (size_t first = 0; wrong == NULL && first < s->documents; first += AT_ONCE) {
         const size_t left = s->documents - first;
         const uint32_t below = (uint32_t)(first + (left < AT_ONCE ? left : AT_ONCE));
@@ -172,6 +223,7 @@ static const char *add_terms(const Scores *s, const Segment *g, const int64_t *w
         }
     }
     free(readers);
+    free(read);
     return wrong;
 }
 
@@ -179,19 +231,21 @@ static const char *answer(const Scores *s, Py_buffer *b, const Segment *segments
                           const double *numbers)
 {
     const Py_ssize_t terms = COUNT(b[TERMS], int64_t);
-    int64_t *where = malloc((size_t)(count * terms + 1) * sizeof *where);
+    Found *found = malloc((size_t)(count * terms + 1) * sizeof *found);
     float *factors = malloc((size_t)(terms + 1) * sizeof *factors);
     double *df = b[DF].buf;
-    const char *wrong = where && factors ? NULL : "there is no memory for so long a query";
+    const char *wrong = found && factors ? NULL : "there is no memory for so long a query";
     if (wrong == NULL) {
         memset(df, 0, (size_t)terms * sizeof *df);
-        for (int g = 0; g < count; g++)
-            locate(&segments[g], b[TERMS].buf, terms, where + g * terms, df);
+        for (int g = 0; g < count && wrong == NULL; g++)
+            wrong = locate(&segments[g], b[TERMS].buf, terms, found + g * terms, df);
+    }
+    if (wrong == NULL) {
         weigh(s, b[REPEATS].buf, terms, df, numbers[0], numbers[1], numbers[2], b[IDF].buf, factors);
         for (int g = 0; g < count && wrong == NULL; g++)
-            wrong = add_terms(s, &segments[g], where + g * terms, factors, terms);
+            wrong = add_terms(s, &segments[g], found + g * terms, factors, terms);
     }
-    free(where);
+    free(found);
     free(factors);
     return wrong;
 }
@@ -209,25 +263,31 @@ static const char *misfit(const Py_buffer *b, Segment *segments, int count)
     for (int g = 0; g < count; g++) {
         const Py_buffer *own = b + FIXED + g * PER_SEGMENT;
         Segment *s = &segments[g];
-        *s = (Segment){.vocabulary = own[0].buf, .starts = own[1].buf, .postings = own[2].buf,
-                       .df = own[3].len ? own[3].buf : NULL, .terms = COUNT(own[0], int64_t)};
-        if (COUNT(own[1], uint32_t) != 2 * s->terms + 2 ||
-            (s->df && COUNT(own[3], int32_t) != s->terms))
+        const int64_t *source = own[4].buf;
+        if (COUNT(own[4], int64_t) != SOURCE)
+            return LENGTHS;
+        *s = (Segment){.vocabulary = own[0].buf, .starts = own[1].len ? own[1].buf : NULL,
+                       .postings = own[2].buf, .df = own[3].len ? own[3].buf : NULL,
+                       .terms = COUNT(own[0], int64_t), .file = source[0], .starts_at = source[1],
+                       .postings_at = source[2], .units = source[3], .width = source[4]};
+        if (s->df && COUNT(own[3], int32_t) != s->terms)
             return "every term of a vocabulary needs a start and a document count";
-        s->units = s->starts[2 * s->terms];
-        s->width = own[2].len == 2 * s->units ? 2 : 4;
-        if (own[2].len != s->width * s->units)
+        if ((s->file < 0 || s->starts) && COUNT(own[1], uint32_t) != 2 * s->terms + 2)
+            return "every term of a vocabulary needs a start and a document count";
+        if ((s->width != 2 && s->width != 4) || s->units < 0 ||
+            (s->file < 0 && own[2].len != s->width * s->units))
             return LENGTHS;
     }
     return NULL;
 }
 
 /* ask(total, norms, once, levels, terms, repeats, idf, df, k1, scale, living, vocabulary, starts,
- * postings, document counts, and a second segment's): levels of no length for BM25. */
+ * postings, document counts, source, and a second segment's): levels of no length for BM25. A source is
+ * a file, or -1, where in it starts and postings begin, units of these, bytes of a unit. */
 PyObject *ask(PyObject *self, PyObject *const *args, Py_ssize_t given)
 {
     enum { NUMBERS = 3, VIEWS = FIXED + MOST_SEGMENTS * PER_SEGMENT };
-    static const char KINDS[] = "FfffllDDlubilubi";
+    static const char KINDS[] = "FfffllDDlubillubil";
     PyObject *arrays[VIEWS];
     Py_buffer b[VIEWS];
     Segment segments[MOST_SEGMENTS];
@@ -329,14 +389,14 @@ PyObject *count_documents(PyObject *self, PyObject *const *args, Py_ssize_t give
     const Segment g = {.vocabulary = b[VOCABULARY].buf, .starts = b[STARTS].buf,
                        .df = b[COUNTS].len ? b[COUNTS].buf : NULL,
                        .width = width > 0 ? width : 1, .terms = COUNT(b[VOCABULARY], int64_t)};
-    int64_t *where = malloc((size_t)(count + 1) * sizeof *where);
+    Found *found = malloc((size_t)(count + 1) * sizeof *found);
     if (COUNT(b[STARTS], uint32_t) != 2 * g.terms + 2 ||
         (g.df && COUNT(b[COUNTS], int32_t) != g.terms) || COUNT(b[OUT], double) != count)
         wrong = "every term needs a document count";
-    else if (where == NULL)
+    else if (found == NULL)
         wrong = "there is no memory for so many terms";
     else
-        locate(&g, b[SOUGHT].buf, count, where, b[OUT].buf);
-    free(where);
+        wrong = locate(&g, b[SOUGHT].buf, count, found, b[OUT].buf);
+    free(found);
     return closed(b, VIEWS, wrong);
 }

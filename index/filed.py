@@ -52,6 +52,11 @@ class FiledArray:
     def __len__(self) -> int:
         return self.shape[0]
 
+    @property
+    def place(self) -> tuple[int, int]:
+        """Number of the open file, and the byte that the array begins with."""
+        return self._file.number, self._start
+
     def __array__(self, dtype: DTypeLike | None = None, copy: bool | None = None) -> NDArray[Any]:
         """All of it, in memory."""
         del copy

@@ -23,6 +23,7 @@ Ids = NDArray[np.int64]
 
 _NARROW: Final = 1 << 16
 _ALL_LIVE: Final = np.zeros(0, np.int32)
+_NO_BYTES: Final = np.zeros(0, np.uint32)
 _NAMES: Final = ("vocabulary", "starts", "postings")
 
 
@@ -43,9 +44,19 @@ class Packed(msgspec.Struct):
     postings: NDArray[Any] | FiledArray
     df: NDArray[np.int32] = msgspec.field(default_factory=_ALL_LIVE.copy)
 
-    def arrays(self) -> tuple[Any, ...]:
-        """All of it, in this order; postings as bytes."""
-        return self.vocabulary, self.starts, self.postings, self.df
+    def arrays(self) -> tuple[NDArray[Any], ...]:
+        """Vocabulary, starts, postings, living documents, and where those lie that are in a file.
+
+        The last: number of the file or -1, where in it starts and postings begin, how many numbers
+        the postings are, and bytes of one.
+        """
+        starts, postings, source = self.starts, self.postings, [-1, 0, 0]
+        if isinstance(postings, FiledArray):
+            (source[0], source[2]), postings = postings.place, _NO_BYTES
+        if isinstance(starts, FiledArray):
+            (source[0], source[1]), starts = starts.place, _NO_BYTES
+        source += len(self.postings), self.postings.dtype.itemsize
+        return self.vocabulary, starts, postings, self.df, np.asarray(source)
 
     def to_arrays(self) -> dict[str, NDArray[Any]]:
         """What ``from_arrays`` takes."""

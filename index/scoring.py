@@ -82,7 +82,6 @@ def ask(
         ValueError: the arrays do not fit each other.
     """
     levels = LOGARITHMS if k1 is None else None
-    segments = [segment.of(terms) for segment in segments]
     if native.library is not None:
         idf, df = np.empty(len(terms)), np.empty(len(terms))
         native.library.ask(
@@ -98,7 +97,7 @@ def ask(
     else:
         said = (1.0 + np.log(repeats)) * idf
         factors = scale / max(float(np.sqrt(said @ said)), 1e-9) * said * idf
-    for segment in segments:
+    for segment in [segment.of(terms) for segment in segments]:
         where, which = locate(segment.vocabulary, terms)
         said_of = factors[which].astype(np.float32)
         _add_packed(total, segment, where, said_of, norms=norms, once=once, levels=levels)

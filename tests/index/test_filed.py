@@ -83,6 +83,22 @@ def test_postings_in_a_file_score_as_those_in_memory(folder, weighting):
             one.remove([7, 2500])
 
 
+def test_postings_that_are_damaged_or_gone_are_an_error(folder):
+    rng = np.random.default_rng(3)
+    index = LexicalIndex()
+    index.add([rng.zipf(1.3, 40) % 3000 for _ in range(500)])
+    query = np.asarray([1, 2, 700])
+    opened = LexicalIndex.from_arrays(filed(folder, pair=index.to_arrays())["pair"])
+    path = folder / "pair.safetensors"
+    whole = path.read_bytes()
+    for damage in (b"\xff" * len(whole), whole[: len(whole) // 3]):
+        path.write_bytes(damage)
+        with pytest.raises((ValueError, OSError), match=r"outside|shorter"):
+            opened.scores(query)
+    path.write_bytes(whole)
+    assert opened.scores(query).tolist() == index.scores(query).tolist()
+
+
 def test_ragged_rows_go_on_in_memory(folder):
     rng = np.random.default_rng(2)
     rows = RaggedRows(np.uint32)
