@@ -83,20 +83,17 @@ def test_postings_in_a_file_score_as_those_in_memory(folder, weighting):
             one.remove([7, 2500])
 
 
-def test_postings_that_are_damaged_or_gone_are_an_error(folder):
+def test_damaged_starts_of_postings_are_an_error(folder):
     rng = np.random.default_rng(3)
     index = LexicalIndex()
     index.add([rng.zipf(1.3, 40) % 3000 for _ in range(500)])
-    query = np.asarray([1, 2, 700])
-    opened = LexicalIndex.from_arrays(filed(folder, pair=index.to_arrays())["pair"])
-    path = folder / "pair.safetensors"
-    whole = path.read_bytes()
-    for damage in (b"\xff" * len(whole), whole[: len(whole) // 3]):
-        path.write_bytes(damage)
-        with pytest.raises((ValueError, OSError), match=r"outside|shorter"):
-            opened.scores(query)
-    path.write_bytes(whole)
-    assert opened.scores(query).tolist() == index.scores(query).tolist()
+    arrays = filed(folder, pair=index.to_arrays())["pair"]
+    opened = LexicalIndex.from_arrays(arrays)
+    with (folder / "pair.safetensors").open("r+b") as file:
+        file.seek(arrays["starts"].place[1] + 8)
+        file.write(b"\xff" * 800)
+    with pytest.raises(ValueError, match=r"outside|negative|lie"):
+        opened.scores(np.asarray([1, 2, 40]))
 
 
 def test_ragged_rows_go_on_in_memory(folder):
