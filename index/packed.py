@@ -165,11 +165,16 @@ def unpack(packed: Packed, alive: NDArray[np.bool_]) -> Segment:
 
 def erase(packed: Packed, gone: NDArray[np.bool_]) -> None:
     """Take removed rows, which were not taken before, out of the document counts."""
-    sizes, rows, _ = packed.pieces(np.arange(len(packed.vocabulary)))
-    terms = np.arange(len(sizes))
-    owners = np.concatenate([np.repeat(terms, sizes[:, 0]), np.repeat(terms, sizes[:, 1])])
-    hit = np.bincount(owners[gone[rows]], minlength=len(sizes))
-    packed.df = packed.living() - hit.astype(np.int32)
+    postings, starts = np.asarray(packed.postings), np.asarray(packed.starts).astype(np.int64)
+    # Counts are looked at as if they were rows, and left out of what is found.
+    kept = np.zeros(max(len(gone), _NARROW) + 1, bool)
+    kept[: len(gone)] = gone
+    rows = postings if postings.itemsize == 2 else np.minimum(postings.view(np.uint32), len(gone))
+    hit = np.flatnonzero(kept[rows])
+    owners = np.searchsorted(starts[:, 0], hit, side="right") - 1
+    of_rows = hit - starts[owners, 0] < packed.sizes().sum(axis=1)[owners]
+    df = np.bincount(owners[of_rows], minlength=len(packed.vocabulary))
+    packed.df = packed.living() - df.astype(np.int32)
 
 
 def _filled(counts: Ids, kind: np.dtype[Any]) -> Ids:

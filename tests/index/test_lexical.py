@@ -3,6 +3,7 @@ import time
 import numpy as np
 import pytest
 
+from index import packed
 from index.lexical import LexicalIndex
 from index.packed import Packed, unpack
 from index.selection import best_rows
@@ -189,3 +190,21 @@ def test_the_best_rows_are_those_of_a_full_sort(n, k):
     scores = np.random.default_rng(n).integers(-3, 40, n).astype(np.float32)
     wanted = np.lexsort((np.arange(n), -scores))
     assert best_rows(scores, k).tolist() == [row for row in wanted.tolist() if scores[row] > 0][:k]
+
+
+def test_rows_of_four_bytes_score_as_those_of_two(weighting, monkeypatch):
+    """As from 65,536 documents on."""
+    found = []
+    for narrow in (1 << 16, 0):
+        monkeypatch.setattr(packed, "_NARROW", narrow)
+        rng = np.random.default_rng(6)
+        index = LexicalIndex(weighting)
+        index.add([rng.zipf(1.3, 40) % 900 for _ in range(500)])
+        index.scores(ids(1))
+        index.remove([3, 77, 499])
+        index.add([ids(1, 1, 2)])
+        again = LexicalIndex.from_arrays(index.to_arrays())
+        assert again.to_arrays()["postings"].itemsize == (2 if narrow else 4)
+        found.append([one.scores(ids(1, 2, 2, 44, 899)).tolist() for one in (index, again)])
+    assert found[0] == found[1]
+    assert found[0][0] == pytest.approx(found[0][1], rel=1e-5)
