@@ -19,7 +19,6 @@ static PyMethodDef METHODS[] = {
     METHOD(products, "(rows, places, vector, out)"),
     METHOD(search_lists, "(queries, centroids, starts, bytes, steps, rows, ids, scores, found, k, probes, "
                          "error, length)"),
-    METHOD(scaled_products, "(rows, scales, vector, out)"),
     METHOD(scaled_products, "(rows, scales, places, vector, out)"),
     METHOD(nearest, "(likeness, starts, passages, out)"),
     METHOD(contains, "(sorted, wanted, out)"),
