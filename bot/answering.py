@@ -141,10 +141,9 @@ class Answerer:
         started = time.perf_counter()
         texts = [text[:MAX_CHARS] for text in texts]
         readings = self._read(texts)
-        found = [
-            self.index.search(reading.text, category_proba=reading.categories)
-            for reading in readings
-        ]
+        found = self.index.search_many(
+            [reading.text for reading in readings], [reading.categories for reading in readings]
+        )
         confidences = [self._confidence(candidates.features) for candidates in found]
         spent = (time.perf_counter() - started) / max(len(texts), 1)
         results = []

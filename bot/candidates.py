@@ -92,6 +92,7 @@ _BEGINNING = tuple(
 _SPELLED = 0.3
 # Weight of what an article says by another word; chosen likewise, on five sets.
 _SYNONYMS = 4.0
+_MOST_FOUND = 30  # candidates by the fixed sum
 _COMPACT_FROM = 256  # rows, before a mostly dead index is rebuilt
 _AT_ONCE = 10_000  # articles whose terms are in memory together
 _ARTICLE_CHARS = 20_000  # of an article, read by the lexical rankers
@@ -239,7 +240,7 @@ class CandidateIndex:
     def search(
         self,
         text: str,
-        top: int = 30,
+        top: int = _MOST_FOUND,
         *,
         category_proba: Mapping[str, float] | None = None,
         among: Iterable[int] | None = None,
@@ -254,25 +255,46 @@ class CandidateIndex:
             among: the only articles to look at, all by default. Statistics of terms stay those of
                 the whole knowledge base.
         """
-        terms = read_terms(text, limit=MAX_CHARS)
-        if not len(terms.stems) or not self._row_of:
-            none = np.zeros((0, len(FEATURES)), np.float32)
-            return Candidates((), none, (), self._texts)
-        scores = self._passages.score(terms)
-        vector = self._encode(text[:MAX_CHARS])
         field = None if among is None else self._rows(among)
-        rows = self._choose(scores, vector, max(top, 0), field)
-        entries = self._entries.take(rows)
-        features = self._features(rows, scores, vector, terms)
-        if category_proba:
-            agreement = [category_proba.get(entry.category, 0.0) for entry in entries]
-            features[:, FEATURES.index("category")] = agreement
-        return Candidates(
-            tuple(entries),
-            features,
-            tuple(self._passages.nearest(scores.asked, rows).tolist()),
-            self._texts,
-        )
+        return self._found([text], [category_proba or {}], max(top, 0), field)[0]
+
+    def search_many(
+        self, texts: Sequence[str], category_probas: Sequence[Mapping[str, float]]
+    ) -> list[Candidates]:
+        """``search`` for each question: stage by stage, so that each finds its own in the cache.
+
+        Args:
+            texts: the questions.
+            category_probas: of each question, probabilities of categories, or none.
+        """
+        return self._found(texts, category_probas, _MOST_FOUND, None)
+
+    def _found(
+        self,
+        texts: Sequence[str],
+        category_probas: Sequence[Mapping[str, float]],
+        top: int,
+        field: Ids | None,
+    ) -> list[Candidates]:
+        none = Candidates((), np.zeros((0, len(FEATURES)), np.float32), (), self._texts)
+        found = [none] * len(texts)
+        read = [read_terms(text, limit=MAX_CHARS) for text in texts]
+        places = [place for place, terms in enumerate(read) if len(terms.stems) and self._row_of]
+        asked = [read[place] for place in places]
+        scored = self._passages.score_many(asked) if asked else []
+        vectors = [self._encode(texts[place][:MAX_CHARS]) for place in places]
+        rows = [self._choose(*one, top, field) for one in zip(scored, vectors, strict=True)]
+        features = list(map(self._features, rows, scored, vectors, asked))
+        for i, place in enumerate(places):
+            entries = self._entries.take(rows[i])
+            if known := category_probas[place]:
+                agreement = [known.get(entry.category, 0.0) for entry in entries]
+                features[i][:, FEATURES.index("category")] = agreement
+            nearest = self._passages.nearest(scored[i].asked, rows[i])
+            found[place] = Candidates(
+                tuple(entries), features[i], tuple(nearest.tolist()), self._texts
+            )
+        return found
 
     def _rows(self, answer_ids: Iterable[int]) -> Ids:
         known = {row for one in answer_ids if (row := self._row_of.get(one)) is not None}

@@ -229,21 +229,38 @@ class PassageIndex:
 
     def score(self, terms: TermSet) -> PassageScores:
         """What every ranker says of every passage."""
-        stems, chars = count_terms(terms.stems), count_terms(terms.chars)
-        asked = np.zeros(len(self._owner), np.float32)
-        past_query = self._past_stem.ask(stems, asked, 0.5)
-        self._past_char.ask(chars, asked, 0.5)
+        return self.score_many([terms])[0]
+
+    def score_many(self, asked: Sequence[TermSet]) -> list[PassageScores]:
+        """``score`` of each question; rank by rank, so that each finds its own in the cache."""
+        stems = [count_terms(terms.stems) for terms in asked]
+        chars = [count_terms(terms.chars) for terms in asked]
+        pairs = [count_terms(terms.pairs) for terms in asked]
+        questions = np.zeros((len(asked), len(self._owner)), np.float32)
+        known = [self._past_stem.ask(*one, 0.5) for one in zip(stems, questions, strict=True)]
+        for counted, row in zip(chars, questions, strict=True):
+            self._past_char.ask(counted, row, 0.5)
+        stem, char, pair = np.zeros((3, len(asked), self.rows), np.float32)
+        said = [self._stem.ask(*one) for one in zip(stems, stem, strict=True)]
+        spelled = [self._char.ask(*one) for one in zip(chars, char, strict=True)]
+        for counted, row in zip(pairs, pair, strict=True):
+            self._pair.ask(counted, row)
+        return [
+            self._together(
+                row, known[i], said[i], spelled[i], stem=stem[i], char=char[i], pair=pair[i]
+            )
+            for i, row in enumerate(questions)
+        ]
+
+    def _together(
+        self, asked: Floats, past_query: Query, query: Query, spelling: Query, **scores: Floats
+    ) -> PassageScores:
+        """All that the rankers said of one question."""
         past = best_of_groups(asked, self._starts)
-        stem, char, pair = np.zeros((3, self.rows), np.float32)
-        query = self._stem.ask(stems, stem)
-        spelling = self._char.ask(chars, char)
-        self._pair.ask(count_terms(terms.pairs), pair)
-        words, total = self._sums(stem=stem, char=char, pair=pair, past=past)
+        words, total = self._sums(past=past, **scores)
         familiar = query.df + past_query.df > 0
         return PassageScores(
-            stem=stem,
-            char=char,
-            pair=pair,
+            **scores,
             past=past,
             vote=vote(asked, past, self._starts, _NEIGHBOURS),
             asked=asked,
