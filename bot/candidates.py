@@ -391,10 +391,7 @@ def _best(total: Floats, top: int, field: Ids | None) -> Ids:
 
 @lru_cache(maxsize=64)
 def _telling(text: str) -> tuple[tuple[str, tuple[int, ...]], ...]:
-    """Distinct words with their stems, without function words and single letters.
-
-    Asked for every article that is shown for the same question.
-    """
+    """Distinct words with their stems, without function words and single letters."""
     return tuple(
         (word, ids)
         for word in dict.fromkeys(words(text))

@@ -40,12 +40,12 @@ def test_what_the_customer_asks_was_kept_out() -> None:
 
 async def test_the_customer_asks_and_suggestions_are_there(owner, server) -> None:
     await owner.post("/admin/first-run/sample")
-    lines = load_company().customer_lines()[:6]
+    lines = load_company().customer_lines()[:4]  # as many as wait for nobody's answer
     await ask(server.services, lines, pace=Pace(0.0, 0.0))
     await server.services.pipeline.settled()
     conversations = server.services.store.conversations
     queue = await conversations.queue("unassigned", None)
-    assert queue.total == 6
+    assert queue.total == len(lines)
     for conversation in queue.items:
         message = (await conversations.messages(conversation.id))[0]
         suggestions, _ = await conversations.suggestions(message.id)

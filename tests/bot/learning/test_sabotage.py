@@ -27,6 +27,7 @@ from nlp.artifacts import (
 )
 from nlp.classifier import ClassifierState, ForeignRule, TicketClassifier
 from nlp.features import HashedTrigrams
+from nlp.gathering import Table
 from nlp.layout import LayoutReader
 from nlp.network import Network
 
@@ -87,7 +88,7 @@ def _no_numbers(folder: Path) -> None:
 def _older_hash(folder: Path) -> None:
     features = HashedTrigrams.fit(["где посылка", "верните деньги"])
     labels = ("вход", "возврат", "доставка", "оплата", "скидки")
-    network = Network(np.zeros((features.width, 6), np.float32), np.zeros(6, np.float32))
+    network = Network(Table(np.zeros((features.width, 6), np.float32)), np.zeros(6, np.float32))
     rule = ForeignRule.fit([np.zeros((4, 6), np.float32)], rejected=0.05)
     state = ClassifierState(
         "seed", labels, LayoutReader.fit(["где посылка"]), features, (network,), (1.0,), rule
