@@ -43,7 +43,7 @@ trust: $(VENV)/.dev ## every promise of docs/promises.md, a line each, in ten mi
 
 trust-full: $(VENV)/.dev ## the same at full size: more kills, more bodies, every screen in every look
 	TRUST_PROFILE=full TEST_KILLS=200 $(PROVE)
-PROVE = $(BIN)/python -m pytest -q -n 2 --dist loadfile --promises build/trust.json
+PROVE = $(BIN)/python -m pytest -q -n 2 --dist loadfile --promises=build/trust.json
 
 audit: $(VENV)/.dev ## known weaknesses of the installed libraries; fails where that cannot be asked
 	@$(BIN)/python -m pip_audit --version >/dev/null 2>&1 || $(PIP) install -q 'pip-audit>=2.9'

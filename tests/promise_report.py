@@ -138,6 +138,20 @@ class Collector:
         return "\n".join([*map(row, lines), ""])
 
 
+# Each runs for a minute or two: begun last, one of them would keep everybody waiting alone.
+_LONGEST = (
+    "test_memory.py", "test_xss_browser.py", "test_screens.py", "test_kills.py",
+    "test_event_kills.py", "test_overload.py", "test_webhook_kills.py", "test_loop_browser.py",
+)  # fmt: skip
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """The longest first where promises are proven, on as many workers as there are."""
+    if config.getoption("--promises"):
+        places = {name: place for place, name in enumerate(_LONGEST)}
+        items.sort(key=lambda item: places.get(item.path.name, len(places)))
+
+
 def pytest_addoption(parser: pytest.Parser) -> None:
     """The two options."""
     group = parser.getgroup("promises")
