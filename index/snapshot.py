@@ -28,7 +28,10 @@ Arrays = Mapping[str, NDArray[Any]]
 _MANIFEST: Final = "snapshot.json"
 _FORMAT: Final = 3
 _CHUNK_BYTES: Final = 1 << 20
-_FILED_FROM: Final = 3_000_000  # bytes of an array
+# Bytes of an array that stays in the file: a smaller one is not worth it, and of a larger one a
+# question reads megabytes, which a mapping gives without copying.
+_FILED_FROM: Final = 3_000_000
+_FILED_TO: Final = 60_000_000
 _LENGTH_BYTES: Final = 8  # of the header, which stands before it
 _KINDS: Final = {
     "F32": np.float32, "F64": np.float64, "I64": np.int64, "I32": np.int32, "I16": np.int16,
@@ -86,7 +89,7 @@ def load_snapshot(
         folder: of the snapshot.
         key: that it was written with.
         filed: arrays as ``index/array`` that are left in the file, as ``FiledArray``, where they
-            are large: reading a row takes a little longer than looking at a mapped one.
+            are large but not huge: reading a row takes longer than looking at a mapped one.
 
     Raises:
         SnapshotStale: it was written with another key.
@@ -124,7 +127,7 @@ def _mapped(path: Path, filed: Collection[str]) -> dict[str, Any]:
     for name, about in header.items():
         first, end = about["data_offsets"]
         kind, shape = np.dtype(_KINDS[about["dtype"]]), about["shape"]
-        if name in filed and end - first >= _FILED_FROM:
+        if name in filed and _FILED_FROM <= end - first <= _FILED_TO:
             arrays[name] = FiledArray(file, start + first, kind, shape)
             continue
         flat = np.frombuffer(content, kind, (end - first) // kind.itemsize, start + first)

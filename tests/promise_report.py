@@ -2,8 +2,8 @@
 
 ``--promises FILE`` runs the tests that the document names and no others, prints a line for each
 promise and writes them as JSON; the run fails unless each is kept. All tests of a promise have to
-pass. A test tells what it measured by ``record_property("figure", "...")``. ``--write-promises``
-puts that into the document's last column.
+pass. A test tells what it measured by ``record_property("figure", "...")``, by ``"figure R1"``
+where that is of one promise alone. ``--write-promises`` puts it into the document's last column.
 """
 
 from __future__ import annotations
@@ -60,7 +60,8 @@ class Promise:
             self.skipped.append(f"{report.nodeid}: {reason}")
         elif report.when == "call":
             self.passed += 1
-            self.figures += [str(v) for name, v in report.user_properties if name == "figure"]
+            names = ("figure", f"figure {self.id}")
+            self.figures += [str(v) for name, v in report.user_properties if name in names]
 
 
 def read_promises(document: Path = DOCUMENT) -> Iterator[Promise]:

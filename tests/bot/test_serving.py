@@ -165,7 +165,7 @@ def test_any_flipped_bit_of_a_bundle_is_found(tmp_path, trained, record_property
             load_bundle(folder)
         _flip(path, bit)
     load_bundle(folder)
-    record_property("figure", f"{FLIPS} flipped bits of {sum(sizes) // 1024} KB, each found")
+    record_property("figure R13", f"{FLIPS} flipped bits of {sum(sizes) // 1024} KB, each found")
 
 
 @pytest.mark.timeout(900)
