@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import sqlite3
 import time
 from collections.abc import Callable, Sequence
@@ -21,6 +22,9 @@ from bot.store.lock import DatabaseLock
 from bot.store.migrations import migrate, migrate_events
 from bot.store.records import BackupReport, CheckReport
 from bot.store.texts import article_digest, message_digest
+
+# Our own name of a copy that is being written, and of the journal beside it.
+_UNFINISHED = re.compile(r"\..+\.(\d+)\.part(?:-\w+)?")
 
 _EVENT_TABLES = ("events", "identities", "companies", "postings")
 _COUNTED = (
@@ -140,10 +144,23 @@ def _back_up(
 
 
 def _sweep(folder: Path) -> None:
-    """Remove what a process that was killed left half written."""
-    for left in folder.glob(".*.part*"):  # one may have its journal beside it
-        if f".{os.getpid()}.part" not in left.name:
+    """Remove what a process that was killed left half written; others may be at work beside us."""
+    for left in folder.glob(".*.part*"):
+        named = _UNFINISHED.fullmatch(left.name)
+        if named and not _lives(int(named[1])):
             left.unlink(missing_ok=True)
+
+
+def _lives(pid: int) -> bool:
+    if os.name != "posix":
+        return True  # where a look at a process may end it
+    try:
+        os.kill(pid, 0)
+    except (ProcessLookupError, OverflowError):
+        return False
+    except PermissionError:
+        pass
+    return True
 
 
 def _with_sound_search(copy: Path) -> tuple[str, ...]:

@@ -1,7 +1,10 @@
 import asyncio
 import contextlib
+import os
 import random
 import sqlite3
+import subprocess
+import sys
 
 import pytest
 
@@ -29,12 +32,16 @@ async def test_backup_into_nowhere_is_refused(filled, tmp_path):
 
 
 async def test_what_a_killed_backup_left_goes_with_the_next(filled, tmp_path):
-    for name in (".b.db.1.part", ".b.db.1.part-journal"):
+    killed = subprocess.Popen([sys.executable, "-c", ""])
+    killed.wait()
+    for name in (f".b.db.{killed.pid}.part", f".b.db.{killed.pid}.part-journal"):
         (tmp_path / name).write_bytes(b"half")
-    (tmp_path / "mine.part").write_bytes(b"x")
+    # Another program's backup that is being written now, and files of somebody else.
+    kept = {f".d.db.{os.getppid()}.part", ".notes.part", "mine.part"}
+    for name in kept:
+        (tmp_path / name).write_bytes(b"x")
     await filled.backup(tmp_path / "c.db")
-    assert not list(tmp_path.glob(".*.part*"))
-    assert (tmp_path / "mine.part").exists()
+    assert {path.name for path in tmp_path.glob("*.part*")} == kept
 
 
 async def test_restore_refuses_what_is_not_sound(settings, tmp_path):
